@@ -1,0 +1,13 @@
+"""Architectures: one file each, its config and its `RadianceField`."""
+
+from ..registry import Registry
+
+ADAPTERS = Registry(
+    "architecture",
+    {
+        "mlp": "nerfconvert.adapters.mlp:MlpField",
+        "hashgrid": "nerfconvert.adapters.hashgrid:HashgridField",
+        "analytic": "nerfconvert.adapters.analytic:AnalyticField",
+        "ppng": "nerfconvert.adapters.ppng:PpngField",
+    },
+)

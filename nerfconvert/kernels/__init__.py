@@ -1,0 +1,14 @@
+"""Fast loops: tensors in, tensors out. Each file holds a public op and its pure-torch reference."""
+
+from ..registry import Registry
+
+KERNELS = Registry(
+    "kernel",
+    {
+        "march": "nerfconvert.kernels.march:MARCH",
+        "composite": "nerfconvert.kernels.composite:COMPOSITE",
+        "hash_encode": "nerfconvert.kernels.hash_encode:HASH_ENCODE",
+        "spherical_harmonics": "nerfconvert.kernels.spherical_harmonics:SPHERICAL_HARMONICS",
+        "fused_mlp": "nerfconvert.kernels.fused_mlp:FUSED_MLP",
+    },
+)

@@ -1,0 +1,17 @@
+"""What a field is, and the conventions that all of nerfconvert keeps.
+
+* World: right-handed. Cameras: OpenGL (x right, y up, looking along -z). Lengths in world units.
+* Density: extinction per world unit, >= 0. Opacity of a segment: ``1 - exp(-density * length)``.
+* Color: display-referred sRGB in [0, 1], as the source program showed it.
+* Directions: unit length, from the camera into the scene.
+* A file that thinks otherwise is converted by its format, at the boundary, and nowhere else.
+  The one exception is a field trained in normalised device coordinates: no world box can hold
+  it, so its ``frame`` says ``"ndc"`` and its rays are warped by the renderer (`renderer.ndc`).
+"""
+
+from .aabb import Aabb as Aabb
+from .field import FieldInfo as FieldInfo
+from .field import RadianceField as RadianceField
+from .occupancy import OccupancyGrid as OccupancyGrid
+from .rays import Rays as Rays
+from .rays import Samples as Samples

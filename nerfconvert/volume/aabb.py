@@ -1,0 +1,71 @@
+"""Aabb: the axis-aligned world box of a field."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Aabb:
+    """Box from `low` to `high`, two triples in world units. Raises ValueError unless low < high, finite."""
+
+    low: tuple[float, float, float]
+    high: tuple[float, float, float]
+
+    def __post_init__(self):
+        low, high = (tuple(float(v) for v in corner) for corner in (self.low, self.high))
+        if len(low) != 3 or len(high) != 3:
+            raise ValueError(f"aabb corners must have 3 numbers, got {len(low)} and {len(high)}")
+        if not all(math.isfinite(v) for v in low + high):
+            raise ValueError(f"aabb must be finite, got {low} to {high}")
+        if not all(a < b for a, b in zip(low, high, strict=True)):
+            raise ValueError(f"aabb must have low < high on each axis, got {low} to {high}")
+        object.__setattr__(self, "low", low)
+        object.__setattr__(self, "high", high)
+
+    @property
+    def size(self) -> tuple[float, float, float]:
+        """Edge lengths in world units."""
+        return tuple(b - a for a, b in zip(self.low, self.high, strict=True))
+
+    @property
+    def center(self) -> tuple[float, float, float]:
+        return tuple((a + b) / 2 for a, b in zip(self.low, self.high, strict=True))
+
+    @property
+    def diagonal(self) -> float:
+        return math.dist(self.low, self.high)
+
+    def corners(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        """(low, high), each [3], with the dtype and device of `like`."""
+        return like.new_tensor(self.low), like.new_tensor(self.high)
+
+    def to_unit(self, positions: Tensor) -> Tensor:
+        """World [..., 3] to the unit cube; points outside map outside [0, 1]."""
+        low, high = self.corners(positions)
+        return (positions - low) / (high - low)
+
+    def from_unit(self, unit: Tensor) -> Tensor:
+        """Unit cube [..., 3] to world."""
+        low, high = self.corners(unit)
+        return low + unit * (high - low)
+
+    def contains(self, positions: Tensor) -> Tensor:
+        """[...] bool: inside or on the box."""
+        low, high = self.corners(positions)
+        return ((positions >= low) & (positions <= high)).all(-1)
+
+    def intersect(self, origins: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+        """Entry and exit distances [R] of rays, in units of `directions`; entry is clamped to 0.
+
+        A ray that misses has exit <= entry. Zero direction components are legal.
+        """
+        low, high = self.corners(origins)
+        safe = torch.where(directions.abs() < 1e-12, directions.new_tensor(1e-12), directions)
+        t_low, t_high = (low - origins) / safe, (high - origins) / safe
+        near = torch.minimum(t_low, t_high).amax(-1).clamp_min(0)
+        return near, torch.maximum(t_low, t_high).amin(-1)

@@ -1,0 +1,74 @@
+"""RadianceField: the one interface between architectures and everything else."""
+
+from __future__ import annotations
+
+import abc
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from torch import Tensor, nn
+
+from .aabb import Aabb
+from .occupancy import OccupancyGrid
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldInfo:
+    """What a field means, apart from its weights. Saved with it as JSON."""
+
+    aabb: Aabb
+    frame: Literal["world", "ndc"] = "world"
+    background: Literal["white", "black"] = "white"  # what the source program composited on
+    provenance: dict[str, Any] = field(default_factory=dict)  # strings and numbers; free form
+
+
+class RadianceField(nn.Module, abc.ABC):
+    """Density and color over a box, split in two: *encode* holds all of space, *decode* none of it.
+
+    Part one: `encode(positions) -> features`. Part two: `density(features)` and
+    `color(features, directions)`. Every adapter is final: nobody inherits from it.
+
+    Attributes every adapter has:
+        config: frozen dataclass, JSON-able; with `info` enough to rebuild the module.
+        info: FieldInfo.
+        occupancy: OccupancyGrid over `aabb`; starts full.
+        architecture: the name in the ADAPTERS table.
+        feature_dim: F, the width of the joint between the two parts.
+    """
+
+    architecture: str
+    config: Any
+    feature_dim: int
+
+    def __init__(self, info: FieldInfo, occupancy_resolution: int = 128):
+        super().__init__()
+        self.info = info
+        self.occupancy = OccupancyGrid(occupancy_resolution)
+
+    @property
+    def aabb(self) -> Aabb:
+        """The world box outside of which the field is empty."""
+        return self.info.aabb
+
+    @property
+    def parameter_count(self) -> int:
+        return sum(p.numel() for p in self.parameters())
+
+    @abc.abstractmethod
+    def encode(self, positions: Tensor) -> Tensor:
+        """Features [N, F] at world positions [N, 3] inside the box."""
+
+    @abc.abstractmethod
+    def density(self, features: Tensor) -> Tensor:
+        """Extinction [N] per world unit, >= 0, of features [N, F]."""
+
+    @abc.abstractmethod
+    def color(self, features: Tensor, directions: Tensor) -> Tensor:
+        """sRGB [N, 3] in [0, 1] of features [N, F] seen along unit directions [N, 3]."""
+
+    @abc.abstractmethod
+    def parameter_groups(self) -> dict[Literal["space", "decoder"], list[nn.Parameter]]:
+        """Every parameter once: `space` belongs to part one, `decoder` to part two.
+
+        Empty lists for a read-only field.
+        """

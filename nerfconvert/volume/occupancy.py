@@ -1,0 +1,72 @@
+"""OccupancyGrid: one bit a cell over the box of a field, stored as 4x4x4 bricks of 64 bits."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import max_pool3d
+
+
+class OccupancyGrid(nn.Module):
+    """`resolution`^3 cells (a multiple of 4) over the unit cube of a box; starts full.
+
+    Brick (bx, by, bz) is word ``(bx * B + by) * B + bz`` with B = resolution / 4; within it cell
+    (x, y, z) is bit ``(x * 4 + y) * 4 + z``. The march kernel skips a whole empty word at once.
+    """
+
+    words: Tensor  # [(resolution / 4)^3] int64
+
+    def __init__(self, resolution: int = 128):
+        super().__init__()
+        if resolution % 4 or not 4 <= resolution <= 1024:
+            raise ValueError(f"resolution must be a multiple of 4 in 4..1024, got {resolution}")
+        self.resolution = resolution
+        self.register_buffer("words", torch.full(((resolution // 4) ** 3,), -1, dtype=torch.int64))
+
+    def dense(self) -> Tensor:
+        """[r, r, r] bool, indexed [x, y, z]."""
+        bits = torch.arange(64, device=self.words.device)
+        b = self.resolution // 4
+        cells = (self.words[:, None] >> bits) & 1
+        return cells.bool().view(b, b, b, 4, 4, 4).permute(0, 3, 1, 4, 2, 5).reshape(3 * (4 * b,))
+
+    def assign(self, dense: Tensor) -> None:
+        """Takes [r, r, r] bool, indexed [x, y, z]; the resolution may change."""
+        r = dense.shape[0]
+        if dense.shape != (r, r, r) or r % 4:
+            raise ValueError(
+                f"occupancy must be a cube of a multiple of 4, got {tuple(dense.shape)}"
+            )
+        b = r // 4
+        cells = dense.view(b, 4, b, 4, b, 4).permute(0, 2, 4, 1, 3, 5).reshape(b**3, 64).long()
+        shifts = torch.arange(64, device=dense.device)
+        self.resolution = r
+        self.words = (cells << shifts).sum(1)
+
+    def query(self, unit: Tensor) -> Tensor:
+        """[N] bool: is the cell of the unit-cube point [N, 3] occupied; False outside the cube."""
+        inside = ((unit >= 0) & (unit <= 1)).all(-1)
+        cell = (unit * self.resolution).long().clamp(0, self.resolution - 1)
+        b = self.resolution // 4
+        brick = cell // 4
+        word = self.words[(brick[:, 0] * b + brick[:, 1]) * b + brick[:, 2]]
+        local = cell % 4
+        bit = (local[:, 0] * 4 + local[:, 1]) * 4 + local[:, 2]
+        return inside & ((word >> bit) & 1).bool()
+
+    def fraction(self) -> float:
+        """Occupied part of the cells, 0 to 1."""
+        return float(self.dense().float().mean())
+
+    def bounds(self) -> tuple[Tensor, Tensor] | None:
+        """Unit-cube corners ([3], [3]) of the occupied cells, or None when all are empty."""
+        cells = self.dense().nonzero()
+        if not len(cells):
+            return None
+        return cells.amin(0) / self.resolution, (cells.amax(0) + 1) / self.resolution
+
+
+def dilate(dense: Tensor, cells: int = 1) -> Tensor:
+    """[r, r, r] bool grown by `cells` in all 26 directions."""
+    size = 2 * cells + 1
+    return max_pool3d(dense[None, None].float(), size, stride=1, padding=cells)[0, 0] > 0

@@ -1,0 +1,74 @@
+"""Rays and Samples: frozen bundles of tensors, samples packed ray after ray."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Rays:
+    """R rays; every tensor is [R, ...].
+
+    `view_directions` (what a field's color sees, unit) equal `directions` (along which one
+    marches, unit) except in warped spaces such as NDC. `near` and `far` are distances in the
+    space of `origins`.
+    """
+
+    origins: Tensor  # [R, 3]
+    directions: Tensor  # [R, 3] unit
+    near: Tensor  # [R] >= 0
+    far: Tensor  # [R]
+    view_directions: Tensor  # [R, 3] unit
+
+    @staticmethod
+    def of(origins: Tensor, directions: Tensor, near: float = 0.0, far: float = 1e6) -> Rays:
+        """Rays in world space; `directions` are normalised here. `near`, `far` in world units."""
+        unit = torch.nn.functional.normalize(directions, dim=-1)
+        full = origins.new_ones(len(origins))
+        return Rays(origins, unit, full * near, full * far, unit)
+
+    def __len__(self) -> int:
+        return len(self.origins)
+
+    def __getitem__(self, index) -> Rays:
+        """The rays at `index` (slice, integer tensor or mask)."""
+        return Rays(*(getattr(self, name)[index] for name in self.__dataclass_fields__))
+
+    def to(self, device) -> Rays:
+        return Rays(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+
+    @staticmethod
+    def cat(parts: list[Rays]) -> Rays:
+        return Rays(*(torch.cat([getattr(p, n) for p in parts]) for n in Rays.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
+class Samples:
+    """S samples of R rays, packed: ray r owns samples offsets[r] to offsets[r + 1]."""
+
+    t_starts: Tensor  # [S] distance at which the segment begins
+    deltas: Tensor  # [S] length of the segment
+    ray_indices: Tensor  # [S] int64, ascending
+    offsets: Tensor  # [R + 1] int64
+
+    def __len__(self) -> int:
+        return len(self.t_starts)
+
+    @property
+    def t_mids(self) -> Tensor:
+        return self.t_starts + 0.5 * self.deltas
+
+    def positions(self, rays: Rays) -> Tensor:
+        """[S, 3] midpoints of the segments."""
+        index = self.ray_indices
+        return rays.origins[index] + rays.directions[index] * self.t_mids[:, None]
+
+    def select(self, keep: Tensor) -> Samples:
+        """The samples where `keep` ([S] bool), still packed over the same R rays."""
+        kept = torch.cat([keep.new_zeros(1, dtype=torch.int64), keep.long().cumsum(0)])
+        return Samples(
+            self.t_starts[keep], self.deltas[keep], self.ray_indices[keep], kept[self.offsets]
+        )
