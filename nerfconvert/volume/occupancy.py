@@ -34,9 +34,7 @@ class OccupancyGrid(nn.Module):
         """Takes [r, r, r] bool, indexed [x, y, z]; the resolution may change."""
         r = dense.shape[0]
         if dense.shape != (r, r, r) or r % 4:
-            raise ValueError(
-                f"occupancy must be a cube of a multiple of 4, got {tuple(dense.shape)}"
-            )
+            raise ValueError(f"occupancy must be a cube, side 4k, got {tuple(dense.shape)}")
         b = r // 4
         cells = dense.view(b, 4, b, 4, b, 4).permute(0, 2, 4, 1, 3, 5).reshape(b**3, 64).long()
         shifts = torch.arange(64, device=dense.device)
