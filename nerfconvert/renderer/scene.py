@@ -1,0 +1,272 @@
+"""Scene: cameras, and the photographs taken by them, from `transforms*.json` files.
+
+The layout is that of NeRF-Synthetic (`camera_angle_x`, RGBA) and of nerfstudio and instant-ngp
+(`fl_x`, `cx`, `k1`...). Poses are camera-to-world with OpenGL axes, as everywhere in nerfconvert.
+A lens with distortion or an off-centre axis is resampled once to a centred pinhole.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import FormatError, UsageError
+from .cameras import Cameras, focal_of
+
+HOLD_OUT = 8  # a file without splits gives every 8th view to the test
+
+
+@dataclass(frozen=True)
+class Scene:
+    """V cameras and what they saw: `images` [V, H, W, 3] sRGB in [0, 1] on the background, or
+    None where only poses were asked for. `names` are the frames' file paths as written."""
+
+    cameras: Cameras
+    images: Tensor | None
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Lens:
+    """Intrinsics of a file, in pixels of the stored images; cx, cy from the image's corner."""
+
+    width: int
+    height: int
+    fl_x: float
+    fl_y: float
+    cx: float
+    cy: float
+    distortion: tuple[float, float, float, float]  # k1, k2, p1, p2 of OpenCV
+
+    @property
+    def centered(self) -> bool:
+        """A plain pinhole already: square pixels, axis in the middle, no distortion."""
+        middle = (self.cx, self.cy) == (self.width / 2, self.height / 2)
+        return middle and self.fl_x == self.fl_y and not any(self.distortion)
+
+
+def read_scene(
+    path: Path | str,
+    *,
+    split: str | None = None,
+    views: int | None = None,
+    resolution: tuple[int, int] | None = None,
+    background: float = 1.0,
+    images: bool = True,
+) -> Scene:
+    """The scene in `path`: a folder with transforms*.json, or such a file.
+
+    `split` (train, test, val) picks `transforms_<split>.json`, or cuts a file without splits.
+    `views` keeps that many evenly spaced frames; `resolution` (width, height) shrinks the images
+    by area averaging. Raises FormatError for a file that is missing, damaged or lying.
+    """
+    file, cut = _find(Path(path), split)
+    document = _parse(file)
+    frames = _frames(file, document)
+    if cut == "test":
+        frames = frames[::HOLD_OUT]
+    elif cut == "train" and len(frames) > 1:
+        frames = [f for i, f in enumerate(frames) if i % HOLD_OUT]
+    if views is not None and views < len(frames):
+        frames = [frames[i] for i in np.linspace(0, len(frames) - 1, views).round().astype(int)]
+    poses = torch.stack([_pose(file, frame) for frame in frames])
+    lens = _lens(file, document, frames, resolution)
+    pinhole, maps = _pinhole(lens)
+    cameras = Cameras(poses, lens.width, lens.height, pinhole)
+    names = tuple(str(frame["file_path"]) for frame in frames)
+    if resolution is not None:
+        _check_aspect(lens, resolution)
+        cameras = cameras.resized(*resolution)
+    if not images:
+        return Scene(cameras, None, names)
+    size = (cameras.width, cameras.height)
+    stack = [_image(_image_path(file, n), lens, maps, size, background) for n in names]
+    return Scene(cameras, torch.from_numpy(np.stack(stack)), names)
+
+
+def native_size(path: Path | str, split: str | None = None) -> tuple[int, int]:
+    """(width, height) in pixels of the stored images of a scene."""
+    file, _ = _find(Path(path), split)
+    document = _parse(file)
+    lens = _lens(file, document, _frames(file, document), None)
+    return lens.width, lens.height
+
+
+def fit_within(size: tuple[int, int], limit: int) -> tuple[int, int]:
+    """`size` shrunk so that neither side exceeds `limit` pixels; never enlarged."""
+    scale = min(1.0, limit / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def _find(path: Path, split: str | None) -> tuple[Path, str | None]:
+    """The JSON file, and the split that still has to be cut out of it."""
+    if path.is_file():
+        return path, None
+    if not path.exists():
+        raise FormatError(path, "no such file or folder; expected a folder with transforms*.json")
+    if split is not None and (path / f"transforms_{split}.json").is_file():
+        return path / f"transforms_{split}.json", None
+    if (path / "transforms.json").is_file():
+        return path / "transforms.json", split
+    there = sorted(p.name for p in path.glob("transforms*.json"))
+    wanted = f"transforms_{split}.json or transforms.json" if split else "transforms.json"
+    found = f"found only {', '.join(there)}" if there else "found no transforms*.json"
+    raise FormatError(path, f"expected {wanted}, {found}")
+
+
+def _parse(file: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise FormatError(file, f"not a JSON file: {error}") from error
+    if not isinstance(document, dict):
+        raise FormatError(file, f"expected a JSON object, got {type(document).__name__}")
+    return document
+
+
+def _frames(file: Path, document: dict[str, Any]) -> list[dict[str, Any]]:
+    frames = document.get("frames")
+    if not isinstance(frames, list) or not frames:
+        raise FormatError(file, "expected a list 'frames' with at least one camera, found none")
+    for index, frame in enumerate(frames):
+        if not isinstance(frame, dict) or "transform_matrix" not in frame:
+            raise FormatError(file, f"frame {index} has no 'transform_matrix'")
+        frame.setdefault("file_path", f"frame_{index:05d}")
+    return frames
+
+
+def _pose(file: Path, frame: dict[str, Any]) -> Tensor:
+    """[4, 4] float32 camera-to-world of one frame."""
+    try:
+        pose = torch.tensor(frame["transform_matrix"], dtype=torch.float64)
+    except (TypeError, ValueError) as error:
+        raise FormatError(file, f"pose of {frame['file_path']}: {error}") from error
+    if pose.shape not in ((4, 4), (3, 4)):
+        shape = list(pose.shape)
+        raise FormatError(file, f"pose of {frame['file_path']} must be 4x4, got {shape}")
+    if not torch.isfinite(pose).all():
+        raise FormatError(file, f"pose of {frame['file_path']} holds NaN or infinity")
+    if abs(float(torch.linalg.det(pose[:3, :3]))) < 1e-8:
+        raise FormatError(file, f"pose of {frame['file_path']} has no rotation (determinant 0)")
+    last = pose.new_tensor([[0.0, 0.0, 0.0, 1.0]])
+    return torch.cat([pose[:3], last]).float()
+
+
+def _lens(
+    file: Path, document: dict[str, Any], frames: list[dict], resolution: tuple[int, int] | None
+) -> Lens:
+    for key in ("fl_x", "w", "h", "camera_angle_x"):
+        if len({frame[key] for frame in frames if key in frame}) > 1:
+            raise FormatError(file, f"frames differ in '{key}'; one camera per file is supported")
+    values = {**document, **frames[0]}
+    width, height = _size(file, values, frames[0], resolution)
+    if "fl_x" in values:
+        fl_x = _number(file, values, "fl_x")
+    elif "camera_angle_x" in values:
+        fl_x = focal_of(width, math.degrees(_number(file, values, "camera_angle_x")))
+    else:
+        raise FormatError(file, "expected 'fl_x' (pixels) or 'camera_angle_x' (radians)")
+    fl_y = _number(file, values, "fl_y") if "fl_y" in values else fl_x
+    if not (fl_x > 0 and fl_y > 0):
+        raise FormatError(file, f"focal lengths must be positive, got {fl_x} and {fl_y}")
+    cx = _number(file, values, "cx") if "cx" in values else width / 2
+    cy = _number(file, values, "cy") if "cy" in values else height / 2
+    twist = tuple(
+        _number(file, values, k) if k in values else 0.0 for k in ("k1", "k2", "p1", "p2")
+    )
+    return Lens(width, height, fl_x, fl_y, cx, cy, twist)
+
+
+def _number(file: Path, values: dict[str, Any], key: str) -> float:
+    value = values[key]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise FormatError(file, f"'{key}' must be a finite number, got {value!r}")
+    return float(value)
+
+
+def _size(
+    file: Path, values: dict[str, Any], frame: dict, resolution: tuple[int, int] | None
+) -> tuple[int, int]:
+    """Stored size: as the file says, else of the first image, else what was asked for."""
+    if "w" in values and "h" in values:
+        width, height = (int(_number(file, values, key)) for key in ("w", "h"))
+    elif (image := _image_path(file, frame["file_path"])).is_file():
+        height, width = _load(image).shape[:2]
+    elif resolution is not None:
+        width, height = resolution
+    else:
+        raise FormatError(file, "has no 'w' and 'h' and no images; pass --resolution WxH")
+    if width < 1 or height < 1:
+        raise FormatError(file, f"images must be at least 1x1, got {width}x{height}")
+    return width, height
+
+
+def _pinhole(lens: Lens) -> tuple[float, tuple[np.ndarray, np.ndarray] | None]:
+    """Focal length (pixels) of the centred pinhole, and the remap from it to the stored image."""
+    if lens.centered:
+        return lens.fl_x, None
+    size = (lens.width, lens.height)
+    # OpenCV counts from the centre of the first pixel, transforms.json from its corner.
+    stored = np.array([[lens.fl_x, 0, lens.cx - 0.5], [0, lens.fl_y, lens.cy - 0.5], [0, 0, 1]])
+    twist = np.array(lens.distortion)
+    inner, _ = cv2.getOptimalNewCameraMatrix(
+        stored, twist, size, 0, size, centerPrincipalPoint=True
+    )
+    focal = float(max(inner[0, 0], inner[1, 1]))
+    ideal = np.array(
+        [[focal, 0, lens.width / 2 - 0.5], [0, focal, lens.height / 2 - 0.5], [0, 0, 1]]
+    )
+    return focal, cv2.initUndistortRectifyMap(stored, twist, None, ideal, size, cv2.CV_32FC1)
+
+
+def _check_aspect(lens: Lens, resolution: tuple[int, int]) -> None:
+    width, height = resolution
+    if abs(height - width * lens.height / lens.width) > 1:
+        raise UsageError(
+            f"resolution {width}x{height} would stretch the images ({lens.width}x{lens.height}); "
+            f"{width}x{max(1, round(width * lens.height / lens.width))} would not"
+        )
+
+
+def _image_path(file: Path, name: str) -> Path:
+    path = file.parent / name
+    return path if path.is_file() else path.with_name(path.name + ".png")
+
+
+def _load(path: Path) -> np.ndarray:
+    """[H, W, 3 or 4] float32 in [0, 1], RGB order."""
+    if not path.is_file():
+        raise FormatError(path, "image is missing")
+    raw = cv2.imread(str(path), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+    if raw is None or not np.issubdtype(raw.dtype, np.integer):
+        raise FormatError(path, "image cannot be decoded (PNG, JPEG or WebP expected)")
+    if raw.ndim == 2:
+        raw = np.repeat(raw[..., None], 3, -1)
+    scale = np.float32(1 / np.iinfo(raw.dtype).max)
+    order = [2, 1, 0, 3][: raw.shape[-1]]
+    return raw[..., order].astype(np.float32) * scale
+
+
+def _image(path: Path, lens: Lens, maps, size: tuple[int, int], background: float) -> np.ndarray:
+    """[H, W, 3] float32 on `background`: undistorted, shrunk premultiplied, blended in sRGB."""
+    image = _load(path)
+    if image.shape[:2] != (lens.height, lens.width):
+        found = f"{image.shape[1]}x{image.shape[0]}"
+        raise FormatError(path, f"image is {found}, expected {lens.width}x{lens.height}")
+    if image.shape[-1] == 4:
+        image[..., :3] *= image[..., 3:]
+    if maps is not None:
+        image = cv2.remap(image, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    if (image.shape[1], image.shape[0]) != size:
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    if image.shape[-1] == 4:
+        image = image[..., :3] + (1 - image[..., 3:]) * np.float32(background)
+    return np.ascontiguousarray(image, dtype=np.float32).clip(0, 1)

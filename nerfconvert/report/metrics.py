@@ -1,0 +1,72 @@
+"""Image metrics by the protocol of nerfbaselines for NeRF-Synthetic.
+
+Both images are rounded to 8 bits; PSNR has data range 1 and is averaged over images, not over
+pooled squared errors; SSIM uses an 11x11 Gaussian window (sigma 1.5) and valid borders.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+SSIM_WINDOW = 11  # pixels
+
+PROTOCOL = {
+    "color_space": "sRGB",
+    "rounding": "both images to 8 bits",
+    "mean": "arithmetic, over images",
+}
+
+
+def rounded(image: Tensor) -> Tensor:
+    """`image` in [0, 1] with each value at the nearest of 256 levels."""
+    return (image.clamp(0, 1) * 255).round() / 255
+
+
+def psnr(image: Tensor, reference: Tensor) -> float:
+    """PSNR in dB of one image [H, W, 3] in [0, 1]; infinite where the images are equal."""
+    _check(image, reference)
+    error = float((rounded(image).double() - rounded(reference).double()).square().mean())
+    return math.inf if error == 0 else -10 * math.log10(error)
+
+
+def ssim(image: Tensor, reference: Tensor) -> float:
+    """SSIM in [-1, 1] of one image [H, W, 3]; NaN where a side is smaller than the window."""
+    _check(image, reference)
+    if min(image.shape[:2]) < SSIM_WINDOW:
+        return math.nan
+    from pytorch_msssim import ssim as windowed
+
+    pair = [rounded(x).permute(2, 0, 1)[None].float().contiguous() for x in (image, reference)]
+    return float(windowed(*pair, data_range=1.0, win_size=SSIM_WINDOW, win_sigma=1.5))
+
+
+def per_view(images: Tensor, references: Tensor) -> list[dict[str, float]]:
+    """One {"view", "psnr", "ssim"} for each of V images [V, H, W, 3]."""
+    return [
+        {"view": view, "psnr": psnr(image, reference), "ssim": ssim(image, reference)}
+        for view, (image, reference) in enumerate(zip(images, references, strict=True))
+    ]
+
+
+def mean(values: Iterable[float]) -> float:
+    """Arithmetic mean; NaN of nothing."""
+    values = list(values)
+    return sum(values) / len(values) if values else math.nan
+
+
+def mean_psnr(images: Tensor, references: Tensor) -> float:
+    """Arithmetic mean over V images [V, H, W, 3] of their PSNR in dB."""
+    return mean(psnr(a, b) for a, b in zip(images, references, strict=True))
+
+
+def _check(image: Tensor, reference: Tensor) -> None:
+    if image.shape != reference.shape or image.ndim != 3 or image.shape[-1] != 3:
+        got = f"{list(image.shape)} and {list(reference.shape)}"
+        raise ValueError(f"image and reference must both be [H, W, 3], got {got}")
+    for name, tensor in (("image", image), ("reference", reference)):
+        if not torch.isfinite(tensor).all():
+            raise ValueError(f"{name} holds NaN or infinity")
