@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from ..kernels.composite import composite
-from ..kernels.march import march
 from ..volume import RadianceField, Rays, Samples
 from .cameras import Cameras
+from .sweep import march_rays, sweep
 
 BACKGROUNDS = {"white": 1.0, "black": 0.0}
 
@@ -29,24 +29,6 @@ class Rendered:
 def default_step(field: RadianceField) -> float:
     """Marching step in world units: the box diagonal over 1024."""
     return field.aabb.diagonal / 1024
-
-
-def march_rays(
-    field: RadianceField, rays: Rays, step: float, jitter: Tensor | None = None
-) -> Samples:
-    """Packed samples of `rays` in the occupied cells of `field`, on the lattice near + k * step.
-
-    `jitter` [R] in [0, 1) shifts each ray's lattice by that part of a step.
-    """
-    near, far = field.aabb.intersect(rays.origins, rays.directions)
-    near, far = torch.maximum(near, rays.near), torch.minimum(far, rays.far)
-    if jitter is not None:
-        near = near + jitter * step
-    low, high = field.aabb.corners(rays.origins)
-    t_starts, ray_indices, offsets = march(
-        rays.origins, rays.directions, near, far, low, high, field.occupancy.words, step
-    )
-    return Samples(t_starts, torch.full_like(t_starts, step), ray_indices, offsets)
 
 
 def query(field: RadianceField, rays: Rays, samples: Samples) -> tuple[Tensor, Tensor]:
@@ -67,31 +49,6 @@ def render_samples(
 
 
 @torch.no_grad()
-def visible_samples(
-    field: RadianceField,
-    rays: Rays,
-    step: float,
-    *,
-    stop: float = 1e-4,
-    jitter: Tensor | None = None,
-) -> tuple[Samples, Tensor, Tensor]:
-    """Samples that light reaches, their features [S, F] and density [S].
-
-    Queries density everywhere along the ray, but keeps only samples before which the
-    transmittance is above `stop` and whose own opacity is not negligible; color is then
-    computed for these few only.
-    """
-    samples = march_rays(field, rays, step, jitter)
-    features = field.encode(samples.positions(rays))
-    density = field.density(features)
-    dummy = density.new_zeros(len(density), 3)
-    _, _, _, weights = composite(density, dummy, samples.t_mids, samples.deltas, samples.offsets)
-    alpha = -torch.expm1(-density * samples.deltas)
-    keep = (weights > stop * alpha) & (alpha > 1e-4)
-    return samples.select(keep), features[keep], density[keep]
-
-
-@torch.no_grad()
 def render_rays(
     field: RadianceField,
     rays: Rays,
@@ -105,9 +62,10 @@ def render_rays(
     parts = []
     for start in range(0, len(rays), chunk):
         part = rays[start : start + chunk]
-        samples, features, density = visible_samples(field, part, step)
-        rgb = field.color(features, part.view_directions[samples.ray_indices])
-        parts.append(render_samples(density, rgb, samples, background))
+        swept = sweep(field, part, step)
+        samples = swept.samples.select(swept.seen)
+        rgb = field.color(swept.features, part.view_directions[samples.ray_indices])
+        parts.append(render_samples(swept.density[swept.seen], rgb, samples, background))
     if not parts:
         return Rendered(rays.origins.new_zeros(0, 3), *(rays.origins.new_zeros(0),) * 2)
     return Rendered(

@@ -1,0 +1,83 @@
+"""RayBank: lessons in memory, grown while the student trains, the oldest replaced when full."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import torch
+
+from ..renderer.cameras import Cameras
+from ..volume import RadianceField
+from .lesson import Lesson, Points, ask, draw_points
+from .rays import draw_rays
+
+CHUNK_RAYS = 8192  # rays asked at a time
+
+
+@dataclass
+class RayBank:
+    """Answers of `teacher` on random rays of `cameras`, at most `memory_mb` of them.
+
+    Chunk number i depends on `seed` and i alone, so a resumed run rebuilds the same bank.
+    """
+
+    teacher: RadianceField
+    cameras: Cameras
+    step: float  # world units between samples
+    seed: int
+    memory_mb: int
+    made: int = 0  # chunks ever made
+    rays_asked: int = 0
+    seconds: float = 0.0  # spent on the teacher
+    lessons: list[Lesson] = field(default_factory=list)
+    _bytes: int = 0
+
+    def grow(self) -> None:
+        """Asks one more chunk; drops the oldest when the memory bound is reached."""
+        start = time.monotonic()
+        lesson = self._chunk(self.made)
+        self.made += 1
+        self.rays_asked += CHUNK_RAYS
+        if len(lesson):
+            self.lessons.append(lesson)
+            self._bytes += lesson.bytes()
+        while self._bytes > self.memory_mb * 1_000_000 and len(self.lessons) > 1:
+            self._bytes -= self.lessons.pop(0).bytes()
+        self.seconds += time.monotonic() - start
+
+    @property
+    def full(self) -> bool:
+        """The next chunk would push out the oldest."""
+        return bool(self.lessons) and (
+            self._bytes + self.lessons[-1].bytes() > self.memory_mb * 1_000_000
+        )
+
+    def rebuild(self, made: int, kept: int) -> None:
+        """Fills a fresh bank as it was after `made` chunks, of which the last `kept` remain."""
+        self.made = made - kept
+        for _ in range(kept):
+            self.grow()
+
+    def rays(self, count: int, generator: torch.Generator) -> Lesson:
+        """About `count` consecutive rays of a random lesson: rays are random within a lesson."""
+        pick = torch.randint(1 << 30, (2,), generator=generator).tolist()
+        lesson = self.lessons[pick[0] % len(self.lessons)]
+        start = pick[1] % max(1, len(lesson) - count + 1)
+        return lesson.part(start, min(len(lesson), start + count))
+
+    def points(self, count: int, generator: torch.Generator) -> Points:
+        """`count` samples of a random lesson, half uniform, half by the teacher's weights."""
+        pick = int(torch.randint(1 << 30, (), generator=generator)) % len(self.lessons)
+        return draw_points(self.lessons[pick], count, generator)
+
+    def held_out(self, count: int) -> Points:
+        """`count` samples of rays that are never in the bank."""
+        generator = torch.Generator().manual_seed(self.seed)
+        return draw_points(self._chunk(-1), count, generator)
+
+    def _chunk(self, number: int) -> Lesson:
+        generator = torch.Generator().manual_seed((self.seed << 32) + number + 1)
+        rays = draw_rays(self.cameras, self.teacher.aabb, CHUNK_RAYS, generator)
+        jitter = torch.rand(len(rays), generator=generator)
+        return ask(self.teacher, rays, self.step, jitter)

@@ -1,0 +1,25 @@
+"""What a distillation may spend. Imports no torch, so that `--help` stays fast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistillConfig:
+    """Budget and seed of one distillation or training; exactly one of `seconds` and `steps`."""
+
+    seconds: float | None = 120.0  # wall clock of all work on the student, bank included
+    steps: int | None = None  # gradient steps
+    seed: int = 0
+    memory_mb: int = 1024  # bound of the bank of teacher samples
+
+    def __post_init__(self):
+        if (self.seconds is None) == (self.steps is None):
+            raise ValueError("give exactly one of seconds and steps")
+        if self.seconds is not None and not self.seconds > 0:
+            raise ValueError(f"seconds must be positive, got {self.seconds}")
+        if self.steps is not None and self.steps < 1:
+            raise ValueError(f"steps must be at least 1, got {self.steps}")
+        if self.memory_mb < 16:
+            raise ValueError(f"memory_mb must be at least 16, got {self.memory_mb}")

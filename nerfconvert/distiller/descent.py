@@ -1,0 +1,211 @@
+"""Descent: the optimisation loop that distilling and training from images share."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from ..errors import DivergedError
+from ..volume import RadianceField
+from .clock import Clock
+from .config import DistillConfig
+from .optimizers import Optimizers
+from .progress import Distilled, Progress, StageRecord
+from .state import save_state
+
+REPORT_EVERY = 0.25  # seconds between progress reports
+SAVE_EVERY = 30.0  # seconds between saved states
+WARM_UP = 30  # steps
+
+
+@dataclass(frozen=True)
+class StepLoss:
+    """What one step is to descend on, and its account."""
+
+    loss: Tensor
+    samples: int
+    rays: int = 0
+    error: float | Tensor | None = None  # mean squared error of ray colors, for the PSNR shown
+
+
+class Stage(Protocol):
+    """One part of the curriculum."""
+
+    name: str
+
+    def prepare(self, step: int, fraction: float) -> None:
+        """Whatever must happen before this step: fresh rays, refined occupancy."""
+
+    def loss(self, generator: torch.Generator) -> StepLoss:
+        """The loss of one fresh batch."""
+
+    def finished(self, step: int, fraction: float) -> bool:
+        """The stage has converged; the next one begins. The last stage never says so."""
+
+    def state(self) -> dict:
+        """Tensors and numbers to save; `restore` takes them back."""
+
+    def restore(self, state: dict) -> None: ...
+
+
+@dataclass(kw_only=True)
+class Hooks:
+    """Callbacks of the caller; the training clock stands still while `on_checkpoint` runs."""
+
+    on_progress: Callable[[Progress], None] | None = None
+    should_stop: Callable[[], bool] | None = None
+    checkpoints: Sequence[float] = ()  # seconds at which `on_checkpoint` is called, ascending
+    on_checkpoint: Callable[[float], None] | None = None
+
+
+@dataclass
+class Descent:
+    """A student on its way down; everything mutable about a run is here and is saved."""
+
+    student: RadianceField
+    config: DistillConfig
+    hooks: Hooks
+    state_path: Path | None
+    fingerprint: dict
+    clock: Clock
+    optimizers: Optimizers = field(init=False)
+    generator: torch.Generator = field(init=False)
+    step: int = 0
+    rays: int = 0
+    samples: int = 0
+    stage_index: int = 0
+    error: float | None = None  # smoothed mean squared error of ray colors
+    records: list[StageRecord] = field(default_factory=list)
+    initialise_s: float = 0.0
+    psnr_initial: float | None = None
+    _stage_start: tuple[int, float] = (0, 0.0)
+
+    def __post_init__(self):
+        self.optimizers = Optimizers(self.student.parameter_groups())
+        self.generator = torch.Generator().manual_seed(self.config.seed)
+        self._reported = self._saved = time.monotonic()
+        self._pending = sorted(c for c in self.hooks.checkpoints if c > self.clock.seconds)
+
+    def run(self, stages: list[Stage]) -> Distilled:
+        """Descends through `stages` until the budget is spent or the caller stops it."""
+        interrupted = False
+        while self.clock.fraction(self.step) < 1.0:
+            if self.hooks.should_stop and self.hooks.should_stop():
+                interrupted = True
+                break
+            self._one_step(stages[self.stage_index])
+            self._checkpoints()
+            self._report(stages)
+            last = self.stage_index == len(stages) - 1
+            fraction = self.clock.fraction(self.step)
+            if not last and stages[self.stage_index].finished(self.step, fraction):
+                self._close(stages)
+                self.stage_index += 1
+        if interrupted:
+            self.save(stages)
+        else:
+            self._close(stages)
+        return Distilled(
+            self.records, self.step, self.rays, self.samples, self.clock.seconds,
+            self.initialise_s, self.psnr_initial, interrupted,
+        )  # fmt: skip
+
+    def _one_step(self, stage: Stage) -> None:
+        fraction = self.clock.fraction(self.step)
+        stage.prepare(self.step, fraction)
+        result = stage.loss(self.generator)
+        result.loss.backward()
+        self.optimizers.step(schedule(self.step, fraction))
+        self.step += 1
+        self.rays += result.rays
+        self.samples += result.samples
+        if result.error is not None and self.step % 10 == 0:
+            error = float(result.error)
+            if not math.isfinite(error):
+                raise DivergedError(
+                    f"the student diverged at step {self.step} (stage {stage.name}): its rays are "
+                    f"{error}; try another --seed"
+                )
+            self.error = error if self.error is None else 0.9 * self.error + 0.1 * error
+
+    @property
+    def psnr(self) -> float | None:
+        """dB of the student's training rays, smoothed; None before the first ray stage."""
+        return None if not self.error else -10 * math.log10(self.error)
+
+    def _checkpoints(self) -> None:
+        while self._pending and self.clock.seconds >= self._pending[0]:
+            due = self._pending.pop(0)
+            self.clock.pause()
+            self.hooks.on_checkpoint(due)
+            self.clock.resume()
+
+    def _report(self, stages: list[Stage]) -> None:
+        now = time.monotonic()
+        if self.hooks.on_progress and now - self._reported > REPORT_EVERY:
+            self._reported = now
+            name, fraction = stages[self.stage_index].name, self.clock.fraction(self.step)
+            seconds = self.clock.seconds
+            self.hooks.on_progress(
+                Progress(name, self.step, seconds, fraction, self.psnr, self.rays, self.samples)
+            )
+        if self.state_path and now - self._saved > SAVE_EVERY:
+            self.save(stages)
+
+    def _close(self, stages: list[Stage]) -> None:
+        """Writes the record of the current stage."""
+        start_step, start_seconds = self._stage_start
+        seconds = self.clock.seconds
+        name = stages[self.stage_index].name
+        self.records.append(
+            StageRecord(name, self.step - start_step, seconds - start_seconds, self.psnr)
+        )
+        self._stage_start = (self.step, seconds)
+
+    def save(self, stages: list[Stage]) -> None:
+        """Writes everything a resumed run needs to `state_path`, atomically."""
+        if self.state_path is None:
+            return
+        numbers = ("step", "rays", "samples", "stage_index", "error", "initialise_s")
+        save_state(
+            self.state_path,
+            {
+                "fingerprint": self.fingerprint,
+                "student": self.student.state_dict(),
+                "optimizers": self.optimizers.state_dict(),
+                "generator": self.generator.get_state(),
+                "numbers": {n: getattr(self, n) for n in (*numbers, "psnr_initial")},
+                "records": [vars(r) for r in self.records],
+                "stage_start": self._stage_start,
+                "seconds": self.clock.seconds,
+                "stages": [stage.state() for stage in stages],
+            },
+        )
+        self._saved = time.monotonic()
+
+    def restore(self, state: dict, stages: list[Stage]) -> None:
+        """Goes on from a state that `save` wrote."""
+        self.student.load_state_dict(state["student"])
+        self.optimizers.load_state_dict(state["optimizers"])
+        self.generator.set_state(state["generator"])
+        for name, value in state["numbers"].items():
+            setattr(self, name, value)
+        self.records = [StageRecord(**r) for r in state["records"]]
+        self._stage_start = tuple(state["stage_start"])
+        for stage, saved in zip(stages, state["stages"]):
+            stage.restore(saved)
+        self.clock = Clock(self.config, state["seconds"])
+        self._pending = [c for c in self._pending if c > state["seconds"]]
+
+
+def schedule(step: int, fraction: float) -> float:
+    """Learning-rate factor: linear warm-up, then cosine from 1 to 0.01 over the budget."""
+    warm = min(1.0, (step + 1) / WARM_UP)
+    return warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * fraction)))

@@ -1,0 +1,157 @@
+"""The curriculum: features where comparable, then points, then rendered rays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from ..renderer.image import query, render_samples
+from ..volume import RadianceField
+from .bank import RayBank
+from .clock import Clock
+from .descent import Stage, StepLoss
+from .lesson import Points
+from .losses import density_loss, ray_color_loss, sample_color_loss
+from .optimizers import is_table
+
+CHECK_EVERY = 50  # steps between looks at the held-out points
+HELD_OUT_POINTS = 8192
+POINTS_UNTIL = 0.3  # of the budget, at the latest
+SAMPLES_A_RAY = 24
+SAMPLE_WEIGHT = 0.1  # of the samples' losses in the ray stage
+TEACHER_SHARE = 0.5  # of the time so far that the teacher's answers may take, at first
+CHUNK_EVERY = 25  # steps between chunks where the budget is in steps
+FLAT = 0.03  # relative gain between two looks below which a stage has converged
+
+
+@dataclass
+class Plateau:
+    """Says when a held-out error has stopped falling: two looks in a row with little gain."""
+
+    best: float = float("inf")
+    flat_looks: int = 0
+
+    def look(self, error: float) -> bool:
+        self.flat_looks = 0 if error < self.best * (1 - FLAT) else self.flat_looks + 1
+        self.best = min(self.best, error)
+        return self.flat_looks >= 2
+
+
+@dataclass
+class Growth:
+    """When the bank asks the teacher for more.
+
+    By seconds: while the teacher has had less than its share of the time so far. By steps: a
+    chunk every `CHUNK_EVERY` steps until the bank is full, so that no clock decides.
+    """
+
+    bank: RayBank
+    clock: Clock
+
+    def before(self, step: int, fraction: float) -> None:
+        if self.clock.config.steps is not None:
+            due = step % CHUNK_EVERY == 0 and not self.bank.full
+        else:
+            share = TEACHER_SHARE * (1 - fraction)
+            due = self.bank.seconds < share * self.clock.seconds
+        if due and step:
+            self.bank.grow()
+
+
+@dataclass
+class PointStage:
+    """Density and color at samples of the bank, no rendering."""
+
+    student: RadianceField
+    bank: RayBank
+    growth: Growth
+    batch: int  # points a step
+    last_fraction: float  # of the budget at which the stage ends at the latest
+    name: str = "points"
+    plateau: Plateau = field(default_factory=Plateau)
+    _held_out: Points | None = None
+
+    def prepare(self, step: int, fraction: float) -> None:
+        self.growth.before(step, fraction)
+
+    def loss(self, generator: torch.Generator) -> StepLoss:
+        return StepLoss(self._loss(self.bank.points(self.batch, generator)), self.batch)
+
+    def _loss(self, points: Points) -> Tensor:
+        features = self.student.encode(points.positions)
+        density = self.student.density(features)
+        rgb = self.student.color(features, points.directions)
+        solid = density_loss(density, points.density, points.deltas, points.light)
+        return solid + sample_color_loss(rgb, points.rgb, points.weights)
+
+    def finished(self, step: int, fraction: float) -> bool:
+        if fraction >= self.last_fraction:
+            return True
+        if step % CHECK_EVERY:
+            return False
+        if self._held_out is None:
+            self._held_out = self.bank.held_out(HELD_OUT_POINTS)
+        with torch.no_grad():
+            return self.plateau.look(float(self._loss(self._held_out)))
+
+    def state(self) -> dict:
+        return vars(self.plateau)
+
+    def restore(self, state: dict) -> None:
+        self.plateau = Plateau(**state)
+
+
+@dataclass
+class RayStage:
+    """Composited colors of rays, with the samples' own losses beside them."""
+
+    student: RadianceField
+    bank: RayBank
+    growth: Growth
+    batch: int  # rays a step
+    sample_weight: float  # of the samples' losses beside the rays'
+    name: str = "rays"
+
+    def prepare(self, step: int, fraction: float) -> None:
+        self.growth.before(step, fraction)
+
+    def loss(self, generator: torch.Generator) -> StepLoss:
+        lesson = self.bank.rays(self.batch, generator)
+        samples = lesson.samples
+        density, rgb = query(self.student, lesson.rays, samples)
+        background = torch.rand(len(lesson), 1, generator=generator)
+        seen = render_samples(density, rgb, samples, background)
+        wanted = lesson.color + (1 - lesson.opacity[:, None]) * background
+        error = ray_color_loss(seen.rgb, wanted)
+        points = density_loss(density, lesson.density, samples.deltas, lesson.light)
+        points = points + sample_color_loss(rgb, lesson.rgb, lesson.weights)
+        loss = error + self.sample_weight * points
+        return StepLoss(loss, len(samples), len(lesson), error.detach())
+
+    def finished(self, step: int, fraction: float) -> bool:
+        return False
+
+    def state(self) -> dict:
+        return {"made": self.bank.made, "kept": len(self.bank.lessons)}
+
+    def restore(self, state: dict) -> None:
+        self.bank.rebuild(state["made"], state["kept"])
+
+
+def curriculum(student: RadianceField, bank: RayBank, clock: Clock) -> list[Stage]:
+    """The stages of one distillation, with batches that suit the student's cost a sample."""
+    growth = Growth(bank, clock)
+    batch = batch_samples(student)
+    return [
+        PointStage(student, bank, growth, batch, POINTS_UNTIL),
+        RayStage(student, bank, growth, batch // SAMPLES_A_RAY, SAMPLE_WEIGHT),
+    ]
+
+
+def batch_samples(student: RadianceField) -> int:
+    """Samples a step: 32k for tables with tiny networks, fewer the larger its matrices are."""
+    tables = {id(p) for p in student.parameters() if is_table(p)}
+    dense = sum(p.numel() for p in student.parameters() if id(p) not in tables)
+    return int(min(32768, max(4096, 32768 * (10_000 / max(dense, 1)) ** 0.5)))

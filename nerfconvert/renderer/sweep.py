@@ -1,0 +1,113 @@
+"""Front-to-back sweep of rays through a field: asks only where light still arrives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..kernels.march import march
+from ..volume import RadianceField, Rays, Samples
+
+WAVE = 12  # samples a ray advances before its transmittance is looked at again
+OPAQUE = 50.0  # optical depth of one sample beyond which nothing changes; keeps sums exact
+FAINT = 1e-4  # opacity of one sample below which its color cannot matter
+
+
+@dataclass(frozen=True)
+class Swept:
+    """S marched samples of R rays and what the field said about them."""
+
+    samples: Samples
+    density: Tensor  # [S]; 0 where light does not arrive (never asked)
+    reached: Tensor  # [S] bool: transmittance before the sample is above the stop
+    seen: Tensor  # [S] bool: reached and not faint
+    features: Tensor  # [seen.sum(), F]
+
+
+def march_rays(
+    field: RadianceField, rays: Rays, step: float, jitter: Tensor | None = None
+) -> Samples:
+    """Packed samples of `rays` in the occupied cells of `field`, on the lattice near + k * step.
+
+    `step` in world units; `jitter` [R] in [0, 1) shifts each ray's lattice by that part of it.
+    """
+    near, far = field.aabb.intersect(rays.origins, rays.directions)
+    near, far = torch.maximum(near, rays.near), torch.minimum(far, rays.far)
+    if jitter is not None:
+        near = near + jitter * step
+    low, high = field.aabb.corners(rays.origins)
+    t_starts, ray_indices, offsets = march(
+        rays.origins, rays.directions, near, far, low, high, field.occupancy.words, step
+    )
+    return Samples(t_starts, torch.full_like(t_starts, step), ray_indices, offsets)
+
+
+@torch.no_grad()
+def sweep(
+    field: RadianceField,
+    rays: Rays,
+    step: float,
+    *,
+    stop: float = 1e-4,
+    jitter: Tensor | None = None,
+) -> Swept:
+    """Density of every sample that light reaches, and features of those that show.
+
+    A ray goes on in waves of `WAVE` samples until its transmittance falls below `stop`; NaN
+    densities count as empty.
+    """
+    samples = march_rays(field, rays, step, jitter)
+    density = samples.t_starts.new_zeros(len(samples))
+    optical = density.new_zeros(len(rays))
+    shown, features = [], []
+    for wave in _waves(samples):
+        rows = wave[optical[samples.ray_indices[wave]] < -_log(stop)]
+        if not len(rows):
+            continue
+        ray = samples.ray_indices[rows]
+        positions = rays.origins[ray] + rays.directions[ray] * samples.t_mids[rows, None]
+        encoded = field.encode(positions)
+        found = torch.nan_to_num(field.density(encoded), 0.0)
+        density[rows] = found
+        depth = (found * samples.deltas[rows]).clamp(max=OPAQUE)
+        optical.index_add_(0, ray, depth)
+        shows = depth > FAINT
+        shown.append(rows[shows])
+        features.append(encoded[shows])
+    reached = optical_depth_before(density, samples) < -_log(stop)
+    return _collect(field, samples, density, reached, shown, features)
+
+
+def optical_depth_before(density: Tensor, samples: Samples) -> Tensor:
+    """[S] optical depth (float64) that light has crossed before each packed sample."""
+    depth = (density * samples.deltas).clamp(max=OPAQUE).double()
+    total = torch.cat([depth.new_zeros(1), depth.cumsum(0)])
+    return total[:-1] - total[samples.offsets[samples.ray_indices]]
+
+
+def _log(value: float) -> float:
+    return float(torch.tensor(value, dtype=torch.float64).log())
+
+
+def _waves(samples: Samples) -> list[Tensor]:
+    """Sample indices of the first `WAVE` samples of all rays, then the next, and so on."""
+    rank = torch.arange(len(samples), device=samples.t_starts.device)
+    wave = (rank - samples.offsets[samples.ray_indices]) // WAVE
+    order = torch.argsort(wave, stable=True)
+    return list(order.split(torch.bincount(wave).tolist())) if len(order) else []
+
+
+def _collect(field, samples, density, reached, shown, features) -> Swept:
+    """Puts the waves' features back into sample order, without those that light misses."""
+    if not shown:
+        empty = density.new_zeros(0, field.feature_dim)
+        return Swept(samples, density, reached, torch.zeros_like(reached), empty)
+    rows, stacked = torch.cat(shown), torch.cat(features)
+    order = torch.argsort(rows)
+    rows = rows[order]
+    lit = reached[rows]
+    seen = torch.zeros_like(reached)
+    seen[rows[lit]] = True
+    return Swept(samples, density, reached, seen, stacked[order[lit]])
