@@ -1,0 +1,142 @@
+"""composite: packed samples of density and rgb become one color a ray."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from . import backend
+from .arguments import check_float, check_integer, check_like, check_shape
+from .kernel import Kernel
+
+
+def composite(
+    density: Tensor,  # [S] >= 0, 1 / world unit
+    rgb: Tensor,  # [S, 3]
+    t_mids: Tensor,  # [S]
+    deltas: Tensor,  # [S] >= 0, world units
+    offsets: Tensor,  # [R + 1] int64, ascending from 0 to S
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Color [R, 3] (premultiplied, no background), opacity [R], depth [R] and weights [S].
+
+    w_i = prod_{j<i} exp(-density_j delta_j) * (1 - exp(-density_i delta_i)); color, opacity and
+    depth are the sums of w * rgb, w and w * t over each ray (Max 1995). Gradients of all four
+    reach `density` and `rgb`.
+    """
+    check_float("density", density)
+    samples = density.shape[0] if density.ndim else 0
+    check_shape("density", density, "S")
+    for name, tensor, shape in (
+        ("rgb", rgb, (samples, 3)),
+        ("t_mids", t_mids, (samples,)),
+        ("deltas", deltas, (samples,)),
+    ):
+        check_shape(name, tensor, *shape)
+        check_like(name, tensor, "density", density)
+    check_shape("offsets", offsets, "R + 1")
+    check_integer("offsets", offsets, density)
+    if not offsets.shape[0]:
+        raise ValueError("offsets must be [R + 1], got [0]")
+    if backend.is_native("composite", density):
+        return torch.ops.nerfconvert.composite(density, rgb, t_mids, deltas, offsets)
+    return composite_reference(density, rgb, t_mids, deltas, offsets)
+
+
+def composite_reference(
+    density: Tensor, rgb: Tensor, t_mids: Tensor, deltas: Tensor, offsets: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """`composite` in plain torch. Sums run in float64: one cumulative sum crosses all rays."""
+    rays = len(offsets) - 1
+    counts = offsets[1:] - offsets[:-1]
+    ray_indices = torch.repeat_interleave(torch.arange(rays, device=offsets.device), counts)
+    optical = density.double() * deltas.double()
+    before = torch.cat([optical.new_zeros(1), optical.cumsum(0)])
+    depth_before = before[:-1] - before[offsets[:-1]][ray_indices]
+    weights = torch.exp(-depth_before) * -torch.expm1(-optical)
+    columns = torch.cat(
+        [rgb.double(), torch.ones_like(weights)[:, None], t_mids.double()[:, None]], 1
+    )
+    sums = weights.new_zeros(rays, 5).index_add(0, ray_indices, weights[:, None] * columns)
+    sums = sums.to(density.dtype)
+    return sums[:, :3].contiguous(), sums[:, 3], sums[:, 4], weights.to(density.dtype)
+
+
+def _forward(density, rgb, t_mids, deltas, offsets):
+    inputs = [x.contiguous() for x in (density, rgb, t_mids, deltas, offsets)]
+    rays = len(offsets) - 1
+    color, weights = density.new_empty(rays, 3), torch.empty_like(inputs[0])
+    opacity, depth = density.new_empty(rays), density.new_empty(rays)
+    outputs = color, opacity, depth, weights
+    backend.launch("composite", density, rays, len(density), *inputs, *outputs)
+    return outputs
+
+
+def _backward(density, rgb, t_mids, deltas, offsets, grad_color, grad_opacity, grad_depth, grad_w):
+    inputs = [x.contiguous() for x in (density, rgb, t_mids, deltas, offsets)]
+    grads = [None if g is None else g.contiguous() for g in (grad_color, grad_opacity, grad_depth)]
+    grads.append(None if grad_w is None else grad_w.contiguous())
+    sizes = len(offsets) - 1, len(density)
+    outputs = torch.empty_like(inputs[0]), torch.empty_like(inputs[1])
+    backend.launch("composite_backward", density, *sizes, *inputs, *grads, *outputs)
+    return outputs
+
+
+def _setup_context(ctx, inputs, output):
+    ctx.save_for_backward(*inputs)
+    ctx.set_materialize_grads(False)
+
+
+def _autograd(ctx, *grads):
+    if all(grad is None for grad in grads):
+        return (None,) * 5
+    backward = torch.ops.nerfconvert.composite_backward
+    grad_density, grad_rgb = backward(*ctx.saved_tensors, *grads)
+    return grad_density, grad_rgb, None, None, None
+
+
+def _forward_fake(density, rgb, t_mids, deltas, offsets):
+    rays = offsets.shape[0] - 1
+    per_ray = [density.new_empty(shape) for shape in ((rays, 3), (rays,), (rays,))]
+    return *per_ray, torch.empty_like(density, memory_format=torch.contiguous_format)
+
+
+def _backward_fake(density, rgb, *_):
+    layout = torch.contiguous_format
+    return (
+        torch.empty_like(density, memory_format=layout),
+        torch.empty_like(rgb, memory_format=layout),
+    )
+
+
+_INPUTS = "Tensor density, Tensor rgb, Tensor t_mids, Tensor deltas, Tensor offsets"
+backend.LIBRARY.define(f"composite({_INPUTS}) -> (Tensor, Tensor, Tensor, Tensor)")
+backend.LIBRARY.define(
+    f"composite_backward({_INPUTS}, Tensor? grad_color, Tensor? grad_opacity, "
+    "Tensor? grad_depth, Tensor? grad_weights) -> (Tensor, Tensor)"
+)
+for _device in ("CPU", "CUDA"):
+    backend.LIBRARY.impl("composite", _forward, _device)
+    backend.LIBRARY.impl("composite_backward", _backward, _device)
+torch.library.register_fake("nerfconvert::composite", _forward_fake, lib=backend.LIBRARY)
+torch.library.register_fake("nerfconvert::composite_backward", _backward_fake, lib=backend.LIBRARY)
+torch.library.register_autograd(
+    "nerfconvert::composite", _autograd, setup_context=_setup_context, lib=backend.LIBRARY
+)
+
+
+def _example(generator: torch.Generator, device: torch.device, dtype: torch.dtype) -> tuple:
+    counts = torch.tensor([5, 0, 1, 17, 9, 0])
+    offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)]).to(device)
+    draw = torch.rand(int(counts.sum()), 6, generator=generator, dtype=torch.float64)
+    draw = draw.to(device, dtype)
+    density, rgb = 20 * draw[:, 0] ** 2, draw[:, 1:4].contiguous()
+    return density, rgb, 1 + draw[:, 4], 0.02 + 0.1 * draw[:, 5], offsets
+
+
+COMPOSITE = Kernel(
+    name="composite",
+    fast=composite,
+    reference=composite_reference,
+    example=_example,
+    differentiable=(0, 1),
+)

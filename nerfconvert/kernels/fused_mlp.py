@@ -1,0 +1,196 @@
+"""fused_mlp: a small perceptron over many points, a block of points through all layers in cache."""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+
+import torch
+from torch import Tensor
+
+from . import backend
+from .arguments import check_float, check_like, check_shape
+from .kernel import Kernel
+
+MAX_WIDTH = 256
+MAX_LAYERS = 10
+REFERENCE_CHUNK = 8192  # rows; larger batches of sgemm lose to page faults
+
+
+def fused_mlp(inputs: Tensor, weights: list[Tensor], biases: list[Tensor] | None = None) -> Tensor:
+    """Outputs [N, O] of inputs [N, I]: ReLU between the layers, none after the last.
+
+    `weights` are [out, in] as torch.nn.Linear stores them, `biases` [out] each or None for
+    none at all. Any sizes compute; widths beyond 256 or more than 10 layers run the reference.
+    Gradients reach inputs, weights and biases.
+    """
+    check_float("inputs", inputs)
+    check_shape("inputs", inputs, "N", "I")
+    if not weights:
+        raise ValueError("weights must hold at least one layer, got none")
+    if biases is not None and len(biases) != len(weights):
+        raise ValueError(f"biases must hold {len(weights)} tensors, got {len(biases)}")
+    width = inputs.shape[1]
+    for layer, weight in enumerate(weights):
+        check_shape(f"weights[{layer}]", weight, "out", width)
+        check_like(f"weights[{layer}]", weight, "inputs", inputs)
+        width = weight.shape[0]
+    for layer, bias in enumerate(biases or []):
+        check_shape(f"biases[{layer}]", bias, weights[layer].shape[0])
+        check_like(f"biases[{layer}]", bias, "inputs", inputs)
+    widest = max(inputs.shape[1], *(weight.shape[0] for weight in weights))
+    fits = widest <= MAX_WIDTH and len(weights) <= MAX_LAYERS
+    if not (fits and backend.is_native("fused_mlp", inputs)):
+        return fused_mlp_reference(inputs, weights, biases)
+    parameters = list(weights), list(biases or [])
+    differentiable = (inputs, *parameters[0], *parameters[1])
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in differentiable):
+        return torch.ops.nerfconvert.fused_mlp_training(inputs, *parameters)[0]
+    return torch.ops.nerfconvert.fused_mlp(inputs, *parameters)
+
+
+def fused_mlp_reference(
+    inputs: Tensor, weights: list[Tensor], biases: list[Tensor] | None = None
+) -> Tensor:
+    """`fused_mlp` in plain torch, a chunk of rows at a time."""
+    chunks = [_layers(part, weights, biases) for part in inputs.split(REFERENCE_CHUNK)]
+    return chunks[0] if len(chunks) == 1 else torch.cat(chunks)
+
+
+def _layers(hidden: Tensor, weights: list[Tensor], biases: list[Tensor] | None) -> Tensor:
+    for layer, weight in enumerate(weights):
+        hidden = hidden if layer == 0 else hidden.relu()
+        hidden = torch.nn.functional.linear(hidden, weight, biases[layer] if biases else None)
+    return hidden
+
+
+def _pointers(tensors: list[Tensor]) -> ctypes.Array | None:
+    """A C array of the tensors' addresses, or None for an empty list."""
+    if not tensors:
+        return None
+    return (ctypes.c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))
+
+
+def _sizes(inputs: Tensor, weights: list[Tensor]) -> ctypes.Array:
+    """Widths of inputs and every layer, as C int64."""
+    widths = [inputs.shape[1], *(weight.shape[0] for weight in weights)]
+    return (ctypes.c_int64 * len(widths))(*widths)
+
+
+def _run(inputs, weights, biases, hidden):
+    output = inputs.new_empty(len(inputs), weights[-1].shape[0])
+    weights, biases = [w.contiguous() for w in weights], [b.contiguous() for b in biases]
+    shape = len(inputs), len(weights), _sizes(inputs, weights)
+    parameters = _pointers(weights), _pointers(biases)
+    backend.launch("fused_mlp", inputs, *shape, inputs.contiguous(), *parameters, output, hidden)
+    return output
+
+
+def _hidden_size(points: int, weights: list[Tensor]) -> int:
+    """Values kept of the hidden layers: points and widths rounded up to 32 and 16."""
+    widths = sum((weight.shape[0] + 15) // 16 * 16 for weight in weights[:-1])
+    return (points + 31) // 32 * 32 * widths
+
+
+def _forward(inputs, weights, biases):
+    return _run(inputs, weights, biases, None)
+
+
+def _forward_training(inputs, weights, biases):
+    hidden = inputs.new_empty(_hidden_size(len(inputs), weights))
+    return _run(inputs, weights, biases, hidden), hidden
+
+
+def _backward(inputs, weights, biases, hidden, grad_output, with_inputs):
+    weights = [w.contiguous() for w in weights]
+    grad_inputs = inputs.new_empty(inputs.shape if with_inputs else (0,))
+    grad_weights = [torch.empty_like(w) for w in weights]
+    grad_biases = [torch.empty_like(b, memory_format=torch.contiguous_format) for b in biases]
+    shape = len(inputs), len(weights), _sizes(inputs, weights)
+    backend.launch(
+        "fused_mlp_backward",
+        inputs,
+        *shape,
+        inputs.contiguous(),
+        _pointers(weights),
+        hidden,
+        grad_output.contiguous(),
+        grad_inputs if with_inputs else None,
+        _pointers(grad_weights),
+        _pointers(grad_biases),
+    )
+    return grad_inputs, grad_weights, grad_biases
+
+
+def _setup_context(ctx, inputs, output):
+    points, weights, biases = inputs
+    ctx.n_layers = len(weights)
+    ctx.save_for_backward(points, output[1], *weights, *biases)
+    ctx.mark_non_differentiable(output[1])
+    ctx.set_materialize_grads(False)
+
+
+def _autograd(ctx, grad_output, _grad_hidden):
+    points, hidden, *parameters = ctx.saved_tensors
+    weights, biases = parameters[: ctx.n_layers], parameters[ctx.n_layers :]
+    if grad_output is None:
+        return None, [None] * len(weights), [None] * len(biases)
+    with_inputs = bool(ctx.needs_input_grad[0])
+    backward = torch.ops.nerfconvert.fused_mlp_backward
+    grads = backward(points, weights, biases, hidden, grad_output, with_inputs)
+    return grads[0] if with_inputs else None, grads[1], grads[2]
+
+
+def _forward_fake(inputs, weights, biases):
+    return inputs.new_empty(inputs.shape[0], weights[-1].shape[0])
+
+
+def _training_fake(inputs, weights, biases):
+    hidden = inputs.new_empty(_hidden_size(inputs.shape[0], weights))
+    return _forward_fake(inputs, weights, biases), hidden
+
+
+def _backward_fake(inputs, weights, biases, hidden, grad_output, with_inputs):
+    grad_inputs = inputs.new_empty(inputs.shape if with_inputs else (0,))
+    grads = [[x.new_empty(x.shape) for x in group] for group in (weights, biases)]
+    return grad_inputs, *grads
+
+
+_INPUTS = "Tensor inputs, Tensor[] weights, Tensor[] biases"
+backend.LIBRARY.define(f"fused_mlp({_INPUTS}) -> Tensor")
+backend.LIBRARY.define(f"fused_mlp_training({_INPUTS}) -> (Tensor, Tensor)")
+backend.LIBRARY.define(
+    f"fused_mlp_backward({_INPUTS}, Tensor hidden, Tensor grad_output, bool with_inputs) "
+    "-> (Tensor, Tensor[], Tensor[])"
+)
+for _device in ("CPU", "CUDA"):
+    backend.LIBRARY.impl("fused_mlp", _forward, _device)
+    backend.LIBRARY.impl("fused_mlp_training", _forward_training, _device)
+    backend.LIBRARY.impl("fused_mlp_backward", _backward, _device)
+torch.library.register_fake("nerfconvert::fused_mlp", _forward_fake, lib=backend.LIBRARY)
+torch.library.register_fake("nerfconvert::fused_mlp_training", _training_fake, lib=backend.LIBRARY)
+torch.library.register_fake("nerfconvert::fused_mlp_backward", _backward_fake, lib=backend.LIBRARY)
+torch.library.register_autograd(
+    "nerfconvert::fused_mlp_training",
+    _autograd,
+    setup_context=_setup_context,
+    lib=backend.LIBRARY,
+)
+
+
+def _example(generator: torch.Generator, device: torch.device, dtype: torch.dtype) -> tuple:
+    def draw(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator, dtype=torch.float64).to(device, dtype)
+
+    widths = (7, 19, 16, 3)
+    weights = [draw(o, i) / i**0.5 for i, o in itertools.pairwise(widths)]
+    return draw(45, widths[0]), weights, [0.3 * draw(o) for o in widths[1:]]
+
+
+FUSED_MLP = Kernel(
+    name="fused_mlp",
+    fast=fused_mlp,
+    reference=fused_mlp_reference,
+    example=_example,
+    differentiable=(0, 1, 2),
+)

@@ -1,0 +1,241 @@
+"""hash_encode: multiresolution hash-grid lookup in the memory layout of tiny-cuda-nn."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from . import backend
+from .arguments import check_float, check_integer, check_like, check_shape
+from .kernel import Kernel
+
+PRIMES = (1, 2654435761, 805459861)  # Teschner et al. 2003, as used by Müller et al. 2022
+
+
+def level_layout(
+    n_levels: int, base_resolution: int, finest_resolution: int, log2_table_size: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Offsets [L + 1] int64, resolutions [L] int64 and scales [L] float32 of a hash grid.
+
+    The resolution grows by exp(log(finest / base) / (L - 1)) a level.
+    """
+    if finest_resolution < base_resolution:
+        raise ValueError(
+            f"finest_resolution must be at least {base_resolution}, got {finest_resolution}"
+        )
+    growth = math.log(finest_resolution / base_resolution) / max(n_levels - 1, 1)
+    return level_layout_from_scale(n_levels, base_resolution, math.exp(growth), log2_table_size)
+
+
+def level_layout_from_scale(
+    n_levels: int, base_resolution: int, per_level_scale: float, log2_table_size: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """`level_layout` of a file that states its growth factor a level.
+
+    Computed in float32 as tiny-cuda-nn does: scale = base * 2^(level * log2(growth)) - 1,
+    resolution = ceil(scale) + 1, entries = min(resolution^3 rounded up to 8, table size).
+    """
+    if n_levels < 1 or base_resolution < 1 or not 1 <= log2_table_size <= 30:
+        raise ValueError(
+            "n_levels and base_resolution must be positive and log2_table_size in 1..30, got "
+            f"{n_levels}, {base_resolution}, {log2_table_size}"
+        )
+    log2_growth = np.log2(np.float32(per_level_scale))
+    levels = np.arange(n_levels, dtype=np.float32)
+    scales = np.exp2(levels * log2_growth) * np.float32(base_resolution) - np.float32(1)
+    resolutions = [math.ceil(scale) + 1 for scale in scales.tolist()]
+    entries = [min((r**3 + 7) // 8 * 8, 1 << log2_table_size) for r in resolutions]
+    offsets = torch.tensor([0, *entries]).cumsum(0)
+    return offsets, torch.tensor(resolutions), torch.from_numpy(scales.astype(np.float32))
+
+
+def hash_encode(
+    unit: Tensor,  # [N, 3] in [0, 1]; clamped
+    table: Tensor,  # [E, F]
+    offsets: Tensor,  # [L + 1] int64, first entry of each level
+    resolutions: Tensor,  # [L] int64
+    scales: Tensor,  # [L] float32
+    grad_buffer: Tensor | None = None,  # [E, F]
+) -> Tensor:
+    """Features [N, L * F] at points of the unit cube, level after level (Müller et al. 2022).
+
+    A level whose resolution^3 fits its entries is dense (x fastest), else hashed; indices wrap
+    at the number of entries. Gradients reach `table` only. With `grad_buffer` the backward pass
+    adds the table's gradient into that buffer and hands autograd none: a training loop that sets
+    ``table.grad = grad_buffer`` once and zeroes it each step allocates nothing.
+    """
+    check_float("unit", unit)
+    check_shape("unit", unit, "N", 3)
+    check_shape("table", table, "E", "F")
+    check_like("table", table, "unit", unit)
+    check_shape("resolutions", resolutions, "L")
+    levels = resolutions.shape[0]
+    check_shape("offsets", offsets, levels + 1)
+    check_integer("offsets", offsets, unit)
+    check_integer("resolutions", resolutions, unit)
+    check_shape("scales", scales, levels)
+    if scales.dtype != torch.float32 or scales.device != unit.device:
+        raise ValueError(
+            f"scales must be torch.float32 on {unit.device}, got {scales.dtype} on {scales.device}"
+        )
+    if grad_buffer is not None:
+        check_shape("grad_buffer", grad_buffer, *table.shape)
+        check_like("grad_buffer", grad_buffer, "table", table)
+    if not backend.is_native("hash_encode", unit):
+        return _reference_with_buffer(unit, table, offsets, resolutions, scales, grad_buffer)
+    if grad_buffer is not None:
+        return _BufferedHashEncode.apply(unit, table, offsets, resolutions, scales, grad_buffer)
+    return torch.ops.nerfconvert.hash_encode(unit, table, offsets, resolutions, scales)
+
+
+def hash_encode_reference(
+    unit: Tensor, table: Tensor, offsets: Tensor, resolutions: Tensor, scales: Tensor
+) -> Tensor:
+    """`hash_encode` in plain torch."""
+    unit = unit.detach().clamp(0, 1)
+    bounds = offsets.tolist()
+    levels = zip(bounds[:-1], bounds[1:], resolutions.tolist(), scales.tolist())
+    features = [_level_reference(unit, table[a:b], size, scale) for a, b, size, scale in levels]
+    return torch.cat(features, 1) if features else unit.new_zeros(len(unit), 0)
+
+
+def _level_reference(unit: Tensor, entries: Tensor, resolution: int, scale: float) -> Tensor:
+    position = (unit.double() * scale + 0.5).to(unit.dtype)  # one rounding, as a fused multiply-add
+    cell = position.floor()
+    fraction = position - cell
+    cell = cell.long()
+    total = 0
+    for corner in range(8):
+        shift = [corner & 1, corner >> 1 & 1, corner >> 2]
+        x, y, z = (cell + cell.new_tensor(shift)).unbind(-1)
+        if resolution**3 <= len(entries):
+            index = x + y * resolution + z * resolution**2
+        else:
+            index = (x * PRIMES[0] ^ y * PRIMES[1] ^ z * PRIMES[2]) & 0xFFFFFFFF
+        parts = [fraction[:, d] if shift[d] else 1 - fraction[:, d] for d in range(3)]
+        weight = parts[0] * parts[1] * parts[2]
+        total = total + weight[:, None] * entries[index % len(entries)]
+    return total
+
+
+def _reference_with_buffer(unit, table, offsets, resolutions, scales, grad_buffer):
+    if grad_buffer is None:
+        return hash_encode_reference(unit, table, offsets, resolutions, scales)
+    proxy = table.detach().requires_grad_(table.requires_grad)
+    if proxy.requires_grad:
+        proxy.register_hook(lambda grad: grad_buffer.add_(grad))
+    return hash_encode_reference(unit, proxy, offsets, resolutions, scales)
+
+
+class _BufferedHashEncode(torch.autograd.Function):
+    """hash_encode whose backward adds into a buffer instead of returning a gradient."""
+
+    @staticmethod
+    def forward(ctx, unit, table, offsets, resolutions, scales, grad_buffer):
+        ctx.save_for_backward(unit, offsets, resolutions, scales)
+        ctx.grad_buffer = grad_buffer
+        return _forward(unit, table, offsets, resolutions, scales)
+
+    @staticmethod
+    def backward(ctx, grad_features):
+        unit, offsets, resolutions, scales = ctx.saved_tensors
+        _accumulate(ctx.grad_buffer, unit, offsets, resolutions, scales, grad_features)
+        return (None,) * 6
+
+
+def _forward(unit, table, offsets, resolutions, scales):
+    _check_offsets(offsets, table.shape[0])
+    levels, width = len(resolutions), table.shape[1]
+    features = table.new_empty(len(unit), levels * width)
+    inputs = [x.contiguous() for x in (unit, table, offsets, resolutions, scales)]
+    backend.launch("hash_encode", unit, len(unit), levels, width, *inputs, features)
+    return features
+
+
+def _backward(unit, offsets, resolutions, scales, grad_features, entries):
+    width = grad_features.shape[1] // max(len(resolutions), 1)
+    grad_table = grad_features.new_zeros(entries, width)
+    _accumulate(grad_table, unit, offsets, resolutions, scales, grad_features)
+    return grad_table
+
+
+def _accumulate(grad_table, unit, offsets, resolutions, scales, grad_features):
+    """Adds the table's gradient to `grad_table` [E, F], contiguous, in place."""
+    _check_offsets(offsets, grad_table.shape[0])
+    if not grad_table.is_contiguous():
+        raise ValueError("grad_buffer must be contiguous")
+    inputs = [x.contiguous() for x in (unit, offsets, resolutions, scales, grad_features)]
+    sizes = len(unit), len(resolutions), grad_table.shape[1]
+    backend.launch("hash_encode_backward", unit, *sizes, *inputs, grad_table)
+
+
+def _check_offsets(offsets: Tensor, entries: int) -> None:
+    """On the CPU, where it costs nothing: offsets ascend strictly from 0 to the table's size."""
+    if offsets.device.type != "cpu":
+        return
+    bounds = offsets.tolist()
+    ascending = all(a < b for a, b in itertools.pairwise(bounds))
+    if bounds[0] != 0 or bounds[-1] != entries or not ascending:
+        raise ValueError(f"offsets must ascend from 0 to {entries} (table rows), got {bounds}")
+
+
+def _setup_context(ctx, inputs, output):
+    unit, table, offsets, resolutions, scales = inputs
+    ctx.save_for_backward(unit, offsets, resolutions, scales)
+    ctx.entries = table.shape[0]
+
+
+def _autograd(ctx, grad_features):
+    grad_table = None
+    if ctx.needs_input_grad[1]:
+        backward = torch.ops.nerfconvert.hash_encode_backward
+        grad_table = backward(*ctx.saved_tensors, grad_features, ctx.entries)
+    return None, grad_table, None, None, None
+
+
+def _forward_fake(unit, table, offsets, resolutions, scales):
+    return table.new_empty(unit.shape[0], resolutions.shape[0] * table.shape[1])
+
+
+def _backward_fake(unit, offsets, resolutions, scales, grad_features, entries):
+    return grad_features.new_empty(entries, grad_features.shape[1] // resolutions.shape[0])
+
+
+backend.LIBRARY.define(
+    "hash_encode(Tensor unit, Tensor table, Tensor offsets, Tensor resolutions, Tensor scales) "
+    "-> Tensor"
+)
+backend.LIBRARY.define(
+    "hash_encode_backward(Tensor unit, Tensor offsets, Tensor resolutions, Tensor scales, "
+    "Tensor grad_features, SymInt entries) -> Tensor"
+)
+for _device in ("CPU", "CUDA"):
+    backend.LIBRARY.impl("hash_encode", _forward, _device)
+    backend.LIBRARY.impl("hash_encode_backward", _backward, _device)
+torch.library.register_fake("nerfconvert::hash_encode", _forward_fake, lib=backend.LIBRARY)
+torch.library.register_fake(
+    "nerfconvert::hash_encode_backward", _backward_fake, lib=backend.LIBRARY
+)
+torch.library.register_autograd(
+    "nerfconvert::hash_encode", _autograd, setup_context=_setup_context, lib=backend.LIBRARY
+)
+
+
+def _example(generator: torch.Generator, device: torch.device, dtype: torch.dtype) -> tuple:
+    layout = level_layout(4, 4, 23, 9)
+    unit = torch.rand(29, 3, generator=generator, dtype=torch.float64).to(device, dtype)
+    table = torch.randn(int(layout[0][-1]), 2, generator=generator, dtype=torch.float64)
+    return unit, table.to(device, dtype), *(x.to(device) for x in layout)
+
+
+HASH_ENCODE = Kernel(
+    name="hash_encode",
+    fast=hash_encode,
+    reference=hash_encode_reference,
+    example=_example,
+    differentiable=(1,),
+)

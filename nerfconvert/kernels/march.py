@@ -1,0 +1,179 @@
+"""march: rays times an occupancy grid give packed samples on a lattice along each ray."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+
+import torch
+from torch import Tensor
+
+from . import backend
+from .arguments import check_float, check_integer, check_like, check_shape
+from .kernel import Kernel
+
+MAX_LATTICE = 1 << 24  # float32 holds every integer below
+
+
+def march(
+    origins: Tensor,  # [R, 3]
+    directions: Tensor,  # [R, 3] unit
+    near: Tensor,  # [R]
+    far: Tensor,  # [R]
+    low: Tensor,  # [3] box
+    high: Tensor,  # [3] box
+    words: Tensor,  # [(resolution / 4)^3] int64, the bricks of `volume.OccupancyGrid`
+    step: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Segment starts [S], their rays [S] int64 and offsets [R + 1] int64; by ray, then distance.
+
+    Sample k of ray i is the segment from near_i + k * step, one step long, k below 2^24. It is
+    kept if its midpoint lies before far_i, inside the box, in an occupied cell. Skipping empty
+    bricks never moves a sample. No gradients.
+    """
+    check_float("origins", origins)
+    rays = len(origins)
+    check_shape("origins", origins, "R", 3)
+    shapes = {"directions": (rays, 3), "near": (rays,), "far": (rays,), "low": (3,), "high": (3,)}
+    for (name, shape), tensor in zip(shapes.items(), (directions, near, far, low, high)):
+        check_shape(name, tensor, *shape)
+        check_like(name, tensor, "origins", origins)
+    check_integer("words", words, origins)
+    grid_resolution(words)
+    if not (step > 0 and math.isfinite(step)):
+        raise ValueError(f"step must be positive and finite, got {step}")
+    arguments = (origins, directions, near, far, low, high, words, float(step))
+    if backend.is_native("march", origins):
+        return torch.ops.nerfconvert.march(*arguments)
+    return march_reference(*arguments)
+
+
+def grid_resolution(words: Tensor) -> int:
+    """Cells per edge of an occupancy grid of [(resolution / 4)^3] words."""
+    bricks = round(len(words) ** (1 / 3)) if words.ndim == 1 else 0
+    if bricks < 1 or bricks**3 != len(words):
+        raise ValueError(f"words must be [(resolution / 4)^3], got {list(words.shape)}")
+    return 4 * bricks
+
+
+@torch.no_grad()
+def march_reference(
+    origins: Tensor,
+    directions: Tensor,
+    near: Tensor,
+    far: Tensor,
+    low: Tensor,
+    high: Tensor,
+    words: Tensor,
+    step: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """`march` in plain torch: tests every lattice point within the box."""
+    resolution = grid_resolution(words)
+    step = float(origins.new_tensor(step))
+    scale = resolution / (high - low)
+    cell_origins, cell_directions = (origins - low) * scale, directions * scale
+    first, count = _lattice_range(cell_origins, cell_directions, near, far, resolution, step)
+    widest = int(count.max()) if len(count) else 0
+    chunk = max(1, (1 << 21) // max(widest, 1))
+    starts, indices = [], []
+    for begin in range(0, len(origins), chunk):
+        part = slice(begin, begin + chunk)
+        k = first[part, None] + torch.arange(widest, device=origins.device)
+        t = _fma(k.to(near.dtype), step, near[part, None])
+        middle = t + 0.5 * step
+        cells = _fma(middle[..., None], cell_directions[part, None, :], cell_origins[part, None, :])
+        keep = (k < MAX_LATTICE) & (middle < far[part, None]) & _occupied(cells, words, resolution)
+        starts.append(t[keep])
+        indices.append(keep.nonzero()[:, 0] + begin)
+    ray_indices = torch.cat(indices) if indices else near.new_zeros(0, dtype=torch.int64)
+    counts = torch.bincount(ray_indices, minlength=len(origins))
+    offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+    return torch.cat(starts) if starts else near.new_zeros(0), ray_indices, offsets
+
+
+def _fma(a: Tensor, b: Tensor | float, c: Tensor) -> Tensor:
+    """a * b + c with one rounding, as the compiled kernels compute it."""
+    if a.dtype == torch.float64:
+        return a * b + c
+    b = b.double() if isinstance(b, Tensor) else b
+    return (a.double() * b + c.double()).to(a.dtype)
+
+
+def _lattice_range(origins, directions, near, far, resolution, step) -> tuple[Tensor, Tensor]:
+    """First lattice index [R] and number of indices [R] that may lie in the box; generous."""
+    safe = torch.where(directions.abs() < 1e-20, directions.new_tensor(1e-20), directions)
+    t_low, t_high = -origins / safe, (resolution - origins) / safe
+    enter = torch.maximum(torch.minimum(t_low, t_high).amax(-1), near)
+    leave = torch.minimum(torch.maximum(t_low, t_high).amin(-1), far)
+    crosses = leave + 2 * step > enter
+    first = ((enter - near) / step).floor() - 3
+    first = torch.where(crosses, first.clamp(0, MAX_LATTICE), torch.zeros_like(first)).long()
+    last = ((leave - near) / step).ceil() + 3
+    last = torch.where(crosses, last.clamp(0, MAX_LATTICE), torch.zeros_like(last)).long()
+    return first, (last - first).clamp_min(0)
+
+
+def _occupied(cells: Tensor, words: Tensor, resolution: int) -> Tensor:
+    """[...] bool: is the position [..., 3] (in cells) inside the grid, in an occupied cell."""
+    inside = ((cells >= 0) & (cells <= resolution)).all(-1)
+    cell = torch.where(inside[..., None], cells, torch.zeros_like(cells)).long()
+    x, y, z = cell.clamp_max(resolution - 1).unbind(-1)
+    bricks = resolution // 4
+    word = words[((x // 4) * bricks + y // 4) * bricks + z // 4]
+    return inside & ((word >> ((x % 4 * 4 + y % 4) * 4 + z % 4)) & 1).bool()
+
+
+def _march_cpu(origins, directions, near, far, low, high, words, step):
+    total, handle = ctypes.c_int64(), ctypes.c_void_p()
+    inputs = [x.contiguous() for x in (origins, directions, near, far, low, high, words)]
+    sizes = len(origins), grid_resolution(words)
+    outputs = ctypes.byref(handle), ctypes.byref(total)
+    backend.launch("march", origins, *sizes, *inputs, step, *outputs)
+    t_starts = near.new_empty(total.value)
+    ray_indices = words.new_empty(total.value)
+    offsets = words.new_empty(len(origins) + 1)
+    backend.launch("march_take", origins, handle, t_starts, ray_indices, offsets)
+    return t_starts, ray_indices, offsets
+
+
+def _march_cuda(origins, directions, near, far, low, high, words, step):
+    inputs = [x.contiguous() for x in (origins, directions, near, far, low, high, words)]
+    sizes = len(origins), grid_resolution(words)
+    offsets = words.new_zeros(len(origins) + 1)
+    backend.launch("march", origins, *sizes, *inputs, step, offsets)
+    offsets = offsets.cumsum(0)
+    total = int(offsets[-1])
+    t_starts, ray_indices = near.new_empty(total), words.new_empty(total)
+    backend.launch("march_write", origins, *sizes, *inputs, step, offsets, t_starts, ray_indices)
+    return t_starts, ray_indices, offsets
+
+
+def _march_fake(origins, directions, near, far, low, high, words, step):
+    total = torch.library.get_ctx().new_dynamic_size()
+    return near.new_empty(total), words.new_empty(total), words.new_empty(near.shape[0] + 1)
+
+
+backend.LIBRARY.define(
+    "march(Tensor origins, Tensor directions, Tensor near, Tensor far, Tensor low, Tensor high, "
+    "Tensor words, float step) -> (Tensor, Tensor, Tensor)"
+)
+backend.LIBRARY.impl("march", _march_cpu, "CPU")
+backend.LIBRARY.impl("march", _march_cuda, "CUDA")
+torch.library.register_fake("nerfconvert::march", _march_fake, lib=backend.LIBRARY)
+
+
+def _example(generator: torch.Generator, device: torch.device, dtype: torch.dtype) -> tuple:
+    draw = torch.rand(37, 6, generator=generator, dtype=torch.float64).to(device, dtype)
+    origins = (draw[:, :3] - 0.5) * 4
+    directions = torch.nn.functional.normalize((draw[:, 3:] - 0.5) - origins * 0.3, dim=-1)
+    low, high = draw.new_tensor([-1.0, -0.8, -1.2]), draw.new_tensor([1.0, 1.1, 0.9])
+    bits = torch.rand(64, 64, generator=generator) < 0.1
+    bits &= torch.rand(64, 1, generator=generator) < 0.5
+    words = (bits.long() << torch.arange(64)).sum(1).to(device)
+    near, far = draw.new_full((37,), 0.05), draw.new_full((37,), 6.0)
+    return origins, directions, near, far, low, high, words, 0.013
+
+
+MARCH = Kernel(
+    name="march", fast=march, reference=march_reference, example=_example, differentiable=()
+)
