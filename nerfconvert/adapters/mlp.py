@@ -1,0 +1,202 @@
+"""mlp: a frequency-encoded multi-layer perceptron, the network of NeRF and its many forks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear, softplus
+
+from ..volume import FieldInfo, RadianceField
+
+CHUNK = 8192  # rows of one inference pass: its activations stay in the second-level cache
+EXP_LIMIT = 15.0  # exp(15) per world unit is opaque at any scale; more would overflow gradients
+
+
+@dataclass(frozen=True, kw_only=True)
+class MlpConfig:
+    """The network's shape and the conventions in which the programs of the family differ.
+
+    The defaults are the network of the NeRF paper. `skips` are the trunk layers (0 is the first)
+    that see the encoded position again. Density is ``activation(density_scale * raw +
+    density_shift)`` per world unit.
+    """
+
+    depth: int = 8  # trunk layers
+    width: int = 256  # neurons a trunk layer
+    skips: tuple[int, ...] = (5,)
+    position_octaves: int = 10  # frequencies 2^0 .. 2^(octaves - 1), no pi
+    direction_octaves: int = 4
+    head_width: int = 128  # neurons of the layer that sees the direction
+    view_dependent: bool = True  # False: color is one linear layer of the trunk's output
+    first_relu: bool = True  # False: no ReLU after the first layer (krrish94)
+    feature_relu: bool = False  # True: ReLU between trunk and view layer (krrish94)
+    density_activation: Literal["relu", "softplus", "exp"] = "relu"
+    density_scale: float = 1.0
+    density_shift: float = 0.0
+    normalize: bool = False  # True: the box is mapped to [-1, 1] before the encoding
+
+    def __post_init__(self):
+        object.__setattr__(self, "skips", tuple(self.skips))
+        for name, low, high in (
+            ("depth", 1, 64),
+            ("width", 1, 8192),
+            ("position_octaves", 0, 24),
+            ("direction_octaves", 0, 24),
+            ("head_width", 1, 8192),
+        ):
+            value = getattr(self, name)
+            if not isinstance(value, int) or not low <= value <= high:
+                raise ValueError(f"{name} must be an integer in {low}..{high}, got {value!r}")
+        if not all(isinstance(s, int) and 0 < s < self.depth for s in self.skips):
+            raise ValueError(f"skips must lie in 1..depth-1 = {self.depth - 1}, got {self.skips}")
+        if self.density_activation not in ACTIVATIONS:
+            known = ", ".join(ACTIVATIONS)
+            raise ValueError(
+                f"density_activation must be one of {known}, got {self.density_activation!r}"
+            )
+
+
+class LeakyGradientRelu(torch.autograd.Function):
+    """relu whose gradient below zero is exp(value), not 0: a density that starts at zero
+    everywhere can still be taught."""
+
+    @staticmethod
+    def forward(ctx, value: Tensor) -> Tensor:
+        ctx.save_for_backward(value)
+        return value.relu()
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        (value,) = ctx.saved_tensors
+        return gradient * value.clamp(max=0).exp()
+
+
+ACTIVATIONS = {
+    "relu": LeakyGradientRelu.apply,
+    "softplus": softplus,
+    "exp": lambda value: value.clamp(max=EXP_LIMIT).exp(),
+}
+
+
+def frequency_encode(values: Tensor, octaves: int) -> Tensor:
+    """[N, 3 + 6 * octaves]: ``[v, sin v, cos v, sin 2v, cos 2v, sin 4v, ...]`` of [N, 3].
+
+    Order and frequencies (powers of two, no pi) of nerf-pytorch.
+    """
+    n = len(values)
+    encoded = values.new_empty(n, 3 + 6 * octaves)
+    encoded[:, :3] = values
+    frequencies = 2.0 ** torch.arange(octaves, dtype=values.dtype, device=values.device)
+    scaled = values[:, None, :] * frequencies[:, None]
+    waves = encoded[:, 3:].view(n, octaves, 2, 3)
+    waves[:, :, 0] = scaled.sin()
+    waves[:, :, 1] = scaled.cos()
+    return encoded
+
+
+class MlpField(RadianceField):
+    """Features are the output of the trunk [N, width]; density and color are read from them.
+
+    A skip layer's weight is [h | encoded position]; the two parts are multiplied apart, so
+    nothing is concatenated.
+    """
+
+    architecture = "mlp"
+    Config = MlpConfig
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        "small": {"depth": 4, "width": 128, "skips": (), "head_width": 64},
+        "base": {},
+        "krrish94": {
+            "depth": 4,
+            "width": 128,
+            "skips": (),
+            "head_width": 64,
+            "first_relu": False,
+            "feature_relu": True,
+        },
+    }
+
+    def __init__(self, config: MlpConfig, info: FieldInfo):
+        super().__init__(info)
+        self.config = config
+        self.feature_dim = width = config.width
+        encoded = 3 + 6 * config.position_octaves
+        self.trunk = nn.ModuleList(
+            nn.Linear(
+                encoded if i == 0 else width + (encoded if i in config.skips else 0),
+                width,
+            )
+            for i in range(config.depth)
+        )
+        self.density_layer = nn.Linear(width, 1)
+        if config.view_dependent:
+            self.feature_layer = nn.Linear(width, width)
+            self.view_layer = nn.Linear(width + 3 + 6 * config.direction_octaves, config.head_width)
+        self.rgb_layer = nn.Linear(config.head_width if config.view_dependent else width, 3)
+
+    def encode(self, positions: Tensor) -> Tensor:
+        """The trunk's output [N, width]; without gradients, `CHUNK` rows at a time."""
+        if torch.is_grad_enabled() or len(positions) <= CHUNK:
+            return self._trunk(positions)
+        features = positions.new_empty(len(positions), self.feature_dim)
+        for start in range(0, len(positions), CHUNK):
+            features[start : start + CHUNK] = self._trunk(positions[start : start + CHUNK])
+        return features
+
+    def _trunk(self, positions: Tensor) -> Tensor:
+        if self.config.normalize:
+            positions = self.aabb.to_unit(positions) * 2 - 1
+        encoded = frequency_encode(positions, self.config.position_octaves)
+        h = linear(encoded, self.trunk[0].weight, self.trunk[0].bias)
+        if self.config.first_relu:
+            h = h.relu_()
+        for i in range(1, self.config.depth):
+            h = self._trunk_layer(i, h, encoded).relu_()
+        return h
+
+    def _trunk_layer(self, i: int, h: Tensor, encoded: Tensor) -> Tensor:
+        weight, bias = self.trunk[i].weight, self.trunk[i].bias
+        if i not in self.config.skips:
+            return linear(h, weight, bias)
+        width = self.config.width
+        partial = linear(h, weight[:, :width], bias)
+        return torch.addmm(partial, encoded, weight[:, width:].t())
+
+    def density(self, features: Tensor) -> Tensor:
+        raw = self.density_layer(features)[:, 0]
+        config = self.config
+        if config.density_scale != 1 or config.density_shift != 0:
+            raw = raw * config.density_scale + config.density_shift
+        return ACTIVATIONS[config.density_activation](raw)
+
+    def color(self, features: Tensor, directions: Tensor) -> Tensor:
+        if torch.is_grad_enabled() or len(features) <= CHUNK:
+            return self._color(features, directions)
+        rgb = features.new_empty(len(features), 3)
+        for start in range(0, len(features), CHUNK):
+            rows = slice(start, start + CHUNK)
+            rgb[rows] = self._color(features[rows], directions[rows])
+        return rgb
+
+    def _color(self, features: Tensor, directions: Tensor) -> Tensor:
+        if not self.config.view_dependent:
+            return self.rgb_layer(features).sigmoid()
+        encoded = frequency_encode(directions, self.config.direction_octaves)
+        width = self.config.width
+        on_feature, on_direction = self.view_layer.weight.split([width, encoded.shape[1]], dim=1)
+        bias = self.view_layer.bias
+        if self.config.feature_relu:
+            h = linear(self.feature_layer(features).relu_(), on_feature, bias)
+        else:  # two linear layers in a row are one, and that one is half as wide
+            weight = on_feature @ self.feature_layer.weight
+            h = linear(features, weight, on_feature @ self.feature_layer.bias + bias)
+        h = torch.addmm(h, encoded, on_direction.t()).relu_()
+        return self.rgb_layer(h).sigmoid()
+
+    def parameter_groups(self) -> dict[Literal["space", "decoder"], list[nn.Parameter]]:
+        space = list(self.trunk.parameters())
+        own = {id(parameter) for parameter in space}
+        return {"space": space, "decoder": [p for p in self.parameters() if id(p) not in own]}

@@ -1,0 +1,81 @@
+"""decode: the plain part of CBOR (RFC 8949): numbers, strings, lists, maps. No tags.
+
+Tags are what makes general decoders build objects; no file here needs them. A claimed length
+is compared with the bytes that are left before anything is taken.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+SIMPLE = {20: False, 21: True, 22: None, 23: None}
+FLOATS = {25: (">e", 2), 26: (">f", 4), 27: (">d", 8)}
+DEPTH_LIMIT = 16
+
+
+def decode(data: bytes) -> Any:
+    """The one value that `data` holds. Raises ValueError naming the byte at which it went wrong."""
+    value, position = _value(memoryview(data), 0, 0)
+    if position != len(data):
+        raise ValueError(f"{len(data) - position} bytes are left over")
+    return value
+
+
+def _value(data: memoryview, position: int, depth: int) -> tuple[Any, int]:
+    """The value at `position` and the position after it."""
+    if position >= len(data) or depth > DEPTH_LIMIT:
+        raise ValueError(f"it ends too early or nests too deeply, at byte {position}")
+    kind, low = data[position] >> 5, data[position] & 31
+    if kind == 7:
+        return _simple(data, position, low)
+    count, position = _count(data, position, low)
+    if kind == 0:
+        return count, position
+    if kind == 1:
+        return -1 - count, position
+    if kind == 6:
+        raise ValueError(f"tag {count} at byte {position}; expected plain values only")
+    left = len(data) - position
+    if count > left:
+        raise ValueError(f"{count} bytes or items are claimed at byte {position}, {left} are left")
+    if kind in (2, 3):
+        piece = bytes(data[position : position + count])
+        return piece if kind == 2 else piece.decode("utf-8"), position + count
+    if kind == 4:
+        return _list(data, position, count, depth)
+    items, position = _list(data, position, 2 * count, depth)
+    if not all(isinstance(key, str) for key in items[::2]):
+        raise ValueError(f"a map's key is not text, before byte {position}")
+    return dict(zip(items[::2], items[1::2], strict=True)), position
+
+
+def _list(data: memoryview, position: int, count: int, depth: int) -> tuple[list[Any], int]:
+    items = []
+    for _ in range(count):
+        item, position = _value(data, position, depth + 1)
+        items.append(item)
+    return items, position
+
+
+def _count(data: memoryview, position: int, low: int) -> tuple[int, int]:
+    """The number in an item's head, and the position after the head."""
+    position += 1
+    if low < 24:
+        return low, position
+    size = {24: 1, 25: 2, 26: 4, 27: 8}.get(low)
+    if size is None or position + size > len(data):
+        raise ValueError(f"an unknown or cut-off length at byte {position}")
+    return int.from_bytes(data[position : position + size], "big"), position + size
+
+
+def _simple(data: memoryview, position: int, low: int) -> tuple[Any, int]:
+    if low in SIMPLE:
+        return SIMPLE[low], position + 1
+    if low not in FLOATS:
+        raise ValueError(f"an unknown simple value at byte {position}")
+    code, size = FLOATS[low]
+    end = position + 1 + size
+    if end > len(data):
+        raise ValueError(f"it ends inside a number, at byte {position}")
+    return struct.unpack(code, data[position + 1 : end])[0], end

@@ -1,0 +1,42 @@
+"""Format: how one program's files are recognised, read and written."""
+
+from __future__ import annotations
+
+import abc
+from pathlib import Path
+from typing import ClassVar
+
+from ..volume import RadianceField
+
+
+class Format(abc.ABC):
+    """One kind of file. Formats hold no state: an instance is made for each use.
+
+    Attributes:
+        name: its key in the FORMATS table.
+        title: what people call it.
+        suffixes: of the files it writes, the usual one first.
+        architectures: names of the architectures that it can hold.
+        can_write: whether `write` works.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    suffixes: ClassVar[tuple[str, ...]]
+    architectures: ClassVar[frozenset[str]]
+    can_write: ClassVar[bool]
+
+    @abc.abstractmethod
+    def sniff(self, path: Path) -> bool:
+        """Whether the content of the file is of this format. Quick; never raises."""
+
+    @abc.abstractmethod
+    def read(self, path: Path) -> RadianceField:
+        """The field in the file. Raises FormatError or UnsupportedError."""
+
+    @abc.abstractmethod
+    def write(self, field: RadianceField, path: Path) -> None:
+        """Writes to `path`, in place; `formats.save` makes that safe.
+
+        Raises UnsupportedError, before writing anything, for a field that the format cannot hold.
+        """

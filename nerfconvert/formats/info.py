@@ -1,0 +1,64 @@
+"""FieldInfo as JSON, and back with every value checked."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from ..volume import Aabb, FieldInfo
+
+FRAMES, BACKGROUNDS = ("world", "ndc"), ("white", "black")
+
+
+def info_to_json(info: FieldInfo) -> str:
+    document = {
+        "aabb": [list(info.aabb.low), list(info.aabb.high)],
+        "frame": info.frame,
+        "background": info.background,
+        "provenance": info.provenance,
+    }
+    return json.dumps(document, sort_keys=True, default=str)
+
+
+def info_from_json(text: str) -> FieldInfo:
+    """Inverse of `info_to_json`. Raises ValueError saying which value is not what it should be."""
+    document = strict_json(text)
+    keys = {"aabb", "frame", "background", "provenance"}
+    if not isinstance(document, dict) or document.keys() != keys:
+        raise ValueError(f"expected the keys {', '.join(sorted(keys))}")
+    for name, known in (("frame", FRAMES), ("background", BACKGROUNDS)):
+        if document[name] not in known:
+            raise ValueError(f"{name} is {document[name]!r}; expected {' or '.join(known)}")
+    if not isinstance(document["provenance"], dict):
+        raise ValueError("provenance should be an object")
+    corners = document["aabb"]
+    if not (isinstance(corners, list) and len(corners) == 2 and all(map(is_triple, corners))):
+        raise ValueError(f"aabb is {corners!r}; expected two triples of finite numbers")
+    return FieldInfo(
+        aabb=Aabb(*corners),
+        frame=document["frame"],
+        background=document["background"],
+        provenance=document["provenance"],
+    )
+
+
+def is_triple(value: Any) -> bool:
+    """Whether `value` is a list of three finite numbers."""
+    return (
+        isinstance(value, list)
+        and len(value) == 3
+        and all(type(v) in (int, float) and math.isfinite(v) for v in value)
+    )
+
+
+def strict_json(text: str) -> Any:
+    """`json.loads` without NaN and infinities. Raises ValueError."""
+
+    def refuse(constant: str):
+        raise ValueError(f"{constant} is not a number")
+
+    try:
+        return json.loads(text, parse_constant=refuse)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None

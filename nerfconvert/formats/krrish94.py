@@ -1,0 +1,166 @@
+"""krrish94: checkpoints of krrish94/nerf-pytorch (`checkpointNNNNNN.ckpt`, with a config.yml).
+
+The config is wrong about the network's size in the checkpoints that were published, so only the
+shapes are believed. In this program no ReLU follows the first layer, one follows `fc_feat`, and
+a skip layer sees [h, position].
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..adapters.mlp import MlpConfig, MlpField
+from ..errors import FormatError, UnsupportedError
+from ..volume import FieldInfo
+from .format import Format
+from .mlp_networks import (
+    check_conventions,
+    field_info,
+    idle_optimizer,
+    matrix,
+    note_of,
+    noted_info,
+    octaves,
+    plain_copy,
+    starts_like_checkpoint,
+    written_density,
+)
+from .rebuild import rebuild
+from .sidecar import is_true, read_sidecar
+from .unpickle import TorchFile
+
+COARSE, FINE = "model_coarse_state_dict", "model_fine_state_dict"
+SETTINGS = "config.yml"
+HEADS = {  # theirs: ours
+    "fc_feat": "feature_layer",
+    "fc_alpha": "density_layer",
+    "layers_dir.0": "view_layer",
+    "fc_rgb": "rgb_layer",
+}
+
+
+class Krrish94(Format):
+    name = "krrish94"
+    title = "krrish94 nerf-pytorch (.ckpt)"
+    suffixes = (".ckpt",)
+    architectures = frozenset({"mlp"})
+    can_write = True
+
+    def sniff(self, path: Path) -> bool:
+        return starts_like_checkpoint(path, COARSE)
+
+    def read(self, path: Path) -> MlpField:
+        """The fine network, or the coarse one where there is no other."""
+        networks = self.read_networks(path)
+        return networks["fine"] or networks["coarse"]
+
+    def read_networks(self, path: Path) -> dict[str, MlpField | None]:
+        """ "coarse" and "fine", for hierarchical sampling as in the program itself."""
+        file = TorchFile(path)
+        content = file.content if isinstance(file.content, dict) else {}
+        if not content.get(COARSE):
+            raise FormatError(path, f"found no {COARSE}, which this program's files have")
+        info = noted_info(path, content) or sidecar_info(path)
+        networks: dict[str, MlpField | None] = {}
+        for name, key in (("coarse", COARSE), ("fine", FINE)):
+            state = content.get(key)
+            networks[name] = network(path, file.tensors(state, key), info) if state else None
+        return networks
+
+    def write(self, field: MlpField, path: Path) -> None:
+        """Writes the one network as both."""
+        state = network_state(field)
+        checkpoint = {
+            "iter": 0,
+            COARSE: state,
+            FINE: state,
+            "optimizer_state_dict": idle_optimizer(2 * len(state)),
+            "loss": torch.zeros(()),
+            "psnr": 0.0,
+            **note_of(field),
+        }
+        with open(path, "wb") as file:
+            torch.save(checkpoint, file)
+
+
+def sidecar_info(path: Path) -> FieldInfo:
+    """What config.yml says about the space; a white Blender scene where it says nothing."""
+    settings = read_sidecar(path.parent, (SETTINGS,))
+    for name in ("log_sampling_xyz", "log_sampling_dir"):
+        if not is_true(settings, f"models.fine.{name}", True):
+            raise UnsupportedError(f"{path}: {name} is off in {SETTINGS}; only octaves are known")
+    llff = settings.get("dataset.type") == "llff"
+    return field_info(
+        Krrish94.name,
+        ndc=llff and not is_true(settings, "dataset.no_ndc", False),
+        white=is_true(settings, "nerf.validation.white_background", True),
+        settings=SETTINGS if settings else None,
+    )
+
+
+def network(path: Path, state: dict[str, Tensor], info: FieldInfo) -> MlpField:
+    """One network as a field; its sizes are those of the tensors."""
+    width, encoded = matrix(path, state, "layer1.weight").shape
+    hidden = sum(name.startswith("layers_xyz.") and name.endswith(".weight") for name in state)
+    weights = [matrix(path, state, f"layers_xyz.{i}.weight") for i in range(hidden)]
+    view_dependent = "fc_out.weight" not in state
+    sizes = {}
+    if view_dependent:
+        head_width, view_columns = matrix(path, state, "layers_dir.0.weight").shape
+        direction_octaves = octaves(path, view_columns - width, "the encoded direction")
+        sizes = {"head_width": head_width, "direction_octaves": direction_octaves}
+    try:
+        config = MlpConfig(
+            depth=hidden + 1,
+            width=width,
+            skips=tuple(i + 1 for i, w in enumerate(weights) if w.shape[1] != width),
+            position_octaves=octaves(path, encoded, "layer1.weight"),
+            view_dependent=view_dependent,
+            first_relu=False,
+            feature_relu=view_dependent,
+            **sizes,
+        )
+    except ValueError as problem:
+        raise FormatError(path, str(problem)) from None
+    return rebuild(path, MlpField, config, info, our_names(state))
+
+
+def our_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors under the names of MlpField."""
+    ours = {}
+    for name, tensor in state.items():
+        layer, _, kind = name.rpartition(".")
+        if layer == "fc_out":
+            ours[f"rgb_layer.{kind}"], ours[f"density_layer.{kind}"] = tensor[:3], tensor[3:]
+        elif layer == "layer1":
+            ours[f"trunk.0.{kind}"] = tensor
+        elif layer.startswith("layers_xyz."):
+            ours[f"trunk.{int(layer.removeprefix('layers_xyz.')) + 1}.{kind}"] = tensor
+        else:
+            ours[f"{HEADS.get(layer, layer)}.{kind}"] = tensor
+    return ours
+
+
+def network_state(field: MlpField) -> dict[str, Tensor]:
+    """The program's state dict of a field. Raises UnsupportedError if it cannot run it."""
+    config = field.config
+    check_conventions(
+        Krrish94.title, config, skips=(), first_relu=False, feature_relu=config.view_dependent
+    )
+    state = {}
+    for i, layer in enumerate(field.trunk):
+        name = "layer1" if i == 0 else f"layers_xyz.{i - 1}"
+        state |= {f"{name}.weight": layer.weight, f"{name}.bias": layer.bias}
+    density = written_density(field)
+    if not config.view_dependent:
+        for kind in ("weight", "bias"):
+            state[f"fc_out.{kind}"] = torch.cat([getattr(field.rgb_layer, kind), density[kind]])
+        return plain_copy(state)
+    for theirs, ours in HEADS.items():
+        layer = getattr(field, ours)
+        state |= {f"{theirs}.weight": layer.weight, f"{theirs}.bias": layer.bias}
+    state |= {f"fc_alpha.{kind}": tensor for kind, tensor in density.items()}
+    return plain_copy(state)

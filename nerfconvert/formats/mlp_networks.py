@@ -1,0 +1,103 @@
+"""What the programs of the nerf-pytorch family share: boxes, frames, conventions, state dicts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ..adapters.mlp import MlpConfig, MlpField
+from ..errors import FormatError, UnsupportedError
+from ..volume import Aabb, FieldInfo
+from .info import info_from_json, info_to_json
+from .unpickle import LEGACY_START, ZIP_START
+
+NOTE = "nerfconvert"  # key of our note about box and frame; the programs ignore it
+HEAD = 1 << 20  # bytes searched for a program's keys
+BLENDER_BOX = Aabb((-1.5,) * 3, (1.5,) * 3)
+NDC_BOX = Aabb((-1.0,) * 3, (1.0,) * 3)
+ADAM = {"lr": 5e-4, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0, "amsgrad": False}
+
+
+def starts_like_checkpoint(path: Path, key: str) -> bool:
+    """Whether the file begins like a torch checkpoint that has `key`. Never raises."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(HEAD)
+    except OSError:
+        return False
+    return head.startswith((LEGACY_START, ZIP_START)) and key.encode() in head
+
+
+def octaves(path: Path, columns: int, what: str) -> int:
+    """Octaves of an encoding with `columns` columns. Raises FormatError if it has none."""
+    count, rest = divmod(columns - 3, 6)
+    if rest or count < 0:
+        raise FormatError(
+            path, f"{what} has {columns} columns; expected 3 + 6 for each octave (a plain NeRF)"
+        )
+    return count
+
+
+def matrix(path: Path, state: dict[str, Tensor], name: str) -> Tensor:
+    """A weight of the state dict. Raises FormatError if it is missing or no matrix."""
+    if name not in state or state[name].ndim != 2 or not state[name].is_floating_point():
+        raise FormatError(path, f"found no weight matrix {name}, which this program's files have")
+    return state[name]
+
+
+def field_info(source: str, *, ndc: bool, white: bool, settings: str | None) -> FieldInfo:
+    """Box, frame and background of a checkpoint; `settings` names the file that told us."""
+    return FieldInfo(
+        aabb=NDC_BOX if ndc else BLENDER_BOX,
+        frame="ndc" if ndc else "world",
+        background="white" if white else "black",
+        provenance={
+            "program": source,
+            "frame_from": settings or "assumed: no settings file beside the checkpoint",
+            "aabb_from": "the program's NDC cube" if ndc else "assumed: a Blender scene's box",
+        },
+    )
+
+
+def note_of(field: MlpField) -> dict[str, str]:
+    """The note that lets box, frame and background survive a round trip."""
+    return {NOTE: info_to_json(field.info)}
+
+
+def noted_info(path: Path, content: dict[str, Any]) -> FieldInfo | None:
+    """The info of `note_of`, or None where there is no note."""
+    if NOTE not in content:
+        return None
+    try:
+        return info_from_json(content[NOTE])
+    except (TypeError, ValueError) as problem:
+        raise FormatError(path, f"its {NOTE} note is damaged: {problem}") from None
+
+
+def check_conventions(title: str, config: MlpConfig, **expected: Any) -> None:
+    """Raises UnsupportedError unless the network is one that the program can run."""
+    expected |= {"density_activation": "relu", "density_shift": 0.0, "normalize": False}
+    for name, value in expected.items():
+        found = getattr(config, name)
+        if found != value:
+            raise UnsupportedError(
+                f"a {title} file cannot hold an mlp with {name} = {found}; it needs {value}"
+            )
+
+
+def written_density(field: MlpField) -> dict[str, Tensor]:
+    """Weight and bias of the density layer with the density scale multiplied in."""
+    layer, scale = field.density_layer, field.config.density_scale
+    return {"weight": layer.weight.detach() * scale, "bias": layer.bias.detach() * scale}
+
+
+def plain_copy(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The state on the CPU in float32, every tensor with storage of its own."""
+    return {name: t.detach().float().cpu().contiguous().clone() for name, t in state.items()}
+
+
+def idle_optimizer(n_parameters: int) -> dict[str, Any]:
+    """The state dict of an Adam that has not stepped: the programs insist on one."""
+    return {"state": {}, "param_groups": [{**ADAM, "params": list(range(n_parameters))}]}

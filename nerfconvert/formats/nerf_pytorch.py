@@ -1,0 +1,173 @@
+"""nerf_pytorch: checkpoints of yenchenlin/nerf-pytorch (`200000.tar`), the usual PyTorch NeRF.
+
+Sizes are those of the tensors; nothing else in the file tells them. A skip layer sees
+[position, h], the other way round than MlpField keeps it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..adapters.mlp import MlpConfig, MlpField
+from ..errors import FormatError
+from ..volume import FieldInfo
+from .format import Format
+from .mlp_networks import (
+    check_conventions,
+    field_info,
+    idle_optimizer,
+    matrix,
+    note_of,
+    noted_info,
+    octaves,
+    plain_copy,
+    starts_like_checkpoint,
+    written_density,
+)
+from .rebuild import rebuild
+from .sidecar import is_true, read_sidecar
+from .unpickle import TorchFile
+
+COARSE, FINE = "network_fn_state_dict", "network_fine_state_dict"
+SETTINGS = ("args.txt", "config.txt")
+HEADS = {  # theirs: ours
+    "feature_linear": "feature_layer",
+    "alpha_linear": "density_layer",
+    "views_linears.0": "view_layer",
+    "rgb_linear": "rgb_layer",
+}
+SKIP = 5  # the only skip layer the program makes
+
+
+class NerfPytorch(Format):
+    name = "nerf-pytorch"
+    title = "yenchenlin nerf-pytorch (.tar)"
+    suffixes = (".tar",)
+    architectures = frozenset({"mlp"})
+    can_write = True
+
+    def sniff(self, path: Path) -> bool:
+        return starts_like_checkpoint(path, COARSE)
+
+    def read(self, path: Path) -> MlpField:
+        """The fine network, or the coarse one where there is no other."""
+        networks = self.read_networks(path)
+        return networks["fine"] or networks["coarse"]
+
+    def read_networks(self, path: Path) -> dict[str, MlpField | None]:
+        """ "coarse" and "fine", for hierarchical sampling as in the program itself."""
+        file = TorchFile(path)
+        content = file.content if isinstance(file.content, dict) else {}
+        if not content.get(COARSE):
+            raise FormatError(path, f"found no {COARSE}, which this program's files have")
+        info = noted_info(path, content) or sidecar_info(path)
+        networks: dict[str, MlpField | None] = {}
+        for name, key in (("coarse", COARSE), ("fine", FINE)):
+            state = content.get(key)
+            networks[name] = network(path, file.tensors(state, key), info) if state else None
+        return networks
+
+    def write(self, field: MlpField, path: Path) -> None:
+        """Writes the one network as both: the program samples with one and draws with the other."""
+        state = network_state(field)
+        checkpoint = {
+            "global_step": 0,
+            COARSE: state,
+            FINE: state,
+            "optimizer_state_dict": idle_optimizer(2 * len(state)),
+            **note_of(field),
+        }
+        with open(path, "wb") as file:
+            torch.save(checkpoint, file)
+
+
+def sidecar_info(path: Path) -> FieldInfo:
+    """What args.txt or config.txt say about the space; a white Blender scene without them."""
+    settings = read_sidecar(path.parent, SETTINGS)
+    llff = settings.get("dataset_type", "llff") == "llff" if settings else False
+    return field_info(
+        NerfPytorch.name,
+        ndc=llff and not is_true(settings, "no_ndc", False),
+        white=is_true(settings, "white_bkgd", not settings),
+        settings=" or ".join(SETTINGS) if settings else None,
+    )
+
+
+def network(path: Path, state: dict[str, Tensor], info: FieldInfo) -> MlpField:
+    """One network as a field; its sizes are those of the tensors."""
+    width, encoded = matrix(path, state, "pts_linears.0.weight").shape
+    depth = sum(name.startswith("pts_linears.") and name.endswith(".weight") for name in state)
+    weights = [matrix(path, state, f"pts_linears.{i}.weight") for i in range(depth)]
+    skips = tuple(i for i in range(1, depth) if weights[i].shape[1] != width)
+    view_dependent = "output_linear.weight" not in state
+    sizes = {}
+    if view_dependent:
+        head_width, view_columns = matrix(path, state, "views_linears.0.weight").shape
+        direction_octaves = octaves(path, view_columns - width, "the encoded direction")
+        sizes = {"head_width": head_width, "direction_octaves": direction_octaves}
+    try:
+        config = MlpConfig(
+            depth=depth,
+            width=width,
+            skips=skips,
+            position_octaves=octaves(path, encoded, "pts_linears.0.weight"),
+            view_dependent=view_dependent,
+            **sizes,
+        )
+    except ValueError as problem:
+        raise FormatError(path, str(problem)) from None
+    return rebuild(path, MlpField, config, info, our_names(state, skips, encoded))
+
+
+def our_names(state: dict[str, Tensor], skips: tuple[int, ...], encoded: int) -> dict[str, Tensor]:
+    """The tensors under the names, and with the column order, of MlpField."""
+    skip_weights = {f"pts_linears.{i}.weight" for i in skips}
+    flat = "output_linear.weight" in state
+    ours = {}
+    for name, tensor in state.items():
+        layer, _, kind = name.rpartition(".")
+        if layer == "output_linear":
+            ours[f"rgb_layer.{kind}"], ours[f"density_layer.{kind}"] = tensor[:3], tensor[3:4]
+        elif layer.startswith("pts_linears."):
+            swapped = tensor.roll(-encoded, dims=1) if name in skip_weights else tensor
+            ours[f"trunk.{layer.removeprefix('pts_linears.')}.{kind}"] = swapped
+        elif not (flat and layer == "views_linears.0"):  # made but never used without directions
+            ours[f"{HEADS.get(layer, layer)}.{kind}"] = tensor
+    return ours
+
+
+def network_state(field: MlpField) -> dict[str, Tensor]:
+    """The program's state dict of a field. Raises UnsupportedError if it cannot run it."""
+    config = field.config
+    check_conventions(
+        NerfPytorch.title,
+        config,
+        skips=(SKIP,) if config.depth > SKIP else (),
+        first_relu=True,
+        feature_relu=False if config.view_dependent else config.feature_relu,
+    )
+    encoded = 3 + 6 * config.position_octaves
+    state = {}
+    for i, layer in enumerate(field.trunk):
+        weight = layer.weight.roll(encoded, dims=1) if i in config.skips else layer.weight
+        state |= {f"pts_linears.{i}.weight": weight, f"pts_linears.{i}.bias": layer.bias}
+    density = written_density(field)
+    if config.view_dependent:
+        for theirs, ours in HEADS.items():
+            layer = getattr(field, ours)
+            state |= {f"{theirs}.weight": layer.weight, f"{theirs}.bias": layer.bias}
+        state |= {f"alpha_linear.{kind}": tensor for kind, tensor in density.items()}
+        return plain_copy(state)
+    unused = density["weight"]  # fifth output and views_linears: made, stored and never used
+    state |= {
+        "output_linear.weight": torch.cat([field.rgb_layer.weight, density["weight"], 0 * unused]),
+        "output_linear.bias": torch.cat(
+            [field.rgb_layer.bias, density["bias"], unused.new_zeros(1)]
+        ),
+        "views_linears.0.weight": unused.new_zeros(config.width // 2, config.width + 3),
+        "views_linears.0.bias": unused.new_zeros(config.width // 2),
+    }
+    return plain_copy(state)

@@ -1,0 +1,150 @@
+"""ppng: Plenoptic PNG files (`ppng_1.ppng`, `ppng_2.ppng`): CBOR of factors, MLPs, occupancy.
+
+The matrices of the MLPs are stored as 4x4 row-major blocks, ordered [input block][output block].
+Occupancy is a list of run lengths, empty first, x fastest, over instant-ngp's unit cube.
+"""
+
+from __future__ import annotations
+
+import mmap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..adapters.ppng import HIDDEN, SH_DEGREE, UNIT_CUBE, PpngConfig, PpngField
+from ..errors import FormatError, UnsupportedError
+from ..volume import FieldInfo, RadianceField
+from .cbor import decode
+from .format import Format
+from .rebuild import rebuild
+
+SIZE_LIMIT = 256 << 20  # bytes; real files have 0.1 to 3 million
+RGB_ROWS = 4  # rows of the last matrix; the fourth is padding
+
+
+class Ppng(Format):
+    name = "ppng"
+    title = "Plenoptic PNG (.ppng)"
+    suffixes = (".ppng",)
+    architectures = frozenset({"ppng"})
+    can_write = False
+
+    def sniff(self, path: Path) -> bool:
+        """A CBOR map that names `qff_type`, anywhere: the order of its keys is not fixed."""
+        try:
+            with open(path, "rb") as file:
+                if file.read(1)[0] >> 5 != 5:
+                    return False
+                with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                    return content.find(b"hqff_type", 0, SIZE_LIMIT) >= 0
+        except (OSError, ValueError, IndexError):
+            return False
+
+    def read(self, path: Path) -> RadianceField:
+        try:
+            if path.stat().st_size > SIZE_LIMIT:
+                raise ValueError(
+                    f"it has {path.stat().st_size} bytes; at most {SIZE_LIMIT} expected"
+                )
+            document = Document(decode(path.read_bytes()))
+            config = config_of(document)
+            tensors = tensors_of(document, config)
+            occupancy = occupancy_of(document)
+        except OSError as problem:
+            raise FormatError(path, f"cannot be read: {problem.strerror}") from None
+        except (ValueError, RecursionError) as problem:
+            raise FormatError(path, f"not a whole Plenoptic PNG: {problem}") from None
+        provenance = {"program": self.name, "render_step": document.number("render_step")}
+        info = FieldInfo(aabb=UNIT_CUBE, background="white", provenance=provenance)
+        field = rebuild(path, PpngField, config, info, tensors)
+        field.occupancy.assign(occupancy)
+        return field
+
+    def write(self, field: RadianceField, path: Path) -> None:
+        raise UnsupportedError(f"{self.title} files can be read but not written")
+
+
+class Document:
+    """The file's map; every access checks the kind of what it finds. Raises ValueError."""
+
+    def __init__(self, content: Any):
+        if not isinstance(content, dict):
+            raise ValueError("its outermost value is no map")
+        self._content = content
+
+    def get(self, name: str, kind: type | tuple[type, ...]) -> Any:
+        value = self._content.get(name)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise ValueError(f"{name} is missing or of the wrong kind")
+        return value
+
+    def number(self, name: str) -> float:
+        return float(self.get(name, (int, float)))
+
+    def count(self, name: str) -> int:
+        return self.get(name, int)
+
+    def array(self, name: str, dtype: type, shape: tuple[int, ...]) -> Tensor:
+        """A byte string as a float32 tensor; its length must be that of `shape`."""
+        data = self.get(name, bytes)
+        expected = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        if len(data) != expected:
+            raise ValueError(f"{name} has {len(data)} bytes; its sizes say {expected}")
+        return torch.from_numpy(np.frombuffer(data, dtype).astype(np.float32)).view(shape)
+
+
+def config_of(document: Document) -> PpngConfig:
+    frequencies = document.get("freqs", list)
+    n_frequencies = document.count("n_freqs")
+    if len(frequencies) != n_frequencies or not all(type(f) in (int, float) for f in frequencies):
+        raise ValueError(f"freqs should be {n_frequencies} numbers")
+    layers = document.get("n_density_layers", list), document.get("n_color_layers", list)
+    if layers != ([HIDDEN], [HIDDEN, RGB_ROWS]):
+        raise ValueError(f"its layers are {layers}; expected [16] and [16, 4]")
+    return PpngConfig(
+        frequencies=tuple(frequencies),
+        factor_dimensions=document.count("qff_type"),
+        resolution=document.count("n_quants"),
+        rank=document.count("rank"),
+        channels=document.count("n_feats"),
+    )
+
+
+def tensors_of(document: Document, config: PpngConfig) -> dict[str, Tensor]:
+    """The state dict of PpngField."""
+    n_features = 2 * len(config.frequencies) * config.channels
+    if n_features % 4:
+        raise ValueError(f"{n_features} features cannot be stored in blocks of 4")
+    n_color = HIDDEN + SH_DEGREE**2
+    rgb = blocks(document, "qff_color_layer_1", RGB_ROWS, HIDDEN)
+    return {
+        "factors": document.array("qff_buffer", np.float16, config.factor_shape),
+        "density_weight": blocks(document, "qff_density_layer_0", HIDDEN, n_features),
+        "hidden_weight": blocks(document, "qff_color_layer_0", HIDDEN, n_color),
+        "rgb_weight": rgb[:3].contiguous(),
+    }
+
+
+def blocks(document: Document, name: str, rows: int, columns: int) -> Tensor:
+    """A matrix [rows, columns] from its 4x4 blocks."""
+    stored = document.array(name, np.float32, (columns // 4, rows // 4, 4, 4))
+    return stored.permute(1, 2, 0, 3).reshape(rows, columns)
+
+
+def occupancy_of(document: Document) -> Tensor:
+    """[r, r, r] bool, indexed by our world's [x, y, z]."""
+    resolution = document.count("grid_res")
+    levels = document.get("grid_rles", list)
+    if not 4 <= resolution <= 512 or resolution % 4 or len(levels) != 1:
+        raise ValueError(f"grid_res is {resolution} with {len(levels)} levels; expected 128 with 1")
+    runs = levels[0]
+    if not isinstance(runs, list) or not all(type(run) is int and run >= 0 for run in runs):
+        raise ValueError("grid_rles holds something else than run lengths")
+    if sum(runs) != resolution**3:
+        raise ValueError(f"its occupancy has {sum(runs)} cells; expected {resolution**3}")
+    occupied = np.arange(len(runs)) % 2 == 1
+    unit_cube = np.repeat(occupied, runs).reshape((resolution,) * 3)  # indexed [z, y, x]
+    return torch.from_numpy(unit_cube).permute(0, 2, 1).contiguous()  # its x, y, z: world y, z, x
