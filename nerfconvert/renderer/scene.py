@@ -22,6 +22,7 @@ from ..errors import FormatError, UsageError
 from .cameras import Cameras, focal_of
 
 HOLD_OUT = 8  # a file without splits gives every 8th view to the test
+SIZE = (400, 400)  # of cameras whose file gives an angle of view but no size
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ def read_scene(
 ) -> Scene:
     """The scene in `path`: a folder with transforms*.json, or such a file.
 
-    `split` (train, test, val) picks `transforms_<split>.json`, or cuts a file without splits.
+    `split` (train, test, val) picks `transforms_<split>.json` of a folder; a single file is cut:
+    every 8th frame is test, the others train.
     `views` keeps that many evenly spaced frames; `resolution` (width, height) shrinks the images
     by area averaging. Raises FormatError for a file that is missing, damaged or lying.
     """
@@ -109,7 +111,7 @@ def fit_within(size: tuple[int, int], limit: int) -> tuple[int, int]:
 def _find(path: Path, split: str | None) -> tuple[Path, str | None]:
     """The JSON file, and the split that still has to be cut out of it."""
     if path.is_file():
-        return path, None
+        return path, split
     if not path.exists():
         raise FormatError(path, "no such file or folder; expected a folder with transforms*.json")
     if split is not None and (path / f"transforms_{split}.json").is_file():
@@ -200,10 +202,10 @@ def _size(
         width, height = (int(_number(file, values, key)) for key in ("w", "h"))
     elif (image := _image_path(file, frame["file_path"])).is_file():
         height, width = _load(image).shape[:2]
-    elif resolution is not None:
-        width, height = resolution
+    elif "fl_x" in values:
+        raise FormatError(file, "has 'fl_x' in pixels but neither 'w' and 'h' nor images")
     else:
-        raise FormatError(file, "has no 'w' and 'h' and no images; pass --resolution WxH")
+        width, height = resolution or SIZE
     if width < 1 or height < 1:
         raise FormatError(file, f"images must be at least 1x1, got {width}x{height}")
     return width, height

@@ -44,7 +44,8 @@ def write_video(path: Path, frames: Iterable[np.ndarray], *, fps: int = 24) -> i
 def write_images(folder: Path, frames: Iterable[np.ndarray]) -> int:
     """Writes `frames` as 00000.png, 00001.png...; returns how many.
 
-    The folder appears under its name only when it is complete, and takes the place of an old one.
+    They appear in the folder only when all are there; frames of an earlier call are removed, any
+    other file in the folder stays.
     """
     partial = _partial(folder)
     shutil.rmtree(partial, ignore_errors=True)
@@ -54,9 +55,11 @@ def write_images(folder: Path, frames: Iterable[np.ndarray]) -> int:
         for frame in frames:
             write_image(partial / f"{count:05d}.png", frame)
             count += 1
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(partial, folder)
+        folder.mkdir(exist_ok=True)
+        for stale in folder.glob("[0-9][0-9][0-9][0-9][0-9].png"):
+            stale.unlink()
+        for image in sorted(partial.iterdir()):
+            os.replace(image, folder / image.name)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return count

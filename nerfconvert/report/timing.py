@@ -30,3 +30,11 @@ def seconds_of(run: Callable[[], object]) -> float:
 def _wait() -> None:
     if torch.cuda.is_available() and torch.cuda.is_initialized():
         torch.cuda.synchronize()
+
+
+def settled_median(seconds: list[float], *, warmups: int = 2) -> float:
+    """Median of timings in the order they were taken; the first `warmups` do not count where at
+    least three remain without them."""
+    if not seconds:
+        raise ValueError("seconds must hold at least one timing, got none")
+    return statistics.median(seconds[warmups:] if len(seconds) >= warmups + 3 else seconds)

@@ -1,0 +1,40 @@
+"""nerfconvert: any neural radiance field becomes any other.
+
+The names below are the public interface; they are imported on first use, so that
+``import nerfconvert`` and the command line start without torch.
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+_EXPORTS = {
+    "load": "formats",
+    "save": "formats",
+    "convert": "pipelines.convert",
+    "train": "pipelines.train",
+    "compare": "pipelines.compare",
+    "ConvertOptions": "pipelines.options",
+    "TrainOptions": "pipelines.options",
+    "CompareOptions": "pipelines.options",
+    "distill": "distiller.loop",
+    "DistillConfig": "distiller.config",
+    "render_image": "renderer.image",
+    "Cameras": "renderer.cameras",
+    "RadianceField": "volume",
+    "FieldInfo": "volume",
+    "Aabb": "volume",
+    "NerfConvertError": "errors",
+}
+
+__all__ = ["__version__", *_EXPORTS]
+
+
+def __getattr__(name: str):
+    if name not in _EXPORTS:
+        raise AttributeError(f"module 'nerfconvert' has no attribute '{name}'")
+    return getattr(import_module(f"nerfconvert.{_EXPORTS[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,204 @@
+"""The commands: their help with examples, and what each prints. No torch until one runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+from tyro.conf import Positional, arg, subcommand
+
+from ..pipelines.options import CompareOptions, ConvertOptions, RenderOptions, TrainOptions
+from .terminal import Terminal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """What is printed."""
+
+    json: Annotated[bool, arg(help="Print one JSON document on stdout, nothing else.")] = False
+    quiet: Annotated[bool, arg(aliases=("-q",), help="No messages, no progress.")] = False
+    verbose: Annotated[bool, arg(aliases=("-v",), help="Log more; errors with traceback.")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Info:
+    """What a checkpoint is: format, architecture, box, frame, size, problems.
+
+    examples:
+      nerfconvert info model.safetensors
+      nerfconvert info checkpoint00200000.ckpt scene.ppng
+      nerfconvert info model.ppng --json
+    """
+
+    paths: Positional[Annotated[tuple[Path, ...], arg(metavar="CKPT", help="Files to look at.")]]
+    output: Annotated[Output, arg(name="")] = field(default_factory=Output)
+
+    def run(self, terminal: Terminal, argv: list[str]) -> int:
+        from ..pipelines.info import info
+
+        if not self.paths:
+            terminal.usage("info needs at least one file: nerfconvert info CKPT...")
+        document = info(self.paths)
+        terminal.document(document, terminal.info_table)
+        return max(entry.get("exit_code", 0) for entry in document["files"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Convert:
+    """Any architecture to any other, by distillation. Needs nothing but the checkpoint.
+
+    examples:
+      nerfconvert convert model.ppng model.safetensors --to hashgrid
+      nerfconvert convert nerf.ckpt out.safetensors --to hashgrid --size small --seconds 60
+      nerfconvert convert in.safetensors out.safetensors --to mlp --data lego --max-drop 0.5
+    """
+
+    options: Annotated[ConvertOptions, arg(name="")]
+    output: Annotated[Output, arg(name="")] = field(default_factory=Output)
+
+    def run(self, terminal: Terminal, argv: list[str]) -> int:
+        from ..pipelines.convert import convert
+        from ..pipelines.quality import QualityError
+
+        try:
+            with terminal.progress("convert") as report:
+                receipt = convert(self.options, argv=argv, on_progress=report)
+        except QualityError as error:
+            terminal.document(error.receipt, terminal.receipt_table)
+            raise
+        terminal.document(receipt, terminal.receipt_table)
+        terminal.say(f"wrote {self.options.target} and {self.options.target}.receipt.json")
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """A field from photographs: a teacher, or the from-scratch baseline.
+
+    examples:
+      nerfconvert train lego lego.safetensors --arch hashgrid
+      nerfconvert train lego out.safetensors --arch mlp --seconds 600 --eval-at 60,120,300,600
+      nerfconvert train fox fox.safetensors --arch hashgrid --bounds 4 --background black
+    """
+
+    options: Annotated[TrainOptions, arg(name="")]
+    output: Annotated[Output, arg(name="")] = field(default_factory=Output)
+
+    def run(self, terminal: Terminal, argv: list[str]) -> int:
+        from ..pipelines.train import train
+
+        with terminal.progress("train") as report:
+            document = train(self.options, argv=argv, on_progress=report)
+        terminal.document(document, terminal.train_table)
+        terminal.say(f"wrote {self.options.target}")
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Render:
+    """A video, or PNG frames, of one field.
+
+    examples:
+      nerfconvert render model.safetensors -o orbit.mp4
+      nerfconvert render model.ppng -o frames --resolution 800x800 --frames 120
+      nerfconvert render nerf.ckpt -o test.mp4 --cameras lego/transforms_test.json
+    """
+
+    options: Annotated[RenderOptions, arg(name="")]
+    output: Annotated[Output, arg(name="")] = field(default_factory=Output)
+
+    def run(self, terminal: Terminal, argv: list[str]) -> int:
+        from ..pipelines.render import render
+
+        with terminal.frames("render") as report:
+            document = render(self.options, on_frame=report)
+        terminal.document(document)
+        terminal.say(
+            f"wrote {document['frames']} frames to {document['output']}, "
+            f"{document['seconds_per_frame']:.2f} s each"
+        )
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compare:
+    """Metrics, side-by-side video, heat maps and a report of several fields.
+
+    One field alone is compared with the truth of --data.
+
+    examples:
+      nerfconvert compare source.ppng target.safetensors -o comparison
+      nerfconvert compare a.safetensors b.safetensors -o out --data lego --eval-views 16
+      nerfconvert compare model.safetensors -o out --data lego --frames 0
+    """
+
+    options: Annotated[CompareOptions, arg(name="")]
+    output: Annotated[Output, arg(name="")] = field(default_factory=Output)
+
+    def run(self, terminal: Terminal, argv: list[str]) -> int:
+        from ..pipelines.compare import compare
+
+        with terminal.frames("compare") as report:
+            document = compare(self.options, on_frame=report)
+        terminal.document(document, terminal.compare_table)
+        terminal.say(f"wrote {document['report']}")
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Formats:
+    """What can be read and written, and which architectures there are.
+
+    examples:
+      nerfconvert formats
+      nerfconvert formats --json
+      nerfconvert formats -q
+    """
+
+    output: Annotated[Output, arg(name="")] = field(default_factory=Output)
+
+    def run(self, terminal: Terminal, argv: list[str]) -> int:
+        from ..pipelines.info import tables
+
+        terminal.document(tables(), terminal.formats_table)
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Doctor:
+    """What this machine can do, and what is missing.
+
+    examples:
+      nerfconvert doctor
+      nerfconvert doctor --json
+      nerfconvert doctor -v
+    """
+
+    output: Annotated[Output, arg(name="")] = field(default_factory=Output)
+
+    def run(self, terminal: Terminal, argv: list[str]) -> int:
+        from ..pipelines.doctor import doctor
+
+        terminal.document(doctor(), terminal.doctor_table)
+        return 0
+
+
+COMMANDS: dict[str, type] = {
+    "info": Info,
+    "convert": Convert,
+    "train": Train,
+    "render": Render,
+    "compare": Compare,
+    "formats": Formats,
+    "doctor": Doctor,
+}
+
+
+def command_type() -> Any:
+    """The union of all commands, as tyro reads it."""
+    union: Any = None
+    for name, command in COMMANDS.items():
+        entry = Annotated[command, subcommand(name)]
+        union = entry if union is None else union | entry
+    return union

@@ -1,0 +1,173 @@
+"""compare: fields -> renderer -> metrics, side-by-side video, heat maps, report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import OutputExistsError, UsageError
+from ..formats import identify
+from ..renderer.image import render_image
+from ..renderer.panes import heat_map, pane, side_by_side, to_bytes
+from ..renderer.video import write_image, write_video
+from ..report.metrics import mean, per_view, psnr
+from ..report.page import report_page
+from ..volume import RadianceField
+from .evaluation import Album, Evaluation, Pictures, held_out
+from .files import open_field
+from .machine import machine, pick_device
+from .options import CompareOptions, Views, parse_resolution
+from .paths import camera_path
+from .receipt import strict, write_json
+
+FPS = 24
+NO_TRUTH = "no --data: there are no photographs to compare with"
+
+
+def compare(
+    options: CompareOptions, *, on_frame: Callable[[int, int], None] | None = None
+) -> dict[str, Any]:
+    """The `compare` document; writes compare.mp4, views/, report.html and compare.json.
+
+    The first field is the reference of the others; with `data` all are measured against the
+    truth as well. `on_frame` hears (video frames done, all). Raises UsageError, FormatError,
+    OutputExistsError, BackendError.
+    """
+    if not options.checkpoints or (len(options.checkpoints) < 2 and options.data is None):
+        raise UsageError("give two checkpoints to compare, or one and --data with the truth")
+    folder = options.output
+    if (folder / "compare.json").exists() and not options.overwrite:
+        raise OutputExistsError(folder / "compare.json")
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"-o {folder} must be a folder, found a file")
+    device = pick_device(options.device)
+    fields = [open_field(path, device) for path in options.checkpoints]
+    album = Album(held_out(fields[0], _views(options), options.seed))
+    pictures = [album.photograph(field) for field in fields]
+    folder.mkdir(parents=True, exist_ok=True)
+    names = _titles(options.checkpoints, fields)
+    images = _write_views(folder, names, pictures, album.evaluation)
+    video = _write_video(options, fields, names, album.evaluation.background, on_frame)
+    document = {
+        "schema": "nerfconvert.compare/1",
+        "protocol": album.evaluation.protocol,
+        "machine": machine(device),
+        "views": len(album.evaluation.cameras),
+        "resolution": album.evaluation.resolution,
+        "fields": [
+            _row(path, field, shot, pictures[0] if field is not fields[0] else None, album)
+            for path, field, shot in zip(options.checkpoints, fields, pictures, strict=True)
+        ],
+        "video": str(video) if video else None,
+        "report": str(folder / "report.html"),
+    }
+    document = strict(document)
+    (folder / "report.html").write_text(report_page(document, images), encoding="utf-8")
+    write_json(folder / "compare.json", document)
+    return document
+
+
+def _views(options: CompareOptions) -> Views:
+    return Views(
+        data=options.data,
+        cameras=options.cameras,
+        resolution=options.resolution,
+        background=options.background,
+        eval_views=options.eval_views,
+    )
+
+
+def _titles(paths: tuple[Path, ...], fields: list[RadianceField]) -> list[str]:
+    """What each pane is called: the architecture, with the file's name where that is unclear."""
+    names = [field.architecture for field in fields]
+    if len(set(names)) < len(names):
+        names = [f"{path.stem} ({name})" for path, name in zip(paths, names, strict=True)]
+    return names
+
+
+def _row(
+    path: Path, field: RadianceField, shot: Pictures, first: Pictures | None, album: Album
+) -> dict[str, Any]:
+    """One entry of `fields`; `first` is None for the first field itself."""
+    truth = album.evaluation.truth
+    row = {
+        "path": str(path),
+        "format": identify(path).name,
+        "architecture": field.architecture,
+        "parameters": field.parameter_count,
+        "bytes": path.stat().st_size,
+        "seconds_per_frame": shot.seconds_per_frame,
+    }
+    row |= _figures("truth", shot.images, truth, NO_TRUTH)
+    row |= _figures("first", shot.images, first.images if first else None, "this is the first")
+    reference = truth if truth is not None else first.images if first else None
+    row["per_view"] = [] if reference is None else per_view(shot.images, reference)
+    return row
+
+
+def _figures(name: str, images: Tensor, reference: Tensor | None, reason: str) -> dict[str, Any]:
+    keys = {metric: f"{metric}_vs_{name}" for metric in ("psnr", "ssim")}
+    if reference is None:
+        return {k: v for key in keys.values() for k, v in ((key, None), (f"{key}_reason", reason))}
+    views = per_view(images, reference)
+    return {key: mean(view[metric] for view in views) for metric, key in keys.items()}
+
+
+def _write_views(
+    folder: Path, names: list[str], pictures: list[Pictures], evaluation: Evaluation
+) -> list[str]:
+    """One PNG a held-out view: truth, every field, and heat maps; returns paths in the folder."""
+    reference = pictures[0].images if evaluation.truth is None else evaluation.truth
+    written = []
+    for view, truth in enumerate(reference):
+        row = [] if evaluation.truth is None else [pane(to_bytes(truth), "truth")]
+        for name, shot in zip(names, pictures, strict=True):
+            image = shot.images[view]
+            note = "" if image is truth else f"{psnr(image, truth):.2f} dB"
+            row.append(pane(to_bytes(image), name, note))
+        row += [
+            pane(heat_map(shot.images[view], truth), f"error {name}")
+            for name, shot in zip(names, pictures, strict=True)
+            if shot is not pictures[0] or evaluation.truth is not None
+        ]
+        written.append(f"views/{view:03d}.png")
+        write_image(folder / written[-1], side_by_side(row))
+    return written
+
+
+def _write_video(
+    options: CompareOptions,
+    fields: list[RadianceField],
+    names: list[str],
+    background: float,
+    on_frame: Callable[[int, int], None] | None,
+) -> Path | None:
+    if not options.frames:
+        return None
+    size = parse_resolution(options.resolution)
+    file = options.cameras or (options.data if fields[0].info.frame == "ndc" else None)
+    cameras = camera_path(fields[0], file, options.frames, size)
+
+    def frames() -> Iterator[np.ndarray]:
+        for view in range(len(cameras)):
+            shots = [render_image(f, cameras, view, background=background).cpu() for f in fields]
+            yield _video_frame(names, shots)
+            if on_frame:
+                on_frame(view + 1, len(cameras))
+
+    path = options.output / "compare.mp4"
+    write_video(path, frames(), fps=FPS)
+    return path
+
+
+def _video_frame(names: list[str], shots: list[torch.Tensor]) -> np.ndarray:
+    panes = [pane(to_bytes(shots[0]), names[0])]
+    for name, shot in zip(names[1:], shots[1:], strict=True):
+        panes.append(pane(to_bytes(shot), name, f"{psnr(shot, shots[0]):.2f} dB"))
+        panes.append(pane(heat_map(shot, shots[0]), f"error {name}"))
+    return side_by_side(panes)

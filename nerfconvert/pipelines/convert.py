@@ -1,0 +1,133 @@
+"""convert: checkpoint -> field -> distiller -> field -> checkpoint, and the receipt."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .. import __version__
+from ..distiller.config import DistillConfig
+from ..distiller.descent import Hooks
+from ..distiller.loop import distill
+from ..distiller.progress import Distilled, Progress
+from ..errors import UsageError
+from ..formats import save
+from ..report.metrics import mean_psnr
+from ..volume import RadianceField
+from .evaluation import Album, Pictures, held_out, teaching_cameras
+from .files import check_holds, check_output, open_field, state_path
+from .interrupt import InterruptedRunError, stop_on_signals
+from .machine import machine, pick_device
+from .options import Budget, ConvertOptions, Job
+from .quality import check_gates, curve_point, quality
+from .receipt import describe_file, receipt_path, stages, strict, write_json
+from .students import new_field, student_info
+
+SCHEMA = "nerfconvert.receipt/1"
+
+
+def convert(
+    options: ConvertOptions,
+    *,
+    argv: Sequence[str] = (),
+    on_progress: Callable[[Progress], None] | None = None,
+) -> dict[str, Any]:
+    """The receipt of a conversion; writes OUT and OUT.receipt.json.
+
+    `argv` is recorded. Raises UsageError, FormatError, OutputExistsError, UnsupportedError,
+    BackendError, InterruptedRunError (the state is saved), and QualityError after writing OUT.
+    """
+    started = time.perf_counter()
+    if options.gates.max_drop is not None and options.views.data is None:
+        raise UsageError("--max-drop compares with the truth: give --data DIR as well")
+    check_output(options.target, options.job.overwrite)
+    check_holds(options.target, options.format, options.to)
+    device = pick_device(options.job.device)
+    teacher = open_field(options.source, device)
+    load_s = time.perf_counter() - started
+    student = new_field(options.to, options.size, options.settings, student_info(teacher))
+    student.to(device)
+    album = Album(held_out(teacher, options.views, options.job.seed))
+    before = album.photograph(teacher)
+    outcome, curve = _distilled(options, teacher, student, album, before, on_progress)
+    after = album.photograph(student)
+    save(student, options.target, options.format, overwrite=True)
+    receipt = {
+        "schema": SCHEMA,
+        "version": __version__,
+        "argv": list(argv),
+        "seed": options.job.seed,
+        "recipe": options.recipe,
+        "source": describe_file(options.source, teacher),
+        "target": describe_file(options.target, student),
+        "quality": quality(album.evaluation, before, after, outcome.psnr_initial),
+        "time": {"total_s": time.perf_counter() - started, "load_s": load_s}
+        | _time(outcome, album),
+        "stages": stages(outcome),
+        "curve": curve,
+        "render": {
+            "source_s_per_frame": before.seconds_per_frame,
+            "target_s_per_frame": after.seconds_per_frame,
+        },
+        "protocol": album.evaluation.protocol,
+        "machine": machine(device),
+    }
+    receipt = strict(receipt)
+    write_json(receipt_path(options.target), receipt)
+    state_path(options.target).unlink(missing_ok=True)
+    check_gates(options.gates, receipt)
+    return receipt
+
+
+def distill_config(budget: Budget, job: Job) -> DistillConfig:
+    """The optimisation's own config."""
+    seconds, steps = budget.limits()
+    return DistillConfig(seconds=seconds, steps=steps, seed=job.seed, memory_mb=budget.memory_mb)
+
+
+def _distilled(
+    options: ConvertOptions,
+    teacher: RadianceField,
+    student: RadianceField,
+    album: Album,
+    before: Pictures,
+    on_progress: Callable[[Progress], None] | None,
+) -> tuple[Distilled, list[dict[str, float]]]:
+    """Trains `student` in place; the account of it, and its quality at the checkpoints."""
+    state = state_path(options.target)
+    curve: list[dict[str, float]] = []
+
+    def measure(seconds: float) -> None:
+        curve.append(curve_point(seconds, album.photograph(student), before, album.evaluation))
+
+    with stop_on_signals() as stop:
+        outcome = distill(
+            teacher,
+            student,
+            teaching_cameras(teacher, options.views, options.job.seed),
+            distill_config(options.budget, options.job),
+            hooks=Hooks(
+                on_progress=on_progress,
+                should_stop=stop,
+                checkpoints=options.budget.checkpoints(),
+                on_checkpoint=measure,
+            ),
+            probe=lambda: mean_psnr(album.photograph(student).images, before.images),
+            state_path=state,
+            resume=options.job.resume,
+        )
+    if outcome.interrupted:
+        raise InterruptedRunError(stop.signum, state)
+    return outcome, curve
+
+
+def _time(outcome: Distilled, album: Album) -> dict[str, float]:
+    return {
+        "initialise_s": outcome.initialise_s,
+        "distill_s": outcome.seconds,
+        "evaluate_s": album.seconds,
+        "steps": outcome.steps,
+        "rays": outcome.rays,
+        "samples": outcome.samples,
+    }

@@ -1,0 +1,76 @@
+"""render: a video, or a folder of PNG frames, of one field."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ..errors import UsageError
+from ..formats import identify
+from ..renderer.cameras import Cameras
+from ..renderer.image import render_image
+from ..renderer.panes import to_bytes
+from ..renderer.video import write_images, write_video
+from ..report.timing import settled_median
+from ..volume import RadianceField
+from .evaluation import background_of
+from .files import check_output, open_field
+from .machine import machine, pick_device
+from .options import RenderOptions, parse_resolution
+from .paths import camera_path
+from .receipt import strict
+
+
+def render(
+    options: RenderOptions, *, on_frame: Callable[[int, int], None] | None = None
+) -> dict[str, Any]:
+    """The account of a rendering; writes the video or folder. `on_frame` hears (done, all).
+
+    Raises UsageError, FormatError, OutputExistsError, BackendError.
+    """
+    suffix = options.output.suffix.lower()
+    if suffix not in ("", ".mp4"):
+        raise UsageError(f"-o must end in .mp4, or be a folder for PNG files, got '{suffix}'")
+    check_output(options.output, options.overwrite)
+    device = pick_device(options.device)
+    field = open_field(options.checkpoint, device)
+    size = parse_resolution(options.resolution)
+    cameras = camera_path(field, options.cameras, options.frames, size)
+    seconds: list[float] = []
+    frames = _frames(field, cameras, background_of(field, options.background), seconds, on_frame)
+    if suffix:
+        count = write_video(options.output, frames, fps=options.fps)
+    else:
+        count = write_images(options.output, frames)
+    return strict(
+        {
+            "schema": "nerfconvert.render/1",
+            "path": str(options.checkpoint),
+            "format": identify(options.checkpoint).name,
+            "architecture": field.architecture,
+            "output": str(options.output),
+            "frames": count,
+            "resolution": [cameras.width, cameras.height],
+            "seconds_per_frame": settled_median(seconds),
+            "machine": machine(device),
+        }
+    )
+
+
+def _frames(
+    field: RadianceField,
+    cameras: Cameras,
+    background: float,
+    seconds: list[float],
+    on_frame: Callable[[int, int], None] | None,
+) -> Iterator[np.ndarray]:
+    for view in range(len(cameras)):
+        start = time.perf_counter()
+        image = to_bytes(render_image(field, cameras, view, background=background))
+        seconds.append(time.perf_counter() - start)
+        if on_frame:
+            on_frame(view + 1, len(cameras))
+        yield image

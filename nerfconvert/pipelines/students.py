@@ -1,0 +1,83 @@
+"""New fields: an architecture, a size, and the box in which it lives."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from ..adapters import ADAPTERS
+from ..errors import UnknownNameError, UnsupportedError, UsageError
+from ..volume import Aabb, FieldInfo, RadianceField
+
+log = logging.getLogger(__name__)
+MARGIN = 0.05  # of the occupied box's edges, added on each side of a student's box
+
+
+def new_field(
+    architecture: str, size: str, settings: Sequence[str], info: FieldInfo
+) -> RadianceField:
+    """An untrained field; `settings` are KEY=VALUE strings, KEY optionally `architecture.key`.
+
+    Raises UnknownNameError for an unknown architecture, size or key, UsageError for a value that
+    the config refuses, UnsupportedError for an architecture that cannot be trained.
+    """
+    kind = ADAPTERS[architecture]
+    if size not in kind.PRESETS:
+        raise UnknownNameError(f"size of {architecture}", size, kind.PRESETS)
+    values = {**kind.PRESETS[size], **_parsed(architecture, kind.Config, settings)}
+    try:
+        field = kind(kind.Config(**values), info)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"--set {architecture}: {error}") from error
+    if not any(field.parameter_groups().values()):
+        raise UnsupportedError(
+            f"{architecture} can be read but not trained; choose another --to "
+            "(`nerfconvert formats` lists what there is)"
+        )
+    return field
+
+
+def occupied_box(field: RadianceField) -> Aabb:
+    """World box of the field's occupied cells; its whole box where none is occupied."""
+    bounds = field.occupancy.bounds()
+    if bounds is None:
+        log.warning("the source field is empty: no cell of its box holds density")
+        return field.aabb
+    low, high = (field.aabb.from_unit(corner.cpu()).tolist() for corner in bounds)
+    return Aabb(low, high)
+
+
+def student_info(teacher: RadianceField) -> FieldInfo:
+    """What a student takes over from its teacher; the box shrinks to what is occupied."""
+    if teacher.info.frame == "ndc":
+        return dataclasses.replace(teacher.info, provenance={})
+    box = occupied_box(teacher)
+    pads = [MARGIN * edge for edge in box.size]
+    low = [max(a - p, o) for a, p, o in zip(box.low, pads, teacher.aabb.low, strict=True)]
+    high = [min(a + p, o) for a, p, o in zip(box.high, pads, teacher.aabb.high, strict=True)]
+    return dataclasses.replace(teacher.info, aabb=Aabb(low, high), provenance={})
+
+
+def _parsed(architecture: str, config: type, settings: Sequence[str]) -> dict[str, Any]:
+    known = {field.name for field in dataclasses.fields(config)}
+    values = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        prefix, dot, name = key.strip().rpartition(".")
+        if not equals or (dot and prefix != architecture):
+            raise UsageError(f"--set must look like {architecture}.KEY=VALUE, got '{setting}'")
+        if name not in known:
+            raise UnknownNameError(f"setting of {architecture}", name, known)
+        values[name] = _value(text.strip())
+    return values
+
+
+def _value(text: str) -> Any:
+    """A number, true, false or list as JSON writes it; anything else is a string."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
