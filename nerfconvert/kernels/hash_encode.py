@@ -148,7 +148,7 @@ class _BufferedHashEncode(torch.autograd.Function):
 
 
 def _forward(unit, table, offsets, resolutions, scales):
-    _check_offsets(offsets, table.shape[0])
+    _check_layout(offsets, resolutions, scales, table.shape[0])
     levels, width = len(resolutions), table.shape[1]
     features = table.new_empty(len(unit), levels * width)
     inputs = [x.contiguous() for x in (unit, table, offsets, resolutions, scales)]
@@ -165,7 +165,7 @@ def _backward(unit, offsets, resolutions, scales, grad_features, entries):
 
 def _accumulate(grad_table, unit, offsets, resolutions, scales, grad_features):
     """Adds the table's gradient to `grad_table` [E, F], contiguous, in place."""
-    _check_offsets(offsets, grad_table.shape[0])
+    _check_layout(offsets, resolutions, scales, grad_table.shape[0])
     if not grad_table.is_contiguous():
         raise ValueError("grad_buffer must be contiguous")
     inputs = [x.contiguous() for x in (unit, offsets, resolutions, scales, grad_features)]
@@ -173,11 +173,14 @@ def _accumulate(grad_table, unit, offsets, resolutions, scales, grad_features):
     backend.launch("hash_encode_backward", unit, *sizes, *inputs, grad_table)
 
 
-def _check_offsets(offsets: Tensor, entries: int) -> None:
-    """On the CPU, where it costs nothing: offsets ascend strictly from 0 to the table's size."""
+def _check_layout(offsets: Tensor, resolutions: Tensor, scales: Tensor, entries: int) -> None:
+    """On the CPU, where it costs nothing: no index can leave its level."""
     if offsets.device.type != "cpu":
         return
     bounds = offsets.tolist()
+    for size, scale in zip(resolutions.tolist(), scales.tolist()):
+        if not (size >= 2 and -0.5 <= scale < size + 0.5):
+            raise ValueError(f"scales must be below resolutions + 0.5, got {scale} and {size}")
     ascending = all(a < b for a, b in itertools.pairwise(bounds))
     if bounds[0] != 0 or bounds[-1] != entries or not ascending:
         raise ValueError(f"offsets must ascend from 0 to {entries} (table rows), got {bounds}")

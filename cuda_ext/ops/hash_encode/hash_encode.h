@@ -1,0 +1,104 @@
+// hash_encode: the eight table entries around ONE point in ONE level, and their weights.
+#pragma once
+
+#include "portable.h"
+
+namespace nc {
+
+enum class Indexing : int { kDense, kMask, kModulo };
+
+// One level of a tiny-cuda-nn hash grid.
+template <class T>
+struct HashLevel {
+  int64_t first;        // row of the table at which the level begins
+  uint32_t entries;     // rows of the level
+  uint32_t resolution;  // stride of a dense level
+  T scale;              // cells per unit of the cube
+  Indexing indexing;
+};
+
+template <class T>
+NC_HD HashLevel<T> hash_level(const int64_t* offsets, const int64_t* resolutions,
+                              const float* scales, int64_t level) {
+  HashLevel<T> out;
+  out.first = offsets[level];
+  out.entries = static_cast<uint32_t>(offsets[level + 1] - offsets[level]);
+  const int64_t r = resolutions[level];
+  out.resolution = static_cast<uint32_t>(r);
+  out.scale = static_cast<T>(scales[level]);
+  const bool dense = r <= 2048 && r * r * r <= static_cast<int64_t>(out.entries);
+  const bool power = (out.entries & (out.entries - 1)) == 0;
+  out.indexing = dense ? Indexing::kDense : power ? Indexing::kMask : Indexing::kModulo;
+  return out;
+}
+
+// Cell of one coordinate x in the unit interval (clamped; NaN becomes 0) and the place within it.
+template <class T>
+NC_HD uint32_t hash_cell(T x, T scale, T* fraction) {
+  x = x > T(0) ? x : T(0);
+  x = x < T(1) ? x : T(1);
+  const T p = fma_(x, scale, T(0.5));
+  const T cell = floor_(p);
+  *fraction = p - cell;
+  return static_cast<uint32_t>(static_cast<int32_t>(cell));
+}
+
+// Index of the corner whose y and z parts are already combined by hash_row().
+template <Indexing kIndexing>
+NC_HD uint32_t hash_corner(uint32_t x, uint32_t row, uint32_t entries) {
+  if (kIndexing == Indexing::kDense) {
+    const uint32_t index = x + row;  // at most resolution + resolution^2 + resolution^3
+    return index >= entries ? index - entries : index;
+  }
+  if (kIndexing == Indexing::kMask) return (x ^ row) & (entries - 1);
+  return (x ^ row) % entries;
+}
+
+template <Indexing kIndexing>
+NC_HD uint32_t hash_row(uint32_t y, uint32_t z, uint32_t resolution) {
+  if (kIndexing == Indexing::kDense) return (y + z * resolution) * resolution;
+  return (y * 2654435761u) ^ (z * 805459861u);
+}
+
+// The corners of one point: index[c] with x, y, z in bits 0, 1, 2 of c; weight = wx * wyz.
+template <class T>
+struct HashCorners {
+  uint32_t index[8];
+  T wx[2], wyz[4];
+
+  template <Indexing kIndexing>
+  NC_HD void fill(const HashLevel<T>& level, uint32_t x, uint32_t y, uint32_t z) {
+    for (int q = 0; q < 4; ++q) {
+      const uint32_t row = hash_row<kIndexing>(y + (q & 1), z + (q >> 1), level.resolution);
+      index[2 * q] = hash_corner<kIndexing>(x, row, level.entries);
+      index[2 * q + 1] = hash_corner<kIndexing>(x + 1, row, level.entries);
+    }
+  }
+
+  NC_HD HashCorners(const HashLevel<T>& level, const T* unit) {
+    T f[3];
+    const uint32_t x = hash_cell(unit[0], level.scale, f);
+    const uint32_t y = hash_cell(unit[1], level.scale, f + 1);
+    const uint32_t z = hash_cell(unit[2], level.scale, f + 2);
+    if (level.indexing == Indexing::kDense) fill<Indexing::kDense>(level, x, y, z);
+    if (level.indexing == Indexing::kMask) fill<Indexing::kMask>(level, x, y, z);
+    if (level.indexing == Indexing::kModulo) fill<Indexing::kModulo>(level, x, y, z);
+    wx[0] = T(1) - f[0];
+    wx[1] = f[0];
+    for (int q = 0; q < 4; ++q)
+      wyz[q] = (q & 1 ? f[1] : T(1) - f[1]) * (q >> 1 ? f[2] : T(1) - f[2]);
+  }
+};
+
+// Feature `f` of one point: the two halves in x are summed apart, as the vector version does.
+template <class T>
+NC_HD T hash_feature(const HashCorners<T>& corners, const T* entries, int64_t width, int64_t f) {
+  T half[2] = {0, 0};
+  for (int q = 0; q < 4; ++q)
+    for (int x = 0; x < 2; ++x)
+      half[x] = fma_(corners.wx[x] * corners.wyz[q],
+                     entries[corners.index[2 * q + x] * width + f], half[x]);
+  return half[0] + half[1];
+}
+
+}  // namespace nc

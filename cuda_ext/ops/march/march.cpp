@@ -1,0 +1,130 @@
+// march on the CPU: one pass. Each block of rays writes to its own buffer; then all are joined.
+#include "march.h"
+
+#include <algorithm>
+#include <memory>
+#include <new>
+#include <vector>
+
+#include "host.h"
+
+namespace nc {
+namespace {
+
+constexpr int64_t kBlock = 128;  // rays
+
+// Grows without initialising: a vector's push_back would be the slowest part of the march.
+template <class T>
+struct Buffer {
+  std::unique_ptr<T[]> data;
+  int64_t size = 0, capacity = 0;
+
+  void reserve(int64_t wanted) {
+    if (wanted <= capacity) return;
+    capacity = std::max<int64_t>(2 * capacity, wanted);
+    std::unique_ptr<T[]> grown(new T[capacity]);
+    std::copy(data.get(), data.get() + size, grown.get());
+    data = std::move(grown);
+  }
+};
+
+template <class T>
+struct Marched {
+  std::vector<Buffer<T>> blocks;
+  std::vector<int64_t> offsets;  // [R + 1]
+};
+
+template <class T>
+struct Rays {
+  int64_t count;
+  const T *origins, *directions, *near, *far;  // [R, 3], [R, 3], [R], [R]
+};
+
+template <class T>
+void march_block(const MarchGrid<T>& grid, const Rays<T>& rays, int64_t block, T step,
+                 Marched<T>& out) {
+  Buffer<T>& buffer = out.blocks[block];
+  const int64_t end = std::min(rays.count, (block + 1) * kBlock);
+  buffer.reserve(kBlock * 32);
+  for (int64_t r = block * kBlock; r < end; ++r) {
+    const int64_t before = buffer.size;
+    march_ray(grid, rays.origins + 3 * r, rays.directions + 3 * r, rays.near[r], rays.far[r], step,
+              [&](T t) {
+                if (buffer.size == buffer.capacity) buffer.reserve(buffer.size + 1);
+                buffer.data[buffer.size++] = t;
+              });
+    out.offsets[r + 1] = buffer.size - before;
+  }
+}
+
+template <class T>
+int march(int64_t n_rays, int64_t resolution, const T* origins, const T* directions, const T* near,
+          const T* far, const T* low, const T* high, const uint64_t* words, T step,
+          Marched<T>** handle, int64_t* total, int64_t threads) {
+  const MarchGrid<T> grid = march_grid(words, static_cast<int>(resolution), low, high);
+  const Rays<T> rays{n_rays, origins, directions, near, far};
+  const int64_t blocks = (n_rays + kBlock - 1) / kBlock;
+  std::unique_ptr<Marched<T>> out(new (std::nothrow) Marched<T>);
+  bool failed = !out;
+  try {
+    out->blocks.resize(blocks);
+    out->offsets.assign(n_rays + 1, 0);
+  } catch (const std::bad_alloc&) {
+    return kOutOfMemory;
+  }
+#pragma omp parallel for schedule(dynamic, 4) num_threads(useful_threads(threads, blocks, 2))
+  for (int64_t b = 0; b < blocks; ++b) {
+    try {
+      march_block(grid, rays, b, step, *out);
+    } catch (const std::bad_alloc&) {
+#pragma omp atomic write
+      failed = true;
+    }
+  }
+  if (failed) return kOutOfMemory;
+  for (int64_t r = 0; r < n_rays; ++r) out->offsets[r + 1] += out->offsets[r];
+  *total = out->offsets[n_rays];
+  *handle = out.release();
+  return kOk;
+}
+
+// Copies the samples of `marched` out and frees it.
+template <class T>
+int take(Marched<T>* marched, T* t_starts, int64_t* ray_indices, int64_t* offsets,
+         int64_t threads) {
+  const std::unique_ptr<Marched<T>> owned(marched);
+  const std::vector<int64_t>& from = owned->offsets;
+  const int64_t n_rays = static_cast<int64_t>(from.size()) - 1;
+  const int64_t blocks = static_cast<int64_t>(owned->blocks.size());
+  prefer_huge_pages(t_starts, from[n_rays] * sizeof(T));
+  prefer_huge_pages(ray_indices, from[n_rays] * sizeof(int64_t));
+  std::copy(from.begin(), from.end(), offsets);
+#pragma omp parallel for schedule(static) num_threads(useful_threads(threads, blocks, 8))
+  for (int64_t b = 0; b < blocks; ++b) {
+    const int64_t first = b * kBlock, end = std::min(n_rays, first + kBlock);
+    const Buffer<T>& buffer = owned->blocks[b];
+    std::copy(buffer.data.get(), buffer.data.get() + buffer.size, t_starts + from[first]);
+    for (int64_t r = first; r < end; ++r)
+      std::fill(ray_indices + from[r], ray_indices + from[r + 1], r);
+  }
+  return kOk;
+}
+
+}  // namespace
+}  // namespace nc
+
+#define NC_MARCH(suffix, T)                                                                       \
+  NC_API int nc_march_##suffix(int64_t rays, int64_t resolution, const T* origins,                \
+                               const T* directions, const T* near, const T* far, const T* low,    \
+                               const T* high, const uint64_t* words, double step,                 \
+                               nc::Marched<T>** handle, int64_t* total, int64_t threads) {        \
+    return nc::march<T>(rays, resolution, origins, directions, near, far, low, high, words,       \
+                        static_cast<T>(step), handle, total, threads);                            \
+  }                                                                                               \
+  NC_API int nc_march_take_##suffix(nc::Marched<T>* marched, T* t_starts, int64_t* ray_indices,   \
+                                    int64_t* offsets, int64_t threads) {                          \
+    return nc::take<T>(marched, t_starts, ray_indices, offsets, threads);                         \
+  }
+
+NC_MARCH(f32, float)
+NC_MARCH(f64, double)

@@ -1,0 +1,146 @@
+// march: the samples of ONE ray in the occupied cells of a grid.
+#pragma once
+
+#include "portable.h"
+
+namespace nc {
+
+template <class T>
+struct MarchGrid {
+  const uint64_t* words;  // [(resolution / 4)^3] bricks of 4x4x4 cells
+  int resolution;         // cells per edge
+  T low[3];               // box corner, world
+  T scale[3];             // cells per world unit
+};
+
+template <class T>
+NC_HD MarchGrid<T> march_grid(const uint64_t* words, int resolution, const T* low, const T* high) {
+  MarchGrid<T> grid{words, resolution, {}, {}};
+  for (int d = 0; d < 3; ++d) {
+    grid.low[d] = low[d];
+    grid.scale[d] = static_cast<T>(resolution) / (high[d] - low[d]);
+  }
+  return grid;
+}
+
+// A ray in cell coordinates. Sample k is kept or not by middle(k) and position(k) alone, and both
+// are monotone in k under rounding; so a skip whose last point still lies in the empty brick
+// cannot lose a sample, however inexactly its length was computed.
+template <class T>
+struct MarchRay {
+  static constexpr int kLattice = 1 << 24;  // float holds every integer below
+
+  T origin[3], direction[3], inverse[3];
+  T near, far, step, half, inverse_step, resolution;
+
+  NC_HD MarchRay(const MarchGrid<T>& grid, const T* o, const T* d, T near_, T far_, T step_)
+      : near(near_), far(far_), step(step_), half(T(0.5) * step_), inverse_step(T(1) / step_),
+        resolution(static_cast<T>(grid.resolution)) {
+    for (int a = 0; a < 3; ++a) {
+      origin[a] = (o[a] - grid.low[a]) * grid.scale[a];
+      direction[a] = d[a] * grid.scale[a];
+      inverse[a] = T(1) / direction[a];
+    }
+  }
+
+  NC_HD T start(int k) const { return fma_(static_cast<T>(k), step, near); }
+
+  NC_HD void position(T middle, T* p) const {
+    for (int a = 0; a < 3; ++a) p[a] = fma_(middle, direction[a], origin[a]);
+  }
+
+  NC_HD bool inside(const T* p) const {
+    return (p[0] >= 0) & (p[0] <= resolution) & (p[1] >= 0) & (p[1] <= resolution) &
+           (p[2] >= 0) & (p[2] <= resolution);
+  }
+
+  // True for every point before the ray enters the slab of some axis.
+  NC_HD bool before_box(int k) const {
+    T p[3];
+    position(start(k) + half, p);
+    bool before = false;
+    for (int a = 0; a < 3; ++a)
+      before |= (direction[a] > 0 && p[a] < 0) | (direction[a] < 0 && p[a] > resolution);
+    return before;
+  }
+
+  NC_HD int brick_of(T p) const {
+    const int cell = static_cast<int>(p);
+    const int last = static_cast<int>(resolution) - 1;
+    return (cell < last ? cell : last) >> 2;
+  }
+
+  // First lattice index that may lie in the box; kLattice if none.
+  NC_HD int enter() const {
+    T t = near + half;
+    for (int a = 0; a < 3; ++a) {
+      if (direction[a] == 0) continue;
+      t = max_(t, ((direction[a] > 0 ? T(0) : resolution) - origin[a]) * inverse[a]);
+    }
+    const T steps = ceil_((t - (near + half)) * inverse_step);
+    if (!(steps < T(kLattice))) return kLattice;
+    int k = static_cast<int>(steps);
+    for (int back = 1; k > 0 && !before_box(k - 1); back *= 2) k = k > back ? k - back : 0;
+    return k;
+  }
+
+  // Index after the last lattice point in the brick of point k, whose position is p.
+  NC_HD int leave_brick(int k, T middle, const T* p, const int* brick) const {
+    T exit = T(kLattice) * step + middle;
+    for (int a = 0; a < 3; ++a) {
+      if (direction[a] == 0) continue;
+      const T face = static_cast<T>(4 * brick[a] + (direction[a] > 0 ? 4 : 0));
+      exit = min_(exit, (face - origin[a]) * inverse[a]);
+    }
+    const T steps = ceil_((exit - middle) * inverse_step);
+    const int room = kLattice - k;
+    int count = !(steps > 1) ? 1 : steps < static_cast<T>(room) ? static_cast<int>(steps) : room;
+    for (int back = 1; count > 1 && !same_brick(k + count - 1, brick); back *= 2)
+      count = count > back ? count - back : 1;
+    return k + count;
+  }
+
+  NC_HD bool same_brick(int k, const int* brick) const {
+    T p[3];
+    position(start(k) + half, p);
+    return inside(p) && brick_of(p[0]) == brick[0] && brick_of(p[1]) == brick[1] &&
+           brick_of(p[2]) == brick[2];
+  }
+};
+
+// Calls emit(t) with the start of every kept segment, in ascending order.
+template <class T, class Emit>
+NC_HD void march_ray(const MarchGrid<T>& grid, const T* origin, const T* direction, T near, T far,
+                     T step, Emit&& emit) {
+  const MarchRay<T> ray(grid, origin, direction, near, far, step);
+  const int bricks = grid.resolution / 4, last = grid.resolution - 1;
+  for (int k = ray.enter(); k < MarchRay<T>::kLattice;) {
+    const T t = ray.start(k);
+    const T middle = t + ray.half;
+    if (!(middle < far)) return;
+    T p[3];
+    ray.position(middle, p);
+    if (!ray.inside(p)) {
+      if (!ray.before_box(k)) return;
+      ++k;
+      continue;
+    }
+    int cell[3], brick[3];
+    for (int a = 0; a < 3; ++a) {
+      cell[a] = static_cast<int>(p[a]);
+      cell[a] = cell[a] < last ? cell[a] : last;
+      brick[a] = cell[a] >> 2;
+    }
+    const uint64_t word =
+        grid.words[(static_cast<int64_t>(brick[0]) * bricks + brick[1]) * bricks + brick[2]];
+    if (word == 0) {
+      k = ray.leave_brick(k, middle, p, brick);
+      continue;
+    }
+    const int bit = ((cell[0] & 3) * 4 + (cell[1] & 3)) * 4 + (cell[2] & 3);
+    if (word >> bit & 1) emit(t);
+    ++k;
+  }
+}
+
+}  // namespace nc
