@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -71,7 +71,6 @@ class AnalyticField(RadianceField):
 
     architecture = "analytic"
     Config = AnalyticConfig
-    PRESETS: ClassVar[dict[str, dict]] = {"base": {}}
     feature_dim = 8
 
     def __init__(self, config: AnalyticConfig, info: FieldInfo):

@@ -37,7 +37,7 @@ def tables() -> dict[str, Any]:
         {
             "name": name,
             "sizes": sorted(getattr(kind, "PRESETS", ())),
-            "settings": _settings(kind.Config),
+            "settings": [setting.name for setting in dataclasses.fields(kind.Config)],
         }
         for name, kind in ADAPTERS.items()
     ]
@@ -46,10 +46,6 @@ def tables() -> dict[str, Any]:
         "formats": formats,
         "architectures": architectures,
     }
-
-
-def _settings(config: type) -> list[str]:
-    return [field.name for field in dataclasses.fields(config)]
 
 
 def _entry(path: Path) -> dict[str, Any]:

@@ -52,9 +52,7 @@ class Budget:
 
     seconds: Annotated[
         float | None,
-        optional(
-            metavar="N", help="Wall clock of the optimisation, s; 120 unless --steps is given."
-        ),
+        optional(metavar="N", help="Wall clock of the optimisation, s; default 120."),
     ] = None
     steps: Annotated[
         int | None, optional(metavar="N", help="Gradient steps; the same result on every machine.")
@@ -64,7 +62,7 @@ class Budget:
     ] = 1024
     eval_at: Annotated[
         str,
-        optional(metavar="S,S,..", help="Measure at these seconds too; the clock stands still."),
+        optional(metavar="S,S,..", help="Measure at these seconds, clock stopped."),
     ] = ""
 
     def __post_init__(self):
@@ -163,11 +161,11 @@ class TrainOptions:
     ] = None
     bounds: Annotated[
         str | None,
-        optional(metavar="M|X,Y,Z,X,Y,Z", help="Box of the scene: half edge, or two corners; 1.5."),
+        optional(metavar="M|X,Y,Z,X,Y,Z", help="Box: half edge or two corners; default 1.5."),
     ] = None
     train_resolution: Annotated[
         str | None,
-        optional(metavar="WxH", help="Size the photographs are shrunk to; default: kept."),
+        optional(metavar="WxH", help="Shrinks the photographs; default: as they are."),
     ] = None
     budget: Budget = field(default_factory=Budget)
     resolution: Resolution = None

@@ -25,19 +25,20 @@ def new_field(
     the config refuses, UnsupportedError for an architecture that cannot be trained.
     """
     kind = ADAPTERS[architecture]
-    if size not in kind.PRESETS:
-        raise UnknownNameError(f"size of {architecture}", size, kind.PRESETS)
-    values = {**kind.PRESETS[size], **_parsed(architecture, kind.Config, settings)}
-    try:
-        field = kind(kind.Config(**values), info)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"--set {architecture}: {error}") from error
-    if not any(field.parameter_groups().values()):
+    presets = getattr(kind, "PRESETS", None)
+    if not presets:
         raise UnsupportedError(
             f"{architecture} can be read but not trained; choose another --to "
             "(`nerfconvert formats` lists what there is)"
         )
-    return field
+    if size not in presets:
+        raise UnknownNameError(f"size of {architecture}", size, presets)
+    values = {**presets[size], **_parsed(architecture, kind.Config, settings)}
+    try:
+        config = kind.Config(**values)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"--set {architecture}: {error}") from error
+    return kind(config, info)
 
 
 def occupied_box(field: RadianceField) -> Aabb:

@@ -1,0 +1,76 @@
+"""Fixtures of all tests: seeds, devices, backends, tiny scenes, and where real data may lie."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from nerfconvert.kernels.backend import load_library, use_backend
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = Path(os.environ.get("NERFCONVERT_SHARED", ROOT.parent / "shared"))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """`needs_cuda` skips without a GPU, unless FAIL_WITHOUT_CUDA says that there must be one."""
+    if item.get_closest_marker("needs_cuda") and not torch.cuda.is_available():
+        if os.environ.get("FAIL_WITHOUT_CUDA"):
+            pytest.fail("FAIL_WITHOUT_CUDA is set and torch sees no CUDA device")
+        pytest.skip("torch sees no CUDA device")
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    """Every test starts from the same random state, and leaves nothing behind."""
+    torch.manual_seed(0)
+    np.random.seed(0)
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture(params=["reference", "native"])
+def backend(request):
+    """Runs the test once for each backend that is there."""
+    if request.param == "native" and load_library("cpu") is None:
+        pytest.skip("the kernels are not compiled here")
+    with use_backend(request.param):
+        yield request.param
+
+
+@pytest.fixture
+def shared() -> Path:
+    """Real data and checkpoints, which are not part of the project."""
+    if not SHARED.is_dir():
+        pytest.skip(f"{SHARED} is absent (real data are not part of the project)")
+    return SHARED
+
+
+@pytest.fixture
+def scenes() -> Path:
+    return ROOT / "scenes"
+
+
+def write_transforms(folder: Path, name: str, poses: torch.Tensor, images=None, **extra) -> Path:
+    """A transforms file with `poses` [V, 4, 4] and, next to it, PNG files of `images` (uint8)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    frames = []
+    for index, pose in enumerate(poses):
+        path = f"{name}_{index:02d}.png"
+        if images is not None:
+            order = [2, 1, 0, 3][: images[index].shape[-1]]
+            cv2.imwrite(str(folder / path), images[index][..., order])
+        frames.append({"file_path": path, "transform_matrix": pose.tolist()})
+    document = {"camera_angle_x": math.radians(40), **extra, "frames": frames}
+    file = folder / f"{name}.json"
+    file.write_text(json.dumps(document))
+    return file

@@ -1,0 +1,80 @@
+import cv2
+import numpy as np
+import pytest
+
+from nerfconvert.renderer.video import write_images, write_video
+
+
+def frames(count: int, height: int, width: int) -> list[np.ndarray]:
+    """Smooth gray ramps, one level brighter each time: kind to the codec."""
+    ramp = np.linspace(40, 180, width)[None, :, None].repeat(height, 0).repeat(3, 2)
+    return [(ramp + 5 * i).astype(np.uint8) for i in range(count)]
+
+
+def read(path) -> np.ndarray:
+    capture = cv2.VideoCapture(str(path))
+    images = []
+    while True:
+        ok, image = capture.read()
+        if not ok:
+            return np.stack(images)
+        images.append(image[..., ::-1])
+
+
+def test_a_video_plays_what_was_written(tmp_path):
+    written = frames(6, 32, 48)
+    assert write_video(tmp_path / "out.mp4", iter(written)) == 6
+    seen = read(tmp_path / "out.mp4")
+    assert seen.shape == (6, 32, 48, 3)
+    assert np.abs(seen.astype(int) - np.stack(written)).mean() < 4
+
+
+def test_odd_sizes_are_padded_not_scaled(tmp_path):
+    written = frames(3, 31, 47)
+    write_video(tmp_path / "out.mp4", written)
+    seen = read(tmp_path / "out.mp4")
+    assert seen.shape == (3, 32, 48, 3)
+    assert np.abs(seen[:, :31, :47].astype(int) - np.stack(written)).mean() < 4
+
+
+def test_the_index_comes_first(tmp_path):
+    """`moov` before `mdat`: the video starts before it is downloaded."""
+    write_video(tmp_path / "out.mp4", frames(3, 32, 32))
+    data = (tmp_path / "out.mp4").read_bytes()
+    assert data.index(b"moov") < data.index(b"mdat")
+
+
+def failing(count: int):
+    yield from frames(count, 32, 32)
+    raise RuntimeError("the renderer failed")
+
+
+@pytest.mark.parametrize(("write", "name"), [(write_video, "out.mp4"), (write_images, "out")])
+def test_a_failure_leaves_nothing_behind(tmp_path, write, name):
+    with pytest.raises(RuntimeError, match="failed"):
+        write(tmp_path / name, failing(2))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_images_are_lossless_and_numbered(tmp_path):
+    rng = np.random.default_rng(0)
+    written = [rng.integers(0, 256, (7, 9, 3), dtype=np.uint8) for _ in range(3)]
+    assert write_images(tmp_path / "out", written) == 3
+    for index, image in enumerate(written):
+        seen = cv2.imread(str(tmp_path / "out" / f"{index:05d}.png"))[..., ::-1]
+        assert np.array_equal(seen, image)
+
+
+def test_old_frames_go_and_other_files_stay(tmp_path):
+    write_images(tmp_path / "out", frames(4, 8, 8))
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    write_images(tmp_path / "out", frames(2, 8, 8))
+    names = sorted(p.name for p in (tmp_path / "out").iterdir())
+    assert names == ["00000.png", "00001.png", "notes.txt"]
+
+
+def test_refuses_other_suffixes_and_no_frames(tmp_path):
+    with pytest.raises(ValueError, match="mp4"):
+        write_video(tmp_path / "out.avi", frames(1, 8, 8))
+    with pytest.raises(ValueError, match="at least one"):
+        write_video(tmp_path / "out.mp4", [])

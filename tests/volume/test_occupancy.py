@@ -1,0 +1,91 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nerfconvert.volume import OccupancyGrid
+from nerfconvert.volume.occupancy import dilate
+from tests.oracles import brick_words
+
+
+def random_dense(resolution: int, seed: int, fraction: float = 0.3) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(resolution, resolution, resolution, generator=generator) < fraction
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(1, 5), st.integers(0, 1000), st.floats(0, 1))
+def test_round_trip(bricks, seed, fraction):
+    dense = random_dense(4 * bricks, seed, fraction)
+    grid = OccupancyGrid(4)
+    grid.assign(dense)
+    assert grid.resolution == 4 * bricks
+    assert torch.equal(grid.dense(), dense)
+    assert grid.fraction() == pytest.approx(float(dense.float().mean()))
+
+
+def test_bricks_are_laid_out_as_documented():
+    dense = random_dense(12, 1)
+    grid = OccupancyGrid(12)
+    grid.assign(dense)
+    assert grid.words.tolist() == brick_words(dense.numpy())
+
+
+def test_query_is_the_dense_cell(generator):
+    dense = random_dense(8, 2)
+    grid = OccupancyGrid(8)
+    grid.assign(dense)
+    unit = torch.rand(500, 3, generator=generator) * 1.4 - 0.2
+    expected = []
+    for point in unit.tolist():
+        if not all(0 <= v <= 1 for v in point):
+            expected.append(False)
+            continue
+        expected.append(bool(dense[tuple(min(7, int(v * 8)) for v in point)]))
+    assert grid.query(unit).tolist() == expected
+
+
+def test_starts_full_and_can_be_empty():
+    grid = OccupancyGrid(8)
+    assert grid.fraction() == 1
+    grid.assign(torch.zeros(8, 8, 8, dtype=torch.bool))
+    assert grid.fraction() == 0
+    assert grid.bounds() is None
+
+
+def test_bounds_hug_the_occupied_cells():
+    dense = torch.zeros(8, 8, 8, dtype=torch.bool)
+    dense[2, 3, 4] = dense[5, 3, 4] = True
+    grid = OccupancyGrid(8)
+    grid.assign(dense)
+    low, high = grid.bounds()
+    assert low.tolist() == [2 / 8, 3 / 8, 4 / 8]
+    assert high.tolist() == [6 / 8, 4 / 8, 5 / 8]
+
+
+def test_travels_in_the_state_dict():
+    first, second = OccupancyGrid(8), OccupancyGrid(8)
+    first.assign(random_dense(8, 3))
+    second.load_state_dict(first.state_dict())
+    assert torch.equal(first.dense(), second.dense())
+
+
+def test_dilation_reaches_all_26_neighbours():
+    dense = torch.zeros(8, 8, 8, dtype=torch.bool)
+    dense[3, 3, 3] = dense[0, 0, 0] = True
+    grown = dilate(dense)
+    assert grown[2:5, 2:5, 2:5].all()
+    assert grown[:2, :2, :2].all()
+    assert int(grown.sum()) == 27 + 8
+
+
+@pytest.mark.parametrize("resolution", [0, 3, 6, 1028])
+def test_refuses_sizes_that_are_not_whole_bricks(resolution):
+    with pytest.raises(ValueError, match="multiple of 4"):
+        OccupancyGrid(resolution)
+
+
+@pytest.mark.parametrize("shape", [(4, 4, 8), (6, 6, 6)])
+def test_refuses_grids_that_are_no_cube(shape):
+    with pytest.raises(ValueError, match="cube"):
+        OccupancyGrid(4).assign(torch.zeros(shape, dtype=torch.bool))
