@@ -17,6 +17,7 @@ FORMATS = Registry(
         "nerf-pytorch": "nerfconvert.formats.nerf_pytorch:NerfPytorch",
         "krrish94": "nerfconvert.formats.krrish94:Krrish94",
         "ppng": "nerfconvert.formats.ppng:Ppng",
+        "scene": "nerfconvert.formats.scene_toml:SceneToml",
     },
 )
 

@@ -1,0 +1,95 @@
+"""Occupancy of any field: which cells of its box hold density, found by asking it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ..errors import NerfConvertError
+from ..volume import RadianceField
+from ..volume.occupancy import dilate
+
+log = logging.getLogger(__name__)
+
+BATCH = 1 << 16  # points asked at once
+COARSE_POINTS = 4  # per cell of the coarse grid, whose cells are twice as wide
+FINE_POINTS = 2  # per cell of the fine grid, within and next to coarse cells with density
+
+
+@torch.no_grad()
+def build_occupancy(
+    field: RadianceField,
+    *,
+    resolution: int = 128,
+    threshold: float = 0.01,
+    generator: torch.Generator | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> None:
+    """Replaces the occupancy of `field` by the cells in which it has density, and their neighbours.
+
+    A cell counts when the opacity of one cell edge at a random point of it exceeds `threshold`.
+    Half the resolution is asked first, and then only the cells near what was found. NaN counts
+    as empty, with a warning. `resolution` is a multiple of 8; `progress` hears how many points
+    were asked since it last heard. Raises NerfConvertError for a field without density.
+    """
+    if resolution % 8 or not 8 <= resolution <= 1024:
+        raise ValueError(f"resolution must be a multiple of 8 in 8..1024, got {resolution}")
+    device = field.occupancy.words.device
+    generator = generator or torch.Generator(device).manual_seed(0)
+    half = resolution // 2
+    everywhere = torch.ones((half,) * 3, dtype=torch.bool, device=device)
+    probe = Probe(field, resolution, threshold, generator, progress)
+    coarse = dilate(probe.find(everywhere, COARSE_POINTS))
+    candidates = coarse
+    for axis in range(3):
+        candidates = candidates.repeat_interleave(2, axis)
+    occupied = probe.find(candidates, FINE_POINTS)
+    if probe.n_invalid:
+        log.warning("%d densities were NaN and count as empty", probe.n_invalid)
+    if not occupied.any():
+        nan = f" ({probe.n_invalid} densities were NaN)" if probe.n_invalid else ""
+        raise NerfConvertError(f"the field is empty: found no density anywhere in its box{nan}")
+    field.occupancy.assign(dilate(occupied))
+
+
+class Probe:
+    """Asks a field for its density at random points of cells."""
+
+    def __init__(
+        self,
+        field: RadianceField,
+        resolution: int,
+        threshold: float,
+        generator: torch.Generator,
+        progress: Callable[[int], None] | None,
+    ):
+        edge = min(field.aabb.size) / resolution  # world units, of the finest cells
+        self.least_density = -torch.log1p(torch.tensor(-threshold)).item() / edge
+        self.field, self.generator, self.progress = field, generator, progress
+        self.n_invalid = 0
+
+    def find(self, candidates: Tensor, points: int) -> Tensor:
+        """[r, r, r] bool: candidates ([r, r, r] bool) with density at one of `points` points."""
+        cells = candidates.nonzero()
+        found = torch.zeros(len(cells), dtype=torch.bool, device=cells.device)
+        for start in range(0, len(cells), BATCH // points):
+            rows = slice(start, start + BATCH // points)
+            found[rows] = self._dense(cells[rows], points, len(candidates))
+        occupied = torch.zeros_like(candidates)
+        occupied[tuple(cells[found].T)] = True
+        return occupied
+
+    def _dense(self, cells: Tensor, points: int, resolution: int) -> Tensor:
+        jitter = torch.rand(
+            len(cells), points, 3, generator=self.generator, device=self.generator.device
+        )
+        unit = (cells[:, None] + jitter.to(cells.device)) / resolution
+        positions = self.field.aabb.from_unit(unit.flatten(0, 1))
+        density = self.field.density(self.field.encode(positions))
+        self.n_invalid += int(density.isnan().sum())
+        if self.progress:
+            self.progress(len(density))
+        return (density.view(-1, points) > self.least_density).any(1)
