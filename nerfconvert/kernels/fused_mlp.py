@@ -87,9 +87,8 @@ def _run(inputs, weights, biases, hidden):
 
 
 def _hidden_size(points: int, weights: list[Tensor]) -> int:
-    """Values kept of the hidden layers: points and widths rounded up to 32 and 16."""
-    widths = sum((weight.shape[0] + 15) // 16 * 16 for weight in weights[:-1])
-    return (points + 31) // 32 * 32 * widths
+    """Values kept of the hidden layers: points are rounded up to 32."""
+    return (points + 31) // 32 * 32 * sum(weight.shape[0] for weight in weights[:-1])
 
 
 def _forward(inputs, weights, biases):

@@ -84,8 +84,8 @@ struct MarchRay {
     return k;
   }
 
-  // Index after the last lattice point in the brick of point k, whose position is p.
-  NC_HD int leave_brick(int k, T middle, const T* p, const int* brick) const {
+  // Index after the last lattice point in the brick of point k.
+  NC_HD int leave_brick(int k, T middle, const int* brick) const {
     T exit = T(kLattice) * step + middle;
     for (int a = 0; a < 3; ++a) {
       if (direction[a] == 0) continue;
@@ -134,7 +134,7 @@ NC_HD void march_ray(const MarchGrid<T>& grid, const T* origin, const T* directi
     const uint64_t word =
         grid.words[(static_cast<int64_t>(brick[0]) * bricks + brick[1]) * bricks + brick[2]];
     if (word == 0) {
-      k = ray.leave_brick(k, middle, p, brick);
+      k = ray.leave_brick(k, middle, brick);
       continue;
     }
     const int bit = ((cell[0] & 3) * 4 + (cell[1] & 3)) * 4 + (cell[2] & 3);
