@@ -7,6 +7,8 @@ import math
 import os
 from pathlib import Path
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: see nerfconvert.cli
+
 import cv2
 import numpy as np
 import pytest

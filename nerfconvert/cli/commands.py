@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from tyro.conf import Positional, arg, subcommand
 
+from ..errors import UsageError
 from ..pipelines.options import CompareOptions, ConvertOptions, RenderOptions, TrainOptions
 from .terminal import Terminal
 
@@ -36,11 +37,12 @@ class Info:
 
     def run(self, terminal: Terminal, argv: list[str]) -> int:
         from ..pipelines.info import info
+        from ..pipelines.summary import info_tables
 
         if not self.paths:
-            terminal.usage("info needs at least one file: nerfconvert info CKPT...")
+            raise UsageError("info needs at least one file: nerfconvert info CKPT...")
         document = info(self.paths)
-        terminal.document(document, terminal.info_table)
+        terminal.document(document, info_tables)
         return max(entry.get("exit_code", 0) for entry in document["files"])
 
 
@@ -60,14 +62,15 @@ class Convert:
     def run(self, terminal: Terminal, argv: list[str]) -> int:
         from ..pipelines.convert import convert
         from ..pipelines.quality import QualityError
+        from ..pipelines.summary import receipt_tables
 
         try:
             with terminal.progress("convert") as report:
                 receipt = convert(self.options, argv=argv, on_progress=report)
         except QualityError as error:
-            terminal.document(error.receipt, terminal.receipt_table)
+            terminal.document(error.receipt, receipt_tables)
             raise
-        terminal.document(receipt, terminal.receipt_table)
+        terminal.document(receipt, receipt_tables)
         terminal.say(f"wrote {self.options.target} and {self.options.target}.receipt.json")
         return 0
 
@@ -86,11 +89,12 @@ class Train:
     output: Annotated[Output, arg(name="")] = field(default_factory=Output)
 
     def run(self, terminal: Terminal, argv: list[str]) -> int:
+        from ..pipelines.summary import train_tables
         from ..pipelines.train import train
 
         with terminal.progress("train") as report:
             document = train(self.options, argv=argv, on_progress=report)
-        terminal.document(document, terminal.train_table)
+        terminal.document(document, train_tables)
         terminal.say(f"wrote {self.options.target}")
         return 0
 
@@ -138,10 +142,11 @@ class Compare:
 
     def run(self, terminal: Terminal, argv: list[str]) -> int:
         from ..pipelines.compare import compare
+        from ..pipelines.summary import compare_tables
 
         with terminal.frames("compare") as report:
             document = compare(self.options, on_frame=report)
-        terminal.document(document, terminal.compare_table)
+        terminal.document(document, compare_tables)
         terminal.say(f"wrote {document['report']}")
         return 0
 
@@ -160,8 +165,9 @@ class Formats:
 
     def run(self, terminal: Terminal, argv: list[str]) -> int:
         from ..pipelines.info import tables
+        from ..pipelines.summary import formats_tables
 
-        terminal.document(tables(), terminal.formats_table)
+        terminal.document(tables(), formats_tables)
         return 0
 
 
@@ -179,8 +185,9 @@ class Doctor:
 
     def run(self, terminal: Terminal, argv: list[str]) -> int:
         from ..pipelines.doctor import doctor
+        from ..pipelines.summary import doctor_tables
 
-        terminal.document(doctor(), terminal.doctor_table)
+        terminal.document(doctor(), doctor_tables)
         return 0
 
 

@@ -128,7 +128,8 @@ def _write_views(
         row = [] if evaluation.truth is None else [pane(to_bytes(truth), "truth")]
         for name, shot in zip(names, pictures, strict=True):
             image = shot.images[view]
-            note = "" if image is truth else f"{psnr(image, truth):.2f} dB"
+            same = shot is pictures[0] and evaluation.truth is None
+            note = "reference" if same else f"{psnr(image, truth):.2f} dB"
             row.append(pane(to_bytes(image), name, note))
         row += [
             pane(heat_map(shot.images[view], truth), f"error {name}")

@@ -58,20 +58,27 @@ def _entry(path: Path) -> dict[str, Any]:
         field = load(path)
     except NerfConvertError as error:
         return entry | {"problems": [str(error)], "exit_code": error.exit_code}
-    return (
-        entry
-        | {
-            "architecture": field.architecture,
-            "parameters": field.parameter_count,
-            "aabb": [list(field.aabb.low), list(field.aabb.high)],
-            "frame": field.info.frame,
-            "background": field.info.background,
-            "occupancy": field.occupancy.fraction(),
-            "config": dataclasses.asdict(field.config),
-            "provenance": dict(field.info.provenance),
-        }
-        | {"problems": problems(field)}
-    )
+    return {
+        **entry,
+        "architecture": field.architecture,
+        "parameters": field.parameter_count,
+        "aabb": [list(field.aabb.low), list(field.aabb.high)],
+        "frame": field.info.frame,
+        "background": field.info.background,
+        **_occupancy(field),
+        "config": dataclasses.asdict(field.config),
+        "provenance": dict(field.info.provenance),
+        "problems": problems(field),
+    }
+
+
+def _occupancy(field: RadianceField) -> dict[str, Any]:
+    """Occupied part of the box, 0 to 1; None where the file stores no occupancy."""
+    fraction = field.occupancy.fraction()
+    if fraction < 1:
+        return {"occupancy": fraction}
+    reason = "the file stores none; it is found when the field is first used"
+    return {"occupancy": None, "occupancy_reason": reason}
 
 
 def problems(field: RadianceField) -> list[str]:
@@ -81,9 +88,6 @@ def problems(field: RadianceField) -> list[str]:
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             bad = int((~torch.isfinite(tensor)).sum())
             found.append(f"{name}: {bad} of {tensor.numel()} values are NaN or infinite")
-    fraction = field.occupancy.fraction()
-    if fraction == 0:
+    if field.occupancy.fraction() == 0:
         found.append("the occupancy is empty: nothing will be rendered")
-    if fraction == 1:
-        found.append("no occupancy is stored: it is built when the field is first used")
     return found

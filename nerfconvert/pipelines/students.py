@@ -52,14 +52,15 @@ def occupied_box(field: RadianceField) -> Aabb:
 
 
 def student_info(teacher: RadianceField) -> FieldInfo:
-    """What a student takes over from its teacher; the box shrinks to what is occupied."""
+    """What a student takes over from its teacher; the box shrinks to what is occupied, and a
+    margin. An NDC field keeps its box."""
     if teacher.info.frame == "ndc":
         return dataclasses.replace(teacher.info, provenance={})
     box = occupied_box(teacher)
     pads = [MARGIN * edge for edge in box.size]
     low = [max(a - p, o) for a, p, o in zip(box.low, pads, teacher.aabb.low, strict=True)]
     high = [min(a + p, o) for a, p, o in zip(box.high, pads, teacher.aabb.high, strict=True)]
-    return dataclasses.replace(teacher.info, aabb=Aabb(low, high), provenance={})
+    return dataclasses.replace(teacher.info, aabb=Aabb(tuple(low), tuple(high)), provenance={})
 
 
 def _parsed(architecture: str, config: type, settings: Sequence[str]) -> dict[str, Any]:

@@ -1,0 +1,87 @@
+"""Documents as tables for people: each function returns (header, rows) pairs of strings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..report.table import bytes_figure, compare_rows, figure, receipt_rows
+
+Table = tuple[list[str], list[list[str]]]
+
+
+def receipt_tables(receipt: dict[str, Any]) -> list[Table]:
+    """A receipt of `convert`: labels and values."""
+    return [_pairs(receipt_rows(receipt))]
+
+
+def compare_tables(document: dict[str, Any]) -> list[Table]:
+    """One row per field."""
+    return [compare_rows(document)]
+
+
+def train_tables(document: dict[str, Any]) -> list[Table]:
+    """The curve, then the final figures."""
+    pairs = [
+        (f"after {point['seconds']:g} s", figure(point["psnr_vs_truth"], "dB"))
+        for point in document["curve"]
+    ]
+    pairs.append(("PSNR vs truth", figure(document["psnr_vs_truth"], "dB")))
+    return [_pairs([*pairs, ("steps", f"{document['steps']:,}")])]
+
+
+def info_tables(document: dict[str, Any]) -> list[Table]:
+    """One table per file."""
+    return [_pairs(_info_pairs(entry)) for entry in document["files"]]
+
+
+def _info_pairs(entry: dict[str, Any]) -> list[tuple[str, str]]:
+    pairs = [("file", entry["path"])]
+    for key in ("format", "architecture", "frame", "background"):
+        if entry[key] is not None:
+            pairs.append((key, entry[key]))
+    if entry["parameters"] is not None:
+        pairs.append(("parameters", f"{entry['parameters']:,}"))
+    if entry["bytes"] is not None:
+        pairs.append(("size", bytes_figure(entry["bytes"])))
+    if entry["aabb"] is not None:
+        low, high = (", ".join(f"{v:.4g}" for v in corner) for corner in entry["aabb"])
+        pairs.append(("box", f"({low}) to ({high})"))
+    if entry["occupancy"] is not None:
+        pairs.append(("occupied", f"{entry['occupancy']:.1%}"))
+    return pairs + [("problem", text) for text in entry["problems"]]
+
+
+def formats_tables(document: dict[str, Any]) -> list[Table]:
+    """The formats, then the architectures."""
+    formats = [
+        [
+            entry["name"],
+            entry["title"],
+            "read, write" if entry["write"] else "read",
+            ", ".join(entry["architectures"]),
+        ]
+        for entry in document["formats"]
+    ]
+    architectures = [
+        [entry["name"], ", ".join(entry["sizes"]) or "read only", ", ".join(entry["settings"])]
+        for entry in document["architectures"]
+    ]
+    return [
+        (["format", "", "", "architectures"], formats),
+        (["architecture", "--size", "--set"], architectures),
+    ]
+
+
+def doctor_tables(document: dict[str, Any]) -> list[Table]:
+    """Labels and values; problems last."""
+    plain = ("version", "python", "system", "cpu", "threads", "cuda", "ffmpeg")
+    pairs = [(key, str(document[key] or "none")) for key in plain]
+    pairs += [(name, version or "missing") for name, version in document["packages"].items()]
+    kernels = document["kernels"]
+    pairs.append(("kernels", kernels["isa_level"] or "references only (slow)"))
+    pairs.append(("cuda kernels", "compiled" if kernels["cuda_library"] else "none"))
+    return [_pairs(pairs + [("problem", text) for text in document["problems"]])]
+
+
+def _pairs(pairs: list[tuple[str, str]]) -> Table:
+    return ["", ""], [list(pair) for pair in pairs]
