@@ -8,6 +8,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import Any
 
 from ..errors import NerfConvertError, UnknownNameError
 
@@ -24,6 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
     verbose = "-v" in argv or "--verbose" in argv
     _set_up(verbose)
+    previous = _on_sigterm(_terminate)
     try:
         return _run(argv)
     except NerfConvertError as error:
@@ -39,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         what = f"internal error: {type(error).__name__}: {error}"
         hint = "" if verbose else " (run again with -v for the traceback)"
         return _failed(what + hint, 1, verbose)
+    finally:
+        _on_sigterm(previous)
 
 
 def _run(argv: list[str]) -> int:
@@ -77,15 +81,20 @@ def _set_up(verbose: bool) -> None:
     # something else runs too (measured: 5 times slower). Read when torch is first imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-    def terminate(signum: int, frame: object) -> None:
-        raise Terminated
-
-    try:
-        signal.signal(signal.SIGTERM, terminate)
-    except ValueError:  # not in the main thread
-        pass
     level = logging.INFO if verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(levelname)s: %(message)s", stream=sys.stderr)
+
+
+def _terminate(signum: int, frame: object) -> None:
+    raise Terminated
+
+
+def _on_sigterm(handler: Any) -> Any:
+    """Installs a handler of SIGTERM and returns the one before; only the main thread can."""
+    try:
+        return signal.signal(signal.SIGTERM, handler)
+    except ValueError:
+        return handler
 
 
 def _failed(message: str, code: int, verbose: bool) -> int:

@@ -6,7 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
+
 from .. import __version__
+from ..adapters import ADAPTERS
 from ..distiller.config import DistillConfig
 from ..distiller.descent import Hooks
 from ..distiller.loop import distill
@@ -22,7 +25,7 @@ from .machine import machine, pick_device
 from .options import Budget, ConvertOptions, Job
 from .quality import check_gates, curve_point, quality
 from .receipt import describe_file, receipt_path, stages, strict, write_json
-from .students import new_field, student_info
+from .students import field_config, student_info
 
 SCHEMA = "nerfconvert.receipt/1"
 
@@ -41,13 +44,14 @@ def convert(
     started = time.perf_counter()
     if options.gates.max_drop is not None and options.views.data is None:
         raise UsageError("--max-drop compares with the truth: give --data DIR as well")
+    config = field_config(options.to, options.size, options.settings)
     check_output(options.target, options.job.overwrite)
     check_holds(options.target, options.format, options.to)
     device = pick_device(options.job.device)
     teacher = open_field(options.source, device)
     load_s = time.perf_counter() - started
-    student = new_field(options.to, options.size, options.settings, student_info(teacher))
-    student.to(device)
+    torch.manual_seed(options.job.seed)  # of the student's first weights
+    student = ADAPTERS[options.to](config, student_info(teacher)).to(device)
     album = Album(held_out(teacher, options.views, options.job.seed))
     before = album.photograph(teacher)
     outcome, curve = _distilled(options, teacher, student, album, before, on_progress)

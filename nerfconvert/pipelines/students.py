@@ -16,10 +16,8 @@ log = logging.getLogger(__name__)
 MARGIN = 0.05  # of the occupied box's edges, added on each side of a student's box
 
 
-def new_field(
-    architecture: str, size: str, settings: Sequence[str], info: FieldInfo
-) -> RadianceField:
-    """An untrained field; `settings` are KEY=VALUE strings, KEY optionally `architecture.key`.
+def field_config(architecture: str, size: str, settings: Sequence[str]) -> Any:
+    """The config of a new field; `settings` are KEY=VALUE strings, KEY may be `architecture.key`.
 
     Raises UnknownNameError for an unknown architecture, size or key, UsageError for a value that
     the config refuses, UnsupportedError for an architecture that cannot be trained.
@@ -28,17 +26,16 @@ def new_field(
     presets = getattr(kind, "PRESETS", None)
     if not presets:
         raise UnsupportedError(
-            f"{architecture} can be read but not trained; choose another --to "
+            f"{architecture} fields can be read but not trained; choose another architecture "
             "(`nerfconvert formats` lists what there is)"
         )
     if size not in presets:
         raise UnknownNameError(f"size of {architecture}", size, presets)
     values = {**presets[size], **_parsed(architecture, kind.Config, settings)}
     try:
-        config = kind.Config(**values)
+        return kind.Config(**values)
     except (TypeError, ValueError) as error:
         raise UsageError(f"--set {architecture}: {error}") from error
-    return kind(config, info)
 
 
 def occupied_box(field: RadianceField) -> Aabb:

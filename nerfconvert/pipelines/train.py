@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from .. import __version__
+from ..adapters import ADAPTERS
 from ..distiller.descent import Hooks
 from ..distiller.images import fit_images
 from ..distiller.progress import Distilled, Progress
@@ -25,7 +26,7 @@ from .interrupt import InterruptedRunError, stop_on_signals
 from .machine import machine, pick_device
 from .options import TrainOptions, parse_resolution
 from .receipt import describe_file, stages, strict
-from .students import new_field
+from .students import field_config
 
 HALF_EDGE = 1.5  # world units; holds every object of NeRF-Synthetic
 
@@ -38,6 +39,7 @@ def train(
 ) -> dict[str, Any]:
     """The account of a training; writes OUT. Raises as `convert` does."""
     started = time.perf_counter()
+    config = field_config(options.arch, options.size, options.settings)
     check_output(options.target, options.job.overwrite)
     check_holds(options.target, options.format, options.arch)
     device = pick_device(options.job.device)
@@ -47,7 +49,7 @@ def train(
     )
     info = FieldInfo(aabb=parse_bounds(options.bounds), background=choice)
     torch.manual_seed(options.job.seed)
-    field = new_field(options.arch, options.size, options.settings, info).to(device)
+    field = ADAPTERS[options.arch](config, info).to(device)
     outcome, curve = _fitted(options, field, album, on_progress)
     pictures = album.photograph(field)
     save(field, options.target, options.format, overwrite=True)

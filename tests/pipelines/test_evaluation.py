@@ -1,0 +1,78 @@
+import pytest
+import torch
+
+from nerfconvert.errors import UsageError
+from nerfconvert.formats import load
+from nerfconvert.pipelines.evaluation import Album, held_out, teaching_cameras
+from nerfconvert.pipelines.options import Views
+from nerfconvert.pipelines.paths import Orbit, camera_path, read_orbit
+from nerfconvert.pipelines.students import occupied_box
+from nerfconvert.renderer.cameras import orbit
+from nerfconvert.renderer.occupancy import build_occupancy
+from tests.conftest import write_transforms
+
+
+@pytest.fixture
+def teacher(scenes):
+    field = load(scenes / "blobs.toml")
+    build_occupancy(field, resolution=32)
+    return field
+
+
+def test_drawn_views_never_share_a_distance(teacher):
+    center = torch.tensor(occupied_box(teacher).center)
+    views = Views(eval_views=50)
+    taught = (teaching_cameras(teacher, views, 0).poses[:, :3, 3] - center).norm(dim=-1)
+    held = (held_out(teacher, views, 0).cameras.poses[:, :3, 3] - center).norm(dim=-1)
+    assert taught.max() < held.min()
+
+
+def test_seeds_choose_the_views(teacher):
+    poses = [held_out(teacher, Views(), seed).cameras.poses for seed in (0, 0, 1)]
+    assert torch.equal(poses[0], poses[1])
+    assert not torch.equal(poses[0], poses[2])
+
+
+def test_the_splits_of_data_stay_apart(teacher, tmp_path):
+    file = write_transforms(tmp_path, "transforms", orbit((0, 0, 0), 4.0, 17).poses, w=20, h=20)
+    views = Views(cameras=file)
+    taught = teaching_cameras(teacher, views, 0).poses
+    held = held_out(teacher, views, 0).cameras.poses
+    assert (len(taught), len(held)) == (14, 3)
+    distance = (taught[:, None] - held[None]).flatten(2).norm(dim=-1)
+    assert distance.min() > 0.1
+
+
+def test_the_protocol_names_background_and_cameras(teacher):
+    protocol = held_out(teacher, Views(background="black"), 3).protocol
+    assert protocol["background"] == "black"
+    assert "seed 3" in protocol["cameras"]
+    assert held_out(teacher, Views(), 3).protocol["background"] == "white"
+
+
+def test_an_album_counts_its_seconds(teacher):
+    album = Album(held_out(teacher, Views(eval_views=2, resolution="12x8"), 0))
+    pictures = album.photograph(teacher)
+    assert pictures.images.shape == (2, 8, 12, 3)
+    assert album.seconds > 0
+
+
+def test_ndc_fields_need_cameras(teacher):
+    object.__setattr__(teacher.info, "frame", "ndc")
+    for ask in (held_out, teaching_cameras):
+        with pytest.raises(UsageError, match="--cameras"):
+            ask(teacher, Views(), 0)
+    with pytest.raises(UsageError, match="--cameras"):
+        camera_path(teacher, None, 4, None)
+
+
+def test_the_orbit_of_the_project_is_the_default(scenes):
+    assert read_orbit(scenes / "orbit.toml") == Orbit()
+
+
+def test_every_frame_of_the_orbit_sees_the_middle(teacher):
+    cameras = camera_path(teacher, None, 6, (32, 32))
+    center = torch.tensor(occupied_box(teacher).center)
+    forward = -cameras.poses[:, :3, 2]
+    toward = torch.nn.functional.normalize(center - cameras.poses[:, :3, 3], dim=-1)
+    torch.testing.assert_close(forward, toward)

@@ -1,0 +1,56 @@
+"""Training on photographs of a closed-form scene."""
+
+import pytest
+import torch
+
+from nerfconvert.errors import UsageError
+from nerfconvert.formats import load
+from nerfconvert.pipelines.options import Budget, TrainOptions
+from nerfconvert.pipelines.train import parse_bounds, train
+from nerfconvert.renderer.cameras import around
+from nerfconvert.renderer.image import render_image
+from nerfconvert.renderer.panes import to_bytes
+from tests.conftest import write_transforms
+
+
+@pytest.fixture
+def photographs(scenes, tmp_path):
+    """18 views of blobs.toml at 24x24, with a file that has no splits."""
+    field = load(scenes / "blobs.toml")
+    generator = torch.Generator().manual_seed(5)
+    cameras = around((0.0, 0.0, 0.0), (3.5, 4.0), 18, generator, size=(24, 24))
+    images = [to_bytes(render_image(field, cameras, v, step=0.02)) for v in range(18)]
+    write_transforms(tmp_path / "data", "transforms", cameras.poses, images)
+    return tmp_path / "data"
+
+
+def test_a_field_learns_from_photographs(photographs, tmp_path):
+    document = train(
+        TrainOptions(
+            data=photographs,
+            target=tmp_path / "o.safetensors",
+            arch="hashgrid",
+            size="small",
+            settings=("log2_table_size=12", "finest_resolution=64"),
+            bounds="1",
+            budget=Budget(steps=120, eval_at="0.2"),
+            eval_views=2,
+        )
+    )
+    assert document["schema"] == "nerfconvert.train/1"
+    assert document["psnr_vs_truth"] > document["curve"][0]["psnr_vs_truth"]
+    assert document["psnr_vs_truth"] > 17
+    assert document["views"] == 2
+    assert load(document["path"]).aabb.high == (1.0, 1.0, 1.0)
+
+
+def test_bounds():
+    assert parse_bounds(None).high == (1.5, 1.5, 1.5)
+    assert parse_bounds("2").low == (-2.0, -2.0, -2.0)
+    assert parse_bounds("0,0,0,1,2,3").high == (1.0, 2.0, 3.0)
+
+
+@pytest.mark.parametrize("text", ["wide", "1,2", "0", "1,1,1,0,0,0", "-1", "nan"])
+def test_bounds_that_hold_nothing(text):
+    with pytest.raises(UsageError, match="--bounds"):
+        parse_bounds(text)
