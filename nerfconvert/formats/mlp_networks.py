@@ -16,7 +16,7 @@ from .unpickle import LEGACY_START, ZIP_START
 NOTE = "nerfconvert"  # key of our note about box and frame; the programs ignore it
 HEAD = 1 << 20  # bytes searched for a program's keys
 BLENDER_BOX = Aabb((-1.5,) * 3, (1.5,) * 3)
-NDC_BOX = Aabb((-1.0,) * 3, (1.0,) * 3)
+NDC_BOX = Aabb((-1.5, -1.67, -1.0), (1.5, 1.67, 1.0))  # cameras beside the reference see past +-1
 ADAM = {"lr": 5e-4, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0, "amsgrad": False}
 
 
@@ -56,7 +56,9 @@ def field_info(source: str, *, ndc: bool, white: bool, settings: str | None) -> 
         provenance={
             "program": source,
             "frame_from": settings or "assumed: no settings file beside the checkpoint",
-            "aabb_from": "the program's NDC cube" if ndc else "assumed: a Blender scene's box",
+            "aabb_from": "assumed: NDC, with room beside the reference camera"
+            if ndc
+            else "assumed: a Blender scene's box",
         },
     )
 

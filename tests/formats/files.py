@@ -1,0 +1,107 @@
+"""One small file of every format, and damaged relatives of files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cbor2
+import numpy as np
+import torch
+
+from nerfconvert.adapters.analytic import AnalyticConfig, AnalyticField
+from nerfconvert.adapters.mlp import MlpConfig, MlpField
+from nerfconvert.formats import FORMATS, save
+from nerfconvert.volume import Aabb, FieldInfo, RadianceField
+
+INFO = FieldInfo(
+    aabb=Aabb((-1.0, -2.0, -0.5), (1.0, 1.5, 2.0)),
+    frame="ndc",
+    background="black",
+    provenance={"by": "a test", "steps": 7},
+)
+
+
+def tiny_mlp(**changes) -> MlpField:
+    """An untrained mlp that any program of the nerf-pytorch family could hold once changed."""
+    sizes = {"depth": 3, "width": 16, "skips": (), "position_octaves": 3, "direction_octaves": 2}
+    return MlpField(MlpConfig(**{**sizes, "head_width": 8, **changes}), INFO)
+
+
+def tiny_nerf_pytorch() -> MlpField:
+    return tiny_mlp(depth=8, skips=(5,))
+
+
+def tiny_krrish94() -> MlpField:
+    return tiny_mlp(first_relu=False, feature_relu=True)
+
+
+def tiny_scene() -> AnalyticField:
+    """One blob; the format keeps neither frame nor provenance."""
+    blob = {"kind": "blob", "center": (0, 0, 0), "size": (0.3, 0.4, 0.5), "density": 20.0}
+    info = FieldInfo(aabb=INFO.aabb, background="black")
+    return AnalyticField(AnalyticConfig(primitives=({**blob, "color": (1, 0.5, 0)},)), info)
+
+
+TINY: dict[str, Callable[[], RadianceField]] = {
+    "scene": tiny_scene,
+    "nerfconvert": tiny_mlp,
+    "nerf-pytorch": tiny_nerf_pytorch,
+    "krrish94": tiny_krrish94,
+}
+
+TEXT = {"scene"}  # a text cut at the end of a line may be a whole, shorter text
+
+
+def write_sample(name: str, folder: Path) -> Path:
+    """A small valid file of the format, with a suffix that tells nothing."""
+    path = folder / "sample.bin"
+    if FORMATS[name].can_write:
+        save(TINY[name](), path, format=name)
+    else:
+        path.write_bytes(cbor2.dumps(ppng_document()))
+    return path
+
+
+def ppng_document(kind: int = 2, resolution: int = 8, rank: int = 2) -> dict:
+    """The content of a tiny Plenoptic PNG with random numbers and a checkered occupancy."""
+    random = np.random.default_rng(0)
+    shape = (3, 4, *(resolution,) * kind, rank, 4)
+
+    def floats(count: int) -> bytes:
+        return random.normal(size=count).astype(np.float32).tobytes()
+
+    return {
+        "freqs": [1.0, 2.0],
+        "n_density_layers": [16],
+        "n_color_layers": [16, 4],
+        "qff_type": kind,
+        "n_freqs": 2,
+        "n_feats": 4,
+        "n_quants": resolution,
+        "rank": rank,
+        "grid_res": 8,
+        "grid_mip": 1,
+        "grid_thres": 1,
+        "grid_rles": [[3, 5, 100, 4, 400]],
+        "poses": [[[1.0, 0, 0, 0], [0, 1.0, 0, 0], [0, 0, 1.0, 0]]],
+        "render_step": 0.0017,
+        "up": [0.0, 1.0, 0.0],
+        "qff_buffer": random.normal(size=shape).astype(np.float16).tobytes(),
+        "qff_density_layer_0": floats(16 * 16),
+        "qff_color_layer_0": floats(16 * 32),
+        "qff_color_layer_1": floats(4 * 16),
+    }
+
+
+def flipped(data: bytes, bit: int) -> bytes:
+    """`data` with one bit inverted."""
+    damaged = bytearray(data)
+    damaged[bit // 8] ^= 1 << bit % 8
+    return bytes(damaged)
+
+
+def probe_points(n: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
+    """Positions in [-1, 1]^3 and unit directions, both [n, 3]."""
+    draw = torch.rand(2, n, 3, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    return draw[0], torch.nn.functional.normalize(draw[1], dim=-1)

@@ -1,0 +1,201 @@
+"""What every format must do: know its own files, keep fields whole, and refuse damage in words."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import resource
+
+import numpy as np
+import pytest
+import torch
+
+from nerfconvert.errors import (
+    FormatError,
+    NerfConvertError,
+    OutputExistsError,
+    UnknownNameError,
+    UnsupportedError,
+)
+from nerfconvert.formats import FORMATS, identify, load, save
+from nerfconvert.formats.format import Format
+from tests.formats.files import TEXT, TINY, flipped, probe_points, tiny_mlp, write_sample
+
+WRITABLE = [name for name, made in FORMATS.items() if made.can_write]
+NETWORKS = [name for name in WRITABLE if "mlp" in FORMATS[name].architectures]
+
+
+@pytest.fixture(params=list(FORMATS))
+def sample(request, tmp_path):
+    """(format name, path) of a small valid file."""
+    return request.param, write_sample(request.param, tmp_path)
+
+
+def refusal(path) -> str:
+    """The message with which `load` refuses a file: one line."""
+    with pytest.raises(FormatError) as caught:
+        load(path)
+    assert caught.value.exit_code == 3
+    message = str(caught.value)
+    assert message.startswith(str(path))
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize("name", list(FORMATS))
+def test_describes_itself(name):
+    made = FORMATS[name]()
+    assert isinstance(made, Format)
+    assert made.name == name
+    assert made.suffixes
+    assert all(s.startswith(".") for s in made.suffixes)
+    assert made.architectures
+
+
+def test_exactly_one_claims_a_file(sample):
+    name, path = sample
+    assert [n for n, made in FORMATS.items() if made().sniff(path)] == [name]
+    assert identify(path).name == name
+
+
+def test_reads_without_changing_the_file(sample):
+    _, path = sample
+    before = path.read_bytes()
+    field = load(str(path))
+    features = field.encode(torch.zeros(3, 3))
+    assert field.density(features).isfinite().all()
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", WRITABLE)
+def test_round_trip(name, tmp_path):
+    field = TINY[name]()
+    save(field, tmp_path / "field", format=name)
+    again = load(tmp_path / "field")
+    assert (again.config, again.info) == (field.config, field.info)
+    positions, directions = probe_points()
+    features, read = field.encode(positions), again.encode(positions)
+    assert torch.equal(field.density(features), again.density(read))
+    assert torch.equal(field.color(features, directions), again.color(read, directions))
+    assert list(tmp_path.iterdir()) == [tmp_path / "field"]
+
+
+@pytest.mark.parametrize("name", WRITABLE)
+def test_suffix_picks_the_format(name, tmp_path):
+    path = tmp_path / f"field{FORMATS[name].suffixes[0]}"
+    save(TINY[name](), path)
+    assert identify(path).name == name
+
+
+def test_truncated(sample, tmp_path):
+    name, path = sample
+    data = path.read_bytes()
+    cuts = {*range(0, 40), *np.linspace(0, len(data) - 1, 60).astype(int).tolist()}
+    cuts |= {len(data) - n for n in range(1, 24)}
+    for cut in sorted(cuts):
+        path.write_bytes(data[:cut])
+        if name not in TEXT:
+            refusal(path)
+            continue
+        with contextlib.suppress(FormatError):
+            load(path)
+
+
+def test_one_flipped_bit(sample):
+    """Refused, or read as a field with finite numbers: never another error."""
+    name, path = sample
+    data = path.read_bytes()
+    generator = np.random.default_rng(0)
+    bits = [*range(0, 1600, 7), *generator.integers(0, 8 * len(data), 150).tolist()]
+    for bit in bits:
+        path.write_bytes(flipped(data, bit))
+        try:
+            field = load(path)
+        except (FormatError, UnsupportedError):
+            continue
+        assert name != "nerfconvert", f"a flipped bit {bit} went unnoticed"
+        assert all(p.isfinite().all() for p in field.parameters())
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_numbers_that_are_none(name, value, tmp_path):
+    field = TINY[name]()
+    with torch.no_grad():
+        field.trunk[1].weight[3, 4] = value
+    save(field, tmp_path / "field", format=name)
+    assert "NaN or infinite" in refusal(tmp_path / "field")
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"", "empty"),
+        (b"\x00" * 100, "unknown"),
+        (b"{}", "JSON"),
+        (b"ply\nformat binary", "PLY"),
+        (b"PK\x03\x04 and no more", "zip"),
+        (pickle.dumps({"weights": [1, 2]}, protocol=2), "pickle"),
+        (os.urandom(5000), ""),
+    ],
+)
+def test_foreign_content(content, found, tmp_path):
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(content)
+    assert found in refusal(path)
+    assert not any(made().sniff(path) for made in FORMATS.values())
+
+
+def test_no_file(tmp_path):
+    assert "no such file" in refusal(tmp_path / "absent.tar")
+    assert "directory" in refusal(tmp_path)
+    for made in FORMATS.values():
+        assert not made().sniff(tmp_path)
+        assert not made().sniff(tmp_path / "absent.tar")
+        with pytest.raises(FormatError):
+            made().read(tmp_path / "absent.tar")
+
+
+def test_torch_checkpoint_of_another_program(tmp_path):
+    torch.save({"model": torch.zeros(3)}, tmp_path / "other.pth")
+    refusal(tmp_path / "other.pth")
+
+
+def test_refuses_to_overwrite(tmp_path):
+    path = tmp_path / "field.safetensors"
+    path.write_text("precious")
+    with pytest.raises(OutputExistsError):
+        save(tiny_mlp(), path)
+    with pytest.raises(OutputExistsError):
+        save(tiny_mlp(), tmp_path, format="nerfconvert", overwrite=True)
+    assert path.read_text() == "precious"
+    save(tiny_mlp(), path, overwrite=True)
+    assert load(path).architecture == "mlp"
+
+
+def test_what_cannot_be_written(tmp_path):
+    with pytest.raises(NerfConvertError, match="cannot be written"):
+        save(tiny_mlp(), tmp_path / "absent" / "field.tar", format="nerfconvert")
+    with pytest.raises(UnsupportedError, match="suffix"):
+        save(tiny_mlp(), tmp_path / "field.xyz")
+    with pytest.raises(UnsupportedError, match="not written"):
+        save(tiny_mlp(), tmp_path / "field.ppng", format="ppng")
+    with pytest.raises(UnknownNameError):
+        save(tiny_mlp(), tmp_path / "field.tar", format="nerfpytorch")
+    with pytest.raises(UnsupportedError, match="first_relu"):
+        save(tiny_mlp(), tmp_path / "field.ckpt")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_full_disk_leaves_nothing(name, tmp_path):
+    path = tmp_path / "field"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        with pytest.raises(NerfConvertError, match="cannot be written"):
+            save(TINY[name](), path, format=name)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not list(tmp_path.iterdir())
