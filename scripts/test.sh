@@ -1,0 +1,20 @@
+#!/bin/sh
+# Everything a change must pass, in a virtual environment of its own (.venv, reused when there):
+# install with the compiled kernels, lint, tests, and the CUDA compile check where nvcc is.
+# Arguments go to pytest: scripts/test.sh tests/renderer
+set -eu
+cd "$(dirname "$0")/.."
+
+python=.venv/bin/python
+[ -x "$python" ] || "${PYTHON:-python3}" -m venv .venv
+"$python" -c 'import torch' 2>/dev/null || "$python" -m pip install --quiet "torch==2.13.0" numpy
+"$python" -m pip install --quiet ".[dev]"
+
+"$python" -m ruff check .
+"$python" -m ruff format --check .
+# A missing kernel is an error here, not a slower reference.
+NERFCONVERT_REQUIRE_NATIVE=1 "$python" -m pytest "$@"
+
+if command -v nvcc >/dev/null 2>&1 && [ -x scripts/check_cuda.sh ]; then
+    scripts/check_cuda.sh
+fi
