@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -59,7 +61,7 @@ class HashgridField(RadianceField):
 
     architecture = "hashgrid"
     Config = HashgridConfig
-    PRESETS = {
+    PRESETS: ClassVar[dict[str, dict[str, int]]] = {
         "small": {"log2_table_size": 15, "finest_resolution": 512},
         "base": {},
         "large": {"log2_table_size": 20, "finest_resolution": 2048},
@@ -111,7 +113,7 @@ def _network(inputs: int, width: int, hidden_layers: int, outputs: int) -> nn.Pa
     """Weight matrices [out, in] without biases, Xavier-uniform as in tiny-cuda-nn."""
     sizes = [inputs, *([width] * hidden_layers), outputs]
     weights = nn.ParameterList()
-    for fan_in, fan_out in zip(sizes[:-1], sizes[1:]):
+    for fan_in, fan_out in itertools.pairwise(sizes):
         bound = math.sqrt(6 / (fan_in + fan_out))
         weights.append(nn.Parameter(torch.empty(fan_out, fan_in).uniform_(-bound, bound)))
     return weights

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
-
 from ..errors import NerfConvertError
 from ..renderer.cameras import Cameras
 from ..volume import RadianceField
+from ..volume.occupancy import adopt
 from .bank import RayBank
 from .clock import Clock
 from .config import DistillConfig
@@ -41,7 +40,7 @@ def distill(
     DivergedError when the student becomes NaN.
     """
     clock = Clock(config)
-    student.occupancy.assign(teacher.occupancy.dense())
+    adopt(student, teacher)
     bank = RayBank(
         teacher, cameras, teacher.aabb.diagonal / MARCH_STEPS, config.seed, config.memory_mb
     )

@@ -22,7 +22,7 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
 
 
 def load_state(path: Path, fingerprint: dict[str, Any]) -> dict[str, Any]:
-    """The state at `path`. Raises FormatError when damaged, or of another run than `fingerprint`."""
+    """The state at `path`. FormatError when damaged or of another run than `fingerprint`."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         found = state["fingerprint"]

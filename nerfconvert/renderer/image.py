@@ -11,7 +11,7 @@ from torch import Tensor
 from ..kernels.composite import composite
 from ..volume import RadianceField, Rays, Samples
 from .cameras import Cameras
-from .sweep import march_rays, sweep
+from .sweep import sweep
 
 BACKGROUNDS = {"white": 1.0, "black": 0.0}
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Aabb:
-    """Box from `low` to `high`, triples in world units. Raises ValueError unless finite, low < high."""
+    """Box from `low` to `high`, triples in world units. ValueError unless finite, low < high."""
 
     low: tuple[float, float, float]
     high: tuple[float, float, float]

@@ -68,3 +68,27 @@ def dilate(dense: Tensor, cells: int = 1) -> Tensor:
     """[r, r, r] bool grown by `cells` in all 26 directions."""
     size = 2 * cells + 1
     return max_pool3d(dense[None, None].float(), size, stride=1, padding=cells)[0, 0] > 0
+
+
+def adopt(student, teacher) -> None:
+    """Gives `student` the occupancy of `teacher`, carried from one field's box to the other's.
+
+    Every cell of the student that touches an occupied cell of the teacher is occupied.
+    """
+    cells = teacher.occupancy.dense().nonzero()
+    size, resolution = teacher.occupancy.resolution, student.occupancy.resolution
+    shrink = 1e-4  # of a cell: neighbours that share only a face do not touch
+    corners = [
+        student.aabb.to_unit(teacher.aabb.from_unit((cells + shift) / size)) * resolution
+        for shift in (shrink, 1 - shrink)
+    ]
+    first, last = (corner.floor().long() for corner in corners)
+    touched = torch.zeros((resolution,) * 3, dtype=torch.bool, device=cells.device)
+    spans = (last - first).amax(0).tolist() if len(cells) else (0, 0, 0)
+    for shift in torch.cartesian_prod(*(torch.arange(n + 1) for n in spans)):
+        i, j, k = torch.minimum(first + shift.to(cells.device), last).unbind(1)
+        inside = ((i >= 0) & (j >= 0) & (k >= 0)) & (
+            torch.maximum(i, torch.maximum(j, k)) < resolution
+        )
+        touched[i[inside], j[inside], k[inside]] = True
+    student.occupancy.assign(touched)

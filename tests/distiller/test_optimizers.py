@@ -1,0 +1,66 @@
+"""Muon's orthogonal updates, and which parameter goes to which optimizer."""
+
+import pytest
+import torch
+from torch import nn
+
+from nerfconvert.distiller.descent import schedule
+from nerfconvert.distiller.optimizers import Muon, Optimizers, orthogonalize
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (64, 32), (32, 100)])
+def test_orthogonalize_brings_singular_values_to_one(shape):
+    values = torch.linalg.svdvals(orthogonalize(torch.randn(shape)))
+    assert values.min() > 0.5
+    assert values.max() < 1.3
+
+
+def test_orthogonalize_keeps_the_singular_vectors():
+    matrix = torch.randn(24, 24)
+    u, _, v = torch.linalg.svd(matrix)
+    alignment = torch.diagonal(u.T @ orthogonalize(matrix, 12) @ v.T)
+    assert (alignment > 0.5).all()
+
+
+def test_tables_and_vectors_go_to_adam_and_hidden_matrices_to_muon():
+    table, hidden = nn.Parameter(torch.zeros(4096, 2)), nn.Parameter(torch.zeros(64, 32))
+    head, bias = nn.Parameter(torch.zeros(3, 64)), nn.Parameter(torch.zeros(64))
+    optimizers = Optimizers({"space": [table, hidden], "decoder": [head, bias]})
+    owners = {
+        type(part): {id(p) for group in part.param_groups for p in group["params"]}
+        for part in optimizers.parts
+    }
+    assert owners[Muon] == {id(hidden)}
+    assert owners[torch.optim.Adam] == {id(table), id(head), id(bias)}
+
+
+def test_a_restored_optimizer_takes_the_same_steps():
+    def fresh():
+        torch.manual_seed(3)
+        return {
+            "space": [nn.Parameter(torch.randn(32, 32))],
+            "decoder": [nn.Parameter(torch.randn(5))],
+        }
+
+    def run(groups, optimizers, seeds):
+        for seed in seeds:
+            generator = torch.Generator().manual_seed(seed)
+            for p in [*groups["space"], *groups["decoder"]]:
+                p.grad = torch.randn(p.shape, generator=generator)
+            optimizers.step(1.0)
+
+    unbroken, broken = fresh(), fresh()
+    straight, first = Optimizers(unbroken), Optimizers(broken)
+    run(unbroken, straight, range(6))
+    run(broken, first, range(3))
+    second = Optimizers(broken)
+    second.load_state_dict(first.state_dict())
+    run(broken, second, range(3, 6))
+    for name in unbroken:
+        assert torch.equal(unbroken[name][0], broken[name][0])
+
+
+def test_schedule_warms_up_and_ends_low():
+    assert schedule(0, 0.0) < 0.1
+    assert schedule(1000, 0.0) == 1
+    assert schedule(1000, 1.0) == pytest.approx(0.01)
