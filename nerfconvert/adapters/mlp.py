@@ -55,6 +55,13 @@ class MlpConfig:
                 raise ValueError(f"{name} must be an integer in {low}..{high}, got {value!r}")
         if not all(isinstance(s, int) and 0 < s < self.depth for s in self.skips):
             raise ValueError(f"skips must lie in 1..depth-1 = {self.depth - 1}, got {self.skips}")
+        for name in ("view_dependent", "first_relu", "feature_relu", "normalize"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} must be true or false, got {getattr(self, name)!r}")
+        for name, least in (("density_scale", 1e-6), ("density_shift", -1e6)):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not least <= value <= 1e6:
+                raise ValueError(f"{name} must be a number in {least}..1e6, got {value!r}")
         if self.density_activation not in ACTIVATIONS:
             known = ", ".join(ACTIVATIONS)
             raise ValueError(

@@ -11,22 +11,21 @@ from ..volume import Aabb, FieldInfo
 FRAMES, BACKGROUNDS = ("world", "ndc"), ("white", "black")
 
 
-def info_to_json(info: FieldInfo) -> str:
-    document = {
+def info_to_document(info: FieldInfo) -> dict[str, Any]:
+    """The info as values that JSON has."""
+    return {
         "aabb": [list(info.aabb.low), list(info.aabb.high)],
         "frame": info.frame,
         "background": info.background,
         "provenance": info.provenance,
     }
-    return json.dumps(document, sort_keys=True, default=str)
 
 
-def info_from_json(text: str) -> FieldInfo:
-    """Inverse of `info_to_json`. Raises ValueError saying which value is not what it should be."""
-    document = strict_json(text)
+def info_from_document(document: Any) -> FieldInfo:
+    """Inverse of `info_to_document`. Raises ValueError saying what is not as it should be."""
     keys = {"aabb", "frame", "background", "provenance"}
     if not isinstance(document, dict) or document.keys() != keys:
-        raise ValueError(f"expected the keys {', '.join(sorted(keys))}")
+        raise ValueError(f"info should hold exactly {', '.join(sorted(keys))}")
     for name, known in (("frame", FRAMES), ("background", BACKGROUNDS)):
         if document[name] not in known:
             raise ValueError(f"{name} is {document[name]!r}; expected {' or '.join(known)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from torch import Tensor
 from ..adapters.mlp import MlpConfig, MlpField
 from ..errors import FormatError, UnsupportedError
 from ..volume import Aabb, FieldInfo
-from .info import info_from_json, info_to_json
+from .info import info_from_document, info_to_document, strict_json
 from .unpickle import LEGACY_START, ZIP_START
 
 NOTE = "nerfconvert"  # key of our note about box and frame; the programs ignore it
@@ -65,7 +66,7 @@ def field_info(source: str, *, ndc: bool, white: bool, settings: str | None) -> 
 
 def note_of(field: MlpField) -> dict[str, str]:
     """The note that lets box, frame and background survive a round trip."""
-    return {NOTE: info_to_json(field.info)}
+    return {NOTE: json.dumps(info_to_document(field.info), sort_keys=True)}
 
 
 def noted_info(path: Path, content: dict[str, Any]) -> FieldInfo | None:
@@ -73,7 +74,7 @@ def noted_info(path: Path, content: dict[str, Any]) -> FieldInfo | None:
     if NOTE not in content:
         return None
     try:
-        return info_from_json(content[NOTE])
+        return info_from_document(strict_json(content[NOTE]))
     except (TypeError, ValueError) as problem:
         raise FormatError(path, f"its {NOTE} note is damaged: {problem}") from None
 

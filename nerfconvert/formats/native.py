@@ -1,7 +1,7 @@
 """native: our own file, safetensors with the field's description as JSON in its header.
 
-Header entries: `schema`, `architecture`, `config` (JSON), `info` (JSON: box, frame, background,
-provenance), `occupancy_resolution` and `sha256`, a checksum of everything else.
+The description is one header entry, `nerfconvert`: schema, architecture, config, info (box,
+frame, background, provenance), occupancy_resolution, and sha256, a checksum of all the rest.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -20,12 +21,13 @@ from ..adapters import ADAPTERS
 from ..errors import FormatError, UnknownNameError
 from ..volume import RadianceField
 from .format import Format
-from .info import info_from_json, info_to_json, strict_json
+from .info import info_from_document, info_to_document, strict_json
 from .rebuild import rebuild
 
+ENTRY = "nerfconvert"
 SCHEMA = "nerfconvert.field/1"
 FAMILY = "nerfconvert.field/"
-ENTRIES = ("schema", "architecture", "config", "info", "occupancy_resolution", "sha256")
+KEYS = ("schema", "architecture", "config", "info", "occupancy_resolution", "sha256")
 HEAD = 1 << 20  # bytes searched for the schema
 HEADER_LIMIT = 100_000_000  # safetensors' own
 
@@ -48,56 +50,71 @@ class Native(Format):
         return length <= HEADER_LIMIT and head.startswith(b"{") and FAMILY.encode() in head
 
     def read(self, path: Path) -> RadianceField:
-        entries, tensors = read_tensors(path)
-        if entries.get("schema") != SCHEMA:
-            raise FormatError(path, f"found schema {entries.get('schema')!r}; expected {SCHEMA!r}")
-        if sorted(entries) != sorted(ENTRIES):
-            raise FormatError(path, f"its header should hold exactly {', '.join(ENTRIES)}")
-        if checksum(entries, tensors) != entries["sha256"]:
+        description, tensors = read_file(path)
+        if description.get("schema") != SCHEMA:
+            found = description.get("schema")
+            raise FormatError(path, f"found schema {found!r}; expected {SCHEMA!r}")
+        if sorted(description) != sorted(KEYS):
+            raise FormatError(path, f"its description should hold exactly {', '.join(KEYS)}")
+        if checksum(description, tensors) != description["sha256"]:
             raise FormatError(path, "its checksum is wrong: the file is damaged")
         try:
-            field_class = ADAPTERS[entries["architecture"]]
-            values = strict_json(entries["config"])
-            known = {field.name for field in dataclasses.fields(field_class.Config)}
-            if not isinstance(values, dict) or values.keys() != known:
-                raise ValueError(f"config should hold exactly {', '.join(sorted(known))}")
-            config = field_class.Config(**values)
-            info = info_from_json(entries["info"])
-            return rebuild(
-                path, field_class, config, info, tensors, int(entries["occupancy_resolution"])
-            )
-        except (UnknownNameError, TypeError, ValueError, RuntimeError) as problem:
+            field_class = ADAPTERS[description["architecture"]]
+            config = config_of(field_class.Config, description["config"])
+            info = info_from_document(description["info"])
+            resolution = description["occupancy_resolution"]
+            if type(resolution) is not int:
+                raise ValueError(f"occupancy_resolution is {resolution!r}; expected a number")
+            return rebuild(path, field_class, config, info, tensors, resolution)
+        except (UnknownNameError, TypeError, ValueError) as problem:
             raise FormatError(path, " ".join(str(problem).split())) from problem
 
     def write(self, field: RadianceField, path: Path) -> None:
         tensors = {n: t.detach().cpu().contiguous() for n, t in field.state_dict().items()}
-        entries = {
+        description = {
             "schema": SCHEMA,
             "architecture": field.architecture,
-            "config": json.dumps(dataclasses.asdict(field.config), sort_keys=True),
-            "info": info_to_json(field.info),
-            "occupancy_resolution": str(field.occupancy.resolution),
+            "config": dataclasses.asdict(field.config),
+            "info": info_to_document(field.info),
+            "occupancy_resolution": field.occupancy.resolution,
         }
-        path.write_bytes(save(tensors, {**entries, "sha256": checksum(entries, tensors)}))
+        description["sha256"] = checksum(description, tensors)
+        path.write_bytes(save(tensors, {ENTRY: canonical(description)}))
 
 
-def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """Header entries and tensors. Raises FormatError; safetensors checks sizes before it reads."""
+def read_file(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Description and tensors. Raises FormatError; safetensors checks sizes before it reads."""
     try:
         with safe_open(path, framework="pt") as file:
-            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}
+            description = strict_json((file.metadata() or {}).get(ENTRY, "null"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
     except OSError as problem:
         raise FormatError(path, f"cannot be read: {problem.strerror or problem}") from None
     except (SafetensorError, ValueError, RuntimeError) as problem:
         why = " ".join(str(problem).split())
         raise FormatError(path, f"not a whole safetensors file: {why}") from problem
+    if not isinstance(description, dict):
+        raise FormatError(path, f"its header has no description under {ENTRY!r}")
+    return description, tensors
 
 
-def checksum(entries: dict[str, str], tensors: dict[str, Tensor]) -> str:
-    """SHA-256 over the header entries but itself, and each tensor's name, type, shape, bytes."""
-    digest = hashlib.sha256()
-    for name in sorted(entries.keys() - {"sha256"}):
-        digest.update(f"{name}={entries[name]}\n".encode())
+def config_of(config_class: type, values: Any) -> Any:
+    """The config with exactly these values. Raises ValueError or TypeError."""
+    known = {field.name for field in dataclasses.fields(config_class)}
+    if not isinstance(values, dict) or values.keys() != known:
+        raise ValueError(f"config should hold exactly {', '.join(sorted(known))}")
+    return config_class(**values)
+
+
+def canonical(document: dict[str, Any]) -> str:
+    """JSON that is the same for the same document."""
+    return json.dumps(document, sort_keys=True, allow_nan=False)
+
+
+def checksum(description: dict[str, Any], tensors: dict[str, Tensor]) -> str:
+    """SHA-256 over the description but itself, and each tensor's name, type, shape and bytes."""
+    rest = {key: value for key, value in description.items() if key != "sha256"}
+    digest = hashlib.sha256(canonical(rest).encode())
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())

@@ -6,6 +6,7 @@ Occupancy is a list of run lengths, empty first, x fastest, over instant-ngp's u
 
 from __future__ import annotations
 
+import math
 import mmap
 from pathlib import Path
 from typing import Any
@@ -53,11 +54,11 @@ class Ppng(Format):
             config = config_of(document)
             tensors = tensors_of(document, config)
             occupancy = occupancy_of(document)
+            provenance = {"program": self.name, "render_step": document.number("render_step")}
         except OSError as problem:
             raise FormatError(path, f"cannot be read: {problem.strerror}") from None
-        except (ValueError, RecursionError) as problem:
+        except (ValueError, OverflowError) as problem:
             raise FormatError(path, f"not a whole Plenoptic PNG: {problem}") from None
-        provenance = {"program": self.name, "render_step": document.number("render_step")}
         info = FieldInfo(aabb=UNIT_CUBE, background="white", provenance=provenance)
         field = rebuild(path, PpngField, config, info, tensors)
         field.occupancy.assign(occupancy)
@@ -82,7 +83,10 @@ class Document:
         return value
 
     def number(self, name: str) -> float:
-        return float(self.get(name, (int, float)))
+        value = float(self.get(name, (int, float)))
+        if not math.isfinite(value):
+            raise ValueError(f"{name} is {value}")
+        return value
 
     def count(self, name: str) -> int:
         return self.get(name, int)

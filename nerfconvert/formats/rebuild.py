@@ -7,11 +7,24 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from ..errors import FormatError
 from ..volume import FieldInfo, OccupancyGrid, RadianceField
 
 OCCUPANCY = "occupancy.words"
+FACTORIES = (torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn)
+
+
+class WithoutMemory(TorchFunctionMode):
+    """Inside, new tensors have a shape but no memory; those made from given numbers are real,
+    so that a constructor can still compute with them."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = dict(kwargs or {})
+        if function in FACTORIES:
+            kwargs["device"] = "meta"
+        return function(*args, **kwargs)
 
 
 def rebuild(
@@ -28,10 +41,10 @@ def rebuild(
     memory. Raises FormatError naming the first tensor that is missing, left over, of another
     shape or not finite.
     """
-    with torch.device("meta"):
+    with WithoutMemory():
         blueprint = field_class(config, info)
         blueprint.occupancy = OccupancyGrid(occupancy_resolution)
-        expected = {name: tuple(t.shape) for name, t in blueprint.state_dict().items()}
+        expected = blueprint.state_dict()
     if OCCUPANCY not in tensors:
         expected.pop(OCCUPANCY)
     check(path, expected, tensors)
@@ -41,20 +54,23 @@ def rebuild(
     return field
 
 
-def check(path: Path, expected: dict[str, tuple[int, ...]], tensors: dict[str, Tensor]) -> None:
-    """Raises FormatError unless `tensors` have the expected names and shapes and are finite."""
+def check(path: Path, expected: dict[str, Tensor], tensors: dict[str, Tensor]) -> None:
+    """Raises FormatError unless `tensors` have names, shapes and kinds of `expected`, finite."""
     missing, extra = expected.keys() - tensors.keys(), tensors.keys() - expected.keys()
     if missing or extra:
         kind, names = ("is missing", missing) if missing else ("is not expected", extra)
         raise FormatError(path, f"tensor {min(names)} {kind}")
-    for name, shape in expected.items():
+    for name, blank in expected.items():
         found = tensors[name]
-        if tuple(found.shape) != shape:
+        if found.shape != blank.shape:
             raise FormatError(
-                path, f"tensor {name} has shape {list(found.shape)}; expected {list(shape)}"
+                path, f"tensor {name} has shape {list(found.shape)}; expected {list(blank.shape)}"
             )
-        if found.is_floating_point() and not found.isfinite().all():
-            count = int((~found.isfinite()).sum())
+        both_real = found.is_floating_point() and blank.is_floating_point()
+        if found.dtype != blank.dtype and not both_real:
+            raise FormatError(path, f"tensor {name} holds {found.dtype}; expected {blank.dtype}")
+        invalid = int((~found.isfinite()).sum())
+        if invalid:
             raise FormatError(
-                path, f"tensor {name} has {count} NaN or infinite numbers; expected none"
+                path, f"tensor {name} has {invalid} NaN or infinite numbers; expected none"
             )

@@ -1,0 +1,185 @@
+"""What every architecture must do, whatever it is: shapes, ranges, gradients, rebuilding."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+import torch
+
+from nerfconvert.adapters import ADAPTERS
+from nerfconvert.formats import load, save
+from nerfconvert.formats.rebuild import WithoutMemory
+from nerfconvert.volume import Aabb, FieldInfo, RadianceField
+
+INFO = FieldInfo(aabb=Aabb((-1.0, -0.5, 0.0), (1.0, 1.5, 3.0)), provenance={"by": "a test"})
+BLOB = {"kind": "blob", "center": (0, 0.5, 1), "size": (0.4, 0.4, 0.4), "density": 9.0}
+TINY = {
+    "mlp": {"depth": 3, "width": 24, "skips": (2,), "position_octaves": 3, "head_width": 16},
+    "hashgrid": {
+        "n_levels": 3,
+        "log2_table_size": 9,
+        "base_resolution": 4,
+        "finest_resolution": 20,
+        "hidden_width": 16,
+    },
+    "analytic": {"primitives": ({**BLOB, "color": (1.0, 0.5, 0.1), "highlight": 0.2},)},
+    "ppng": {"frequencies": (1.0, 2.0), "factor_dimensions": 1, "resolution": 6},
+}
+
+
+def tiny(name: str) -> RadianceField:
+    """A small field with random parameters; an architecture not listed gets its defaults."""
+    made = ADAPTERS[name]
+    field = made(made.Config(**TINY.get(name, {})), INFO)
+    state = {
+        k: torch.randn_like(v) * 0.3 if v.is_floating_point() else v
+        for k, v in field.state_dict().items()
+    }
+    field.load_state_dict(state)
+    return field
+
+
+def points(n: int) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(3)
+    unit, raw = torch.rand(n, 3, generator=generator), torch.randn(n, 3, generator=generator)
+    return INFO.aabb.from_unit(unit), torch.nn.functional.normalize(raw, dim=-1)
+
+
+@pytest.fixture(params=list(ADAPTERS))
+def field(request) -> RadianceField:
+    return tiny(request.param)
+
+
+def test_describes_itself(field):
+    assert ADAPTERS[field.architecture] is type(field)
+    assert isinstance(field.config, type(field).Config)
+    assert field.aabb == INFO.aabb
+    assert field.occupancy.fraction() == 1
+    assert field.feature_dim >= 1
+    assert type(field).__mro__[1] is RadianceField
+
+
+@pytest.mark.parametrize("n", [0, 1, 7, 1025])
+def test_shapes_and_ranges(field, n):
+    positions, directions = points(n)
+    features = field.encode(positions)
+    density, rgb = field.density(features), field.color(features, directions)
+    assert features.shape == (n, field.feature_dim)
+    assert density.shape == (n,)
+    assert rgb.shape == (n, 3)
+    assert bool((density >= 0).all())
+    assert bool(((rgb >= 0) & (rgb <= 1)).all())
+    assert density.isfinite().all()
+
+
+def test_points_do_not_depend_on_each_other(field):
+    positions, directions = points(20_000)
+    with torch.no_grad():
+        features = field.encode(positions)
+        rgb = field.color(features, directions)
+    few = torch.tensor([0, 1, 8191, 8192, 19_999])
+    alone = field.encode(positions[few])
+    torch.testing.assert_close(alone, features[few], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(field.color(alone, directions[few]), rgb[few], rtol=0, atol=1e-4)
+
+
+def test_strided_inputs(field):
+    positions, directions = points(40)
+    wide = torch.cat([positions, directions], 1)
+    features = field.encode(wide[::2, :3])
+    torch.testing.assert_close(features, field.encode(positions[::2].clone()))
+    rgb = field.color(features, wide[::2, 3:])
+    torch.testing.assert_close(rgb, field.color(features, directions[::2].clone()))
+
+
+def test_features_are_enough(field):
+    """Density and color of stored features are those of fresh ones: decode holds no space."""
+    positions, directions = points(30)
+    features = field.encode(positions).detach().clone()
+    field.encode(positions.flip(0))
+    again = field.encode(positions)
+    assert torch.equal(field.density(features), field.density(again))
+    assert torch.equal(field.color(features, directions), field.color(again, directions))
+
+
+def test_groups_hold_each_trainable_parameter_once(field):
+    groups = field.parameter_groups()
+    assert groups.keys() == {"space", "decoder"}
+    listed = [id(p) for group in groups.values() for p in group]
+    trainable = [id(p) for p in field.parameters() if p.requires_grad]
+    assert sorted(listed) == sorted(trainable)
+    assert field.parameter_count == sum(p.numel() for p in field.parameters())
+
+
+def test_gradients_reach_every_parameter(field):
+    groups = field.parameter_groups()
+    positions, directions = points(4000)
+    features = field.encode(positions)
+    (
+        field.density(features).sum() + field.color(features, directions).square().sum()
+    ).backward() if groups["space"] else None
+    for parameter in [p for group in groups.values() for p in group]:
+        assert parameter.grad is not None
+        assert parameter.grad.isfinite().all()
+        assert bool(parameter.grad.any())
+
+
+def test_density_does_not_train_the_color_head(field):
+    groups = field.parameter_groups()
+    if not groups["space"]:
+        pytest.skip("nothing to train")
+    positions, _ = points(500)
+    field.density(field.encode(positions)).sum().backward()
+    assert any(p.grad is None or not p.grad.any() for p in groups["decoder"])
+
+
+def test_config_and_state_rebuild_the_field(field):
+    values = json.loads(json.dumps(dataclasses.asdict(field.config)))
+    again = type(field)(type(field).Config(**values), field.info)
+    assert again.config == field.config
+    again.load_state_dict(field.state_dict())
+    positions, directions = points(50)
+    features = field.encode(positions)
+    assert torch.equal(again.encode(positions), features)
+    assert torch.equal(again.color(features, directions), field.color(features, directions))
+
+
+def test_config_is_frozen_and_keyword_only(field):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        field.config.surplus = 1
+    with pytest.raises(TypeError):
+        type(field).Config(1)
+    with pytest.raises(TypeError):
+        type(field).Config(surplus=1)
+
+
+def test_can_be_laid_out_without_memory(field):
+    """Formats compare a file's shapes with these before they build the field."""
+    with WithoutMemory():
+        blueprint = type(field)(field.config, field.info).state_dict()
+    assert all(t.is_meta for t in blueprint.values())
+    shapes = {name: t.shape for name, t in blueprint.items()}
+    assert shapes == {name: t.shape for name, t in field.state_dict().items()}
+
+
+def test_survives_a_file(field, tmp_path):
+    save(field, tmp_path / "field.safetensors")
+    again = load(tmp_path / "field.safetensors")
+    positions, directions = points(50)
+    features = field.encode(positions)
+    assert torch.equal(again.encode(positions), features)
+    assert torch.equal(again.color(features, directions), field.color(features, directions))
+
+
+@pytest.mark.needs_cuda
+def test_same_on_cuda(field):
+    positions, directions = points(2000)
+    features = field.encode(positions)
+    density, rgb = field.density(features), field.color(features, directions)
+    field.cuda()
+    on_gpu = field.encode(positions.cuda())
+    torch.testing.assert_close(field.density(on_gpu).cpu(), density, rtol=1e-3, atol=1e-3)
+    colors = field.color(on_gpu, directions.cuda())
+    torch.testing.assert_close(colors.cpu(), rgb, rtol=0, atol=2e-3)

@@ -1,0 +1,102 @@
+"""krrish94's checkpoints: the published weights, by the program's mathematics."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from nerfconvert.errors import UnsupportedError
+from nerfconvert.formats import load, save
+from nerfconvert.formats.krrish94 import COARSE, FINE, Krrish94
+from tests.formats.files import probe_points, tiny_mlp
+from tests.formats.networks import krrish94
+
+FOLDER = "checkpoints/nerf_pytorch_krrish94"
+
+
+@pytest.fixture(params=["lego", "chair", "fern"])
+def published(request, shared):
+    """(scene, path) of a checkpoint that its author trained."""
+    return request.param, next((shared / FOLDER / request.param).glob("*.ckpt"))
+
+
+def test_reads_the_programs_mathematics(published):
+    scene, path = published
+    octaves = 6 if scene == "fern" else 10
+    content = torch.load(path, map_location="cpu", weights_only=True)
+    networks = Krrish94().read_networks(path)
+    positions, directions = probe_points(300)
+    for name, key in (("coarse", COARSE), ("fine", FINE)):
+        density, rgb = krrish94(content[key], positions.numpy(), directions.numpy(), octaves)
+        field = networks[name]
+        features = field.encode(positions)
+        assert field.config.position_octaves == octaves
+        scale = density.max()
+        np.testing.assert_allclose(field.density(features).detach(), density, atol=2e-5 * scale)
+        np.testing.assert_allclose(field.color(features, directions).detach(), rgb, atol=5e-4)
+        assert scale > 1
+
+
+def test_frame_and_background(published):
+    scene, path = published
+    info = load(path).info
+    expected = ("ndc", "black") if scene == "fern" else ("world", "white")
+    assert (info.frame, info.background) == expected
+
+
+def test_fine_is_what_load_gives(published):
+    networks = Krrish94().read_networks(published[1])
+    assert torch.equal(load(published[1]).trunk[0].weight, networks["fine"].trunk[0].weight)
+    assert not torch.equal(networks["coarse"].trunk[0].weight, networks["fine"].trunk[0].weight)
+
+
+def test_rewritten_file_is_the_same_field(published, tmp_path):
+    _, path = published
+    field = load(path)
+    save(field, tmp_path / "again.ckpt")
+    again = load(tmp_path / "again.ckpt")
+    assert (again.config, again.info) == (field.config, field.info)
+    for name, tensor in field.state_dict().items():
+        assert torch.equal(again.state_dict()[name], tensor)
+    original = torch.load(path, map_location="cpu", weights_only=True)
+    rewritten = torch.load(tmp_path / "again.ckpt", weights_only=True)
+    assert rewritten.keys() - {"nerfconvert"} == original.keys()
+    assert rewritten[FINE].keys() == original[FINE].keys()
+
+
+def test_writes_the_programs_mathematics(tmp_path):
+    field = tiny_mlp(
+        depth=4, direction_octaves=4, first_relu=False, feature_relu=True, density_scale=9.0
+    )
+    save(field, tmp_path / "field.ckpt")
+    state = torch.load(tmp_path / "field.ckpt", weights_only=True)[FINE]
+    positions, directions = probe_points()
+    density, rgb = krrish94(state, positions.numpy(), directions.numpy(), 3)
+    features = field.encode(positions)
+    np.testing.assert_allclose(field.density(features).detach(), density, atol=1e-5)
+    np.testing.assert_allclose(field.color(features, directions).detach(), rgb, atol=1e-5)
+
+
+def test_without_directions(tmp_path):
+    field = tiny_mlp(view_dependent=False, first_relu=False)
+    save(field, tmp_path / "field.ckpt")
+    assert torch.load(tmp_path / "field.ckpt", weights_only=True)[FINE]["fc_out.weight"].shape == (
+        4,
+        16,
+    )
+    positions, directions = probe_points()
+    again = load(tmp_path / "field.ckpt")
+    features = field.encode(positions)
+    assert torch.equal(again.density(again.encode(positions)), field.density(features))
+    assert torch.equal(again.color(features, directions), field.color(features, directions))
+
+
+def test_linear_frequencies_are_refused(tmp_path):
+    save(tiny_mlp(first_relu=False, feature_relu=True), tmp_path / "field.ckpt")
+    content = torch.load(tmp_path / "field.ckpt", weights_only=True)
+    del content["nerfconvert"]
+    torch.save(content, tmp_path / "field.ckpt")
+    (tmp_path / "config.yml").write_text("models:\n  fine:\n    log_sampling_xyz: false\n")
+    with pytest.raises(UnsupportedError, match="log_sampling_xyz"):
+        load(tmp_path / "field.ckpt")

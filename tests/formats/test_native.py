@@ -1,0 +1,170 @@
+"""Our own file: what is in it, and what it refuses."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import struct
+
+import pytest
+import torch
+from safetensors.torch import save as save_tensors
+
+from nerfconvert.adapters.ppng import PpngField
+from nerfconvert.errors import FormatError
+from nerfconvert.formats import load, save
+from nerfconvert.formats.native import checksum, read_file
+from tests.formats.files import probe_points, tiny_mlp, write_sample
+
+
+@pytest.fixture
+def path(tmp_path):
+    save(tiny_mlp(), tmp_path / "field.safetensors")
+    return tmp_path / "field.safetensors"
+
+
+def rewrite(path, entries: dict | None = None, tensors: dict | None = None, seal=True) -> None:
+    """Changes description and tensors (None removes), and makes the checksum right again."""
+    description, numbers = read_file(path)
+    description = {k: v for k, v in {**description, **(entries or {})}.items() if v is not None}
+    numbers = {k: v for k, v in {**numbers, **(tensors or {})}.items() if v is not None}
+    if seal and "sha256" in description:
+        description["sha256"] = checksum(description, numbers)
+    path.write_bytes(save_tensors(numbers, {"nerfconvert": json.dumps(description)}))
+
+
+def config(**changes) -> dict:
+    values = {**dataclasses.asdict(tiny_mlp().config), **changes}
+    return {"config": {k: v for k, v in values.items() if v != "remove"}}
+
+
+def info(**changes) -> dict:
+    values = {
+        "aabb": [[-1, -1, -1], [1, 1, 1]],
+        "frame": "world",
+        "background": "white",
+        "provenance": {},
+    }
+    return {"info": {**values, **changes}}
+
+
+def test_rewriting_is_harmless(path):
+    rewrite(path, {**config(), **info()})
+    assert load(path).aabb.low == (-1, -1, -1)
+
+
+@pytest.mark.parametrize(
+    ("entries", "why"),
+    [
+        ({"schema": "nerfconvert.field/2"}, "found schema 'nerfconvert.field/2'"),
+        ({"surplus": "x"}, "exactly"),
+        ({"sha256": None}, "exactly"),
+        ({"architecture": "mpl"}, "did you mean 'mlp'"),
+        ({"architecture": "hashgrid"}, "config should hold exactly"),
+        ({"config": [1]}, "config should hold"),
+        (config(surplus=1), "config should hold"),
+        (config(depth="remove"), "config should hold"),
+        (config(depth=0), "depth"),
+        (config(depth=2.5), "depth"),
+        (config(width=10**9), "width"),
+        (config(width=8192), "shape"),
+        (config(depth=64), "missing"),
+        (config(skips=[7]), "skips"),
+        (config(skips="ab"), "skips"),
+        (config(density_activation="sin"), "density_activation"),
+        ({"info": 1}, "info should hold"),
+        (info(surplus=1), "info should hold"),
+        (info(frame="camera"), "frame"),
+        (info(background=[1]), "background"),
+        (info(aabb=[[0, 0, 0], [0, 1, 1]]), "low < high"),
+        (info(aabb=[[0, 0], [1, 1]]), "aabb"),
+        (info(aabb=[["0", 0, 0], [1, 1, 1]]), "aabb"),
+        (info(aabb=[[0, 0, True], [1, 1, 1]]), "aabb"),
+        (info(provenance=[1]), "provenance"),
+        ({"occupancy_resolution": "x"}, "expected a number"),
+        ({"occupancy_resolution": 64}, "occupancy.words has shape"),
+        ({"occupancy_resolution": 1 << 40}, "resolution"),
+        ({"occupancy_resolution": -4}, "resolution"),
+    ],
+)
+def test_header_lies(entries, why, path):
+    rewrite(path, entries)
+    with pytest.raises(FormatError, match=why):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "why"),
+    [
+        ({"trunk.1.weight": None}, "trunk.1.weight is missing"),
+        ({"surplus": torch.zeros(2)}, "surplus is not expected"),
+        ({"trunk.1.weight": torch.zeros(16, 17)}, "shape"),
+        ({"trunk.1.bias": torch.full((16,), torch.nan)}, "NaN"),
+        ({"trunk.1.bias": torch.zeros(16).to(torch.int8)}, "int8"),
+    ],
+)
+def test_wrong_tensors(tensors, why, path):
+    rewrite(path, tensors=tensors)
+    with pytest.raises(FormatError, match=why):
+        load(path)
+
+
+def test_changes_without_the_checksum_are_noticed(path):
+    rewrite(path, info(), seal=False)
+    with pytest.raises(FormatError, match="checksum"):
+        load(path)
+
+
+@pytest.mark.parametrize("text", ["{", "[" * 100_000, "[1]", '{"schema": NaN}', "null"])
+def test_broken_descriptions(text, path):
+    _, tensors = read_file(path)
+    note = {"nerfconvert": text, "other": "nerfconvert.field/1"}
+    path.write_bytes(save_tensors(tensors, note))
+    with pytest.raises(FormatError):
+        load(path)
+
+
+def test_absurd_claims(path):
+    data = path.read_bytes()
+    length = struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8 : 8 + length])
+    header["trunk.1.weight"]["shape"] = [1 << 40, 1 << 20]
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data[8 + length :])
+    with pytest.raises(FormatError):
+        load(path)
+    path.write_bytes(struct.pack("<Q", 1 << 60) + data[8:])
+    with pytest.raises(FormatError):
+        load(path)
+
+
+def test_another_programs_safetensors(tmp_path):
+    (tmp_path / "other.safetensors").write_bytes(save_tensors({"w": torch.zeros(2)}))
+    with pytest.raises(FormatError, match="safetensors"):
+        load(tmp_path / "other.safetensors")
+
+
+def test_occupancy_is_kept(tmp_path):
+    field = tiny_mlp()
+    dense = torch.rand(24, 24, 24) > 0.7
+    field.occupancy.assign(dense)
+    save(field, tmp_path / "field.safetensors")
+    assert torch.equal(load(tmp_path / "field.safetensors").occupancy.dense(), dense)
+
+
+def test_read_only_architectures_can_be_kept(tmp_path):
+    field = load(write_sample("ppng", tmp_path))
+    save(field, tmp_path / "field.safetensors")
+    again = load(tmp_path / "field.safetensors")
+    assert isinstance(again, PpngField)
+    assert again.config == field.config
+    positions, directions = probe_points()
+    features = field.encode(positions)
+    assert torch.equal(again.encode(positions), features)
+    assert torch.equal(again.color(features, directions), field.color(features, directions))
+    assert torch.equal(again.occupancy.dense(), field.occupancy.dense())
+
+
+def test_same_field_same_bytes(path, tmp_path):
+    save(load(path), tmp_path / "again.safetensors")
+    assert (tmp_path / "again.safetensors").read_bytes() == path.read_bytes()
