@@ -1,0 +1,109 @@
+"""build_occupancy: cells with density are found, empty ones are not."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+import torch
+
+from nerfconvert.adapters.analytic import AnalyticConfig, AnalyticField
+from nerfconvert.adapters.mlp import MlpConfig, MlpField
+from nerfconvert.errors import NerfConvertError
+from nerfconvert.renderer.occupancy import build_occupancy
+from nerfconvert.volume import Aabb, FieldInfo
+
+INFO = FieldInfo(aabb=Aabb((-1.0, -1.0, -1.0), (1.0, 3.0, 1.0)))
+
+
+def bodies(*primitives: dict) -> AnalyticField:
+    return AnalyticField(AnalyticConfig(primitives=primitives), INFO)
+
+
+def box(center, size, density=50.0) -> dict:
+    return {
+        "kind": "box",
+        "center": center,
+        "size": size,
+        "density": density,
+        "color": (1.0, 1.0, 1.0),
+        "softness": 1e-3,
+    }
+
+
+def cell_centers(resolution: int) -> torch.Tensor:
+    ticks = (torch.arange(resolution) + 0.5) / resolution
+    grid = torch.stack(torch.meshgrid(ticks, ticks, ticks, indexing="ij"), -1)
+    return INFO.aabb.from_unit(grid)
+
+
+@pytest.mark.parametrize("resolution", [32, 64])
+def test_marks_the_body_and_its_neighbours(resolution):
+    center, size = torch.tensor([0.2, 1.5, -0.3]), torch.tensor([0.3, 0.4, 0.25])
+    field = bodies(box(center.tolist(), size.tolist()))
+    build_occupancy(field, resolution=resolution)
+    assert field.occupancy.resolution == resolution
+    cell = torch.tensor(INFO.aabb.size) / resolution
+    beyond = ((cell_centers(resolution) - center).abs() - size) / cell  # in cells
+    inside, outside = (beyond < -0.6).all(-1), (beyond > 2.1).any(-1)
+    dense = field.occupancy.dense()
+    assert dense[inside].all()
+    assert not dense[outside].any()
+    assert inside.any()
+
+
+def test_thin_rods_are_not_lost():
+    """A rod half a cell thick, far from everything else."""
+    field = bodies(box((0.0, 1.0, 0.0), (0.008, 1.5, 0.008), 300.0))
+    build_occupancy(field, resolution=128)
+    along = torch.zeros(200, 3)
+    along[:, 1] = torch.linspace(-0.45, 2.45, 200)
+    found = field.occupancy.query(INFO.aabb.to_unit(along)).float().mean()
+    assert found > 0.9
+
+
+def test_threshold_is_an_opacity():
+    """Fog through one cell edge is 1 - exp(-density * edge) opaque."""
+    edge = 2.0 / 32
+    for density, expected in ((0.3, True), (0.1, False)):  # opacity 0.0186 and 0.0062
+        field = bodies(box((0.0, 1.0, 0.0), (5.0, 5.0, 5.0), density))
+        assert (density * edge > 0.01) == expected
+        if expected:
+            build_occupancy(field, resolution=32)
+            assert field.occupancy.fraction() == 1
+        else:
+            with pytest.raises(NerfConvertError, match="empty"):
+                build_occupancy(field, resolution=32)
+            assert field.occupancy.fraction() == 1
+            build_occupancy(field, resolution=32, threshold=0.005)
+
+
+def test_repeats_itself_and_reports_progress():
+    field = bodies(box((0.0, 1.0, 0.0), (0.3, 0.3, 0.3)))
+    heard = []
+    build_occupancy(field, resolution=32, progress=heard.append)
+    first = field.occupancy.dense()
+    build_occupancy(field, resolution=32)
+    assert torch.equal(field.occupancy.dense(), first)
+    assert 4 * 16**3 < sum(heard) < 2 * 32**3
+
+
+def test_nan_counts_as_empty(caplog):
+    field = MlpField(MlpConfig(depth=1, width=8, skips=(), density_shift=50.0), INFO)
+    with torch.no_grad():
+        field.density_layer.weight.zero_()
+        field.density_layer.weight[0, 0] = torch.nan
+    with pytest.raises(NerfConvertError, match=r"empty.*2048 densities were NaN"):
+        build_occupancy(field, resolution=16)
+    mixed = AnalyticField(bodies(box((0.0, 1.0, 0.0), (0.3, 0.3, 0.3))).config, INFO)
+    mixed.peak[0] = torch.inf  # infinite in the middle, infinity times zero far away
+    with caplog.at_level(logging.WARNING):
+        build_occupancy(mixed, resolution=16)
+    assert mixed.occupancy.query(torch.tensor([[0.5, 0.5, 0.5]])).all()
+    assert "NaN" in caplog.text
+
+
+@pytest.mark.parametrize("resolution", [0, 12, 2048])
+def test_wrong_resolution(resolution):
+    with pytest.raises(ValueError, match="resolution"):
+        build_occupancy(bodies(), resolution=resolution)
