@@ -102,7 +102,7 @@ def format_of_suffix(path: Path) -> Format:
 
 
 def describe(path: Path) -> str:
-    """What a file that no format claims looks like; raises the FormatError of a bad pickle."""
+    """What a file that no format claims looks like, in words."""
     try:
         with open(path, "rb") as file:
             start = file.read(4096)
@@ -110,6 +110,10 @@ def describe(path: Path) -> str:
         raise FormatError(path, f"cannot be read: {problem.strerror}") from None
     if not start:
         return "an empty file"
+    if start[8:9] == b"{" and int.from_bytes(start[:8], "little") < path.stat().st_size:
+        return "a safetensors file of another program"
+    if start.startswith(b"PK") and b"data.pkl" in start:
+        return "a torch checkpoint of an unknown program"
     return next((text for head, text in STARTS.items() if start.startswith(head)), "unknown bytes")
 
 

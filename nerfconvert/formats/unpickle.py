@@ -29,7 +29,7 @@ from ..errors import FormatError
 
 LEGACY_START = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9"
 ZIP_START = b"PK\x03\x04"
-PICKLE_LIMIT = 16 << 20  # bytes; the structure of real checkpoints takes a few thousand
+PICKLE_LIMIT = 4 << 20  # bytes; the structure of real checkpoints takes a few thousand
 
 STORAGE_DTYPES = {
     "FloatStorage": torch.float32,
@@ -165,9 +165,27 @@ class StructureReader(pickle._Unpickler):
             raise Refused("it calls something that is not a function")
         self.stack[-1] = self.stack[-1](*arguments)
 
+    def load_setitem(self) -> None:
+        value, key = self.stack.pop(), self.stack.pop()
+        self._put([(key, value)])
+
+    def load_setitems(self) -> None:
+        items = self.pop_mark()
+        self._put(list(zip(items[::2], items[1::2], strict=True)))
+
+    def _put(self, items: list[tuple[Any, Any]]) -> None:
+        """Fills the dict on the stack; hashing other keys could overflow the C stack."""
+        if not isinstance(self.stack[-1], dict):
+            raise Refused("it puts items into something that is no dict")
+        if not all(isinstance(key, str | int) for key, _ in items):
+            raise Refused("a dict has keys that are neither text nor numbers")
+        self.stack[-1].update(items)
+
     def load_build(self) -> None:
         self.stack.pop()  # attributes such as OrderedDict._metadata: nobody needs them
 
+    dispatch[pickle.SETITEM[0]] = load_setitem
+    dispatch[pickle.SETITEMS[0]] = load_setitems
     dispatch[pickle.REDUCE[0]] = load_reduce
     dispatch[pickle.BUILD[0]] = load_build
 
@@ -213,7 +231,9 @@ class TorchFile:
 
     def _read(self, file: BinaryIO, storage: StorageRef) -> Tensor:
         file.seek(self._places[storage.key].start)
-        numbers = bytearray(file.read(storage.n_bytes))
+        numbers = bytearray(storage.n_bytes)
+        if file.readinto(numbers) != storage.n_bytes:
+            raise Refused(f"storage {storage.key} is cut short")
         expected = self._places[storage.key].crc
         if expected is not None and zlib.crc32(numbers) != expected:
             raise Refused(f"the checksum of storage {storage.key} is wrong")

@@ -140,7 +140,7 @@ def test_absurd_claims(path):
 
 def test_another_programs_safetensors(tmp_path):
     (tmp_path / "other.safetensors").write_bytes(save_tensors({"w": torch.zeros(2)}))
-    with pytest.raises(FormatError, match="safetensors"):
+    with pytest.raises(FormatError, match="safetensors file of another"):
         load(tmp_path / "other.safetensors")
 
 

@@ -158,6 +158,8 @@ def test_runs_no_code(zipped, place, tmp_path):
         b"\x80\x02" + b"]" * 10 + b"a" * 30 + b".",  # more pops than pushes
         b"\x80\x02" + b"(" * 5000,  # never ends
         b"\x80\x02K\x07Q.",  # a storage that is a number
+        b"\x80\x02}N" + b"\x85" * 300_000 + b"Ns.",  # a key too deep to hash
+        b"\x80\x02](K\x01K\x02u.",  # items of a list
         b"\x80\x02cnumpy.core.multiarray\n_reconstruct\n.",
         b"\x80\x02cbuiltins\ngetattr\n.",
         b"\x80\x02ctorch.storage\n_load_from_bytes\n.",
