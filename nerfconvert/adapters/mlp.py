@@ -14,6 +14,9 @@ from ..kernels.fused_mlp import fused_mlp
 from ..volume import FieldInfo, RadianceField
 
 CHUNK = 8192  # rows of one inference pass: its activations stay in the second-level cache
+# A new network's outputs are near 0.1 and an opaque surface needs hundreds: without the factor
+# most of the training is spent on the way there. Writers multiply it into the weights.
+STUDENT = {"density_scale": 200.0}
 RESTART = 4  # octaves from one evaluated sine to the next; doubling doubles the error
 EXP_LIMIT = 15.0  # exp(15) per world unit is opaque at any scale; more would overflow gradients
 
@@ -120,9 +123,10 @@ class MlpField(RadianceField):
     architecture = "mlp"
     Config = MlpConfig
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
-        "small": {"depth": 4, "width": 128, "skips": (), "head_width": 64},
-        "base": {},
+        "small": {**STUDENT, "depth": 4, "width": 128, "skips": (), "head_width": 64},
+        "base": STUDENT,
         "krrish94": {
+            **STUDENT,
             "depth": 4,
             "width": 128,
             "skips": (),
