@@ -59,10 +59,12 @@ class RayBank:
         for _ in range(kept):
             self.grow()
 
-    def rays(self, count: int, generator: torch.Generator) -> Lesson:
-        """About `count` consecutive rays of a random lesson: rays are random within a lesson."""
+    def rays(self, samples: int, generator: torch.Generator) -> Lesson:
+        """Consecutive rays of a random lesson with about `samples` samples; the order of rays
+        within a lesson is random already."""
         pick = torch.randint(1 << 30, (2,), generator=generator).tolist()
         lesson = self.lessons[pick[0] % len(self.lessons)]
+        count = max(1, round(samples * len(lesson) / len(lesson.samples)))
         start = pick[1] % max(1, len(lesson) - count + 1)
         return lesson.part(start, min(len(lesson), start + count))
 

@@ -19,7 +19,6 @@ from .optimizers import is_table
 CHECK_EVERY = 50  # steps between looks at the held-out points
 HELD_OUT_POINTS = 8192
 POINTS_UNTIL = 0.3  # of the budget, at the latest
-SAMPLES_A_RAY = 24
 SAMPLE_WEIGHT = 0.1  # of the samples' losses in the ray stage
 TEACHER_SHARE = 0.5  # of the time so far that the teacher's answers may take, at first
 CHUNK_EVERY = 25  # steps between chunks where the budget is in steps
@@ -110,7 +109,7 @@ class RayStage:
     student: RadianceField
     bank: RayBank
     growth: Growth
-    batch: int  # rays a step
+    batch: int  # samples a step, about
     sample_weight: float  # of the samples' losses beside the rays'
     name: str = "rays"
 
@@ -146,7 +145,7 @@ def curriculum(student: RadianceField, bank: RayBank, clock: Clock) -> list[Stag
     batch = batch_samples(student)
     return [
         PointStage(student, bank, growth, batch, POINTS_UNTIL),
-        RayStage(student, bank, growth, batch // SAMPLES_A_RAY, SAMPLE_WEIGHT),
+        RayStage(student, bank, growth, batch, SAMPLE_WEIGHT),
     ]
 
 

@@ -1,0 +1,116 @@
+"""distill() and fit_images() on a closed-form scene: they learn, stop, resume and refuse."""
+
+import pytest
+import torch
+
+from nerfconvert.adapters.analytic import AnalyticConfig, AnalyticField, Primitive
+from nerfconvert.adapters.hashgrid import HashgridConfig, HashgridField
+from nerfconvert.distiller.config import DistillConfig
+from nerfconvert.distiller.descent import Hooks
+from nerfconvert.distiller.images import fit_images
+from nerfconvert.distiller.loop import distill
+from nerfconvert.errors import FormatError, NerfConvertError
+from nerfconvert.renderer.cameras import around
+from nerfconvert.renderer.image import render_image
+from nerfconvert.renderer.occupancy import build_occupancy
+from nerfconvert.volume import Aabb, FieldInfo
+
+INFO = FieldInfo(aabb=Aabb((-1, -1, -1), (1, 1, 1)))
+TINY = HashgridConfig(n_levels=6, log2_table_size=12, finest_resolution=64, hidden_width=32)
+
+
+@pytest.fixture(scope="module")
+def teacher():
+    box = Primitive(
+        kind="box", center=(0.1, 0, 0), size=(0.4, 0.3, 0.35), density=40, color=(0.9, 0.3, 0.1)
+    )
+    field = AnalyticField(AnalyticConfig(primitives=(box,)), INFO)
+    build_occupancy(field, resolution=32)
+    return field
+
+
+def cameras(seed: int, views: int = 16):
+    generator = torch.Generator().manual_seed(seed)
+    return around((0.0, 0.0, 0.0), (3.0, 3.2), views, generator, size=(24, 24))
+
+
+def student(seed: int = 0) -> HashgridField:
+    torch.manual_seed(seed)
+    return HashgridField(TINY, INFO)
+
+
+def error(field, teacher, views) -> float:
+    pairs = [(render_image(field, views, i), render_image(teacher, views, i)) for i in range(4)]
+    return float(torch.stack([(a - b).square().mean() for a, b in pairs]).mean())
+
+
+def test_a_student_learns_its_teacher_from_rays_it_never_saw(teacher):
+    field, views = student(), cameras(9, 4)
+    before = error(student(), teacher, views)
+    outcome = distill(teacher, field, cameras(1), DistillConfig(seconds=None, steps=250))
+    assert outcome.steps == 250
+    assert sum(stage.steps for stage in outcome.stages) == 250
+    assert [stage.name for stage in outcome.stages][-1] == "rays"
+    after = error(field, teacher, views)
+    assert after < 1e-3  # 30 dB
+    assert after < before / 20
+
+
+def test_a_resumed_run_ends_in_the_same_bytes(teacher, tmp_path):
+    config, state = DistillConfig(seconds=None, steps=60), tmp_path / "run.state"
+    unbroken, broken = student(), student()
+    distill(teacher, unbroken, cameras(1), config)
+    calls = iter(range(10_000))
+    stopped = distill(
+        teacher,
+        broken,
+        cameras(1),
+        config,
+        hooks=Hooks(should_stop=lambda: next(calls) >= 37),
+        state_path=state,
+    )
+    assert stopped.interrupted
+    assert stopped.steps == 37
+    resumed = student(5)
+    outcome = distill(teacher, resumed, cameras(1), config, state_path=state, resume=True)
+    assert outcome.steps == 60
+    assert not outcome.interrupted
+    for name, tensor in unbroken.state_dict().items():
+        assert torch.equal(tensor, resumed.state_dict()[name]), name
+
+
+def test_a_state_of_another_run_is_refused(teacher, tmp_path):
+    state = tmp_path / "run.state"
+    hooks = Hooks(should_stop=lambda: True)
+    config = DistillConfig(seconds=None, steps=10)
+    distill(teacher, student(), cameras(1), config, hooks=hooks, state_path=state)
+    other = DistillConfig(seconds=None, steps=20)
+    with pytest.raises(FormatError, match="steps was 10, now 20"):
+        distill(teacher, student(), cameras(1), other, state_path=state, resume=True)
+    state.write_bytes(state.read_bytes()[:500])
+    with pytest.raises(FormatError, match="no resumable state"):
+        distill(teacher, student(), cameras(1), config, state_path=state, resume=True)
+
+
+def test_cameras_that_see_nothing_are_named(teacher):
+    away = cameras(1)
+    away.poses[:, :3, 3] *= -1  # behind the scene, looking away from it
+    with pytest.raises(NerfConvertError, match="no ray crosses"):
+        distill(teacher, student(), away, DistillConfig(seconds=None, steps=5))
+
+
+def test_checkpoints_come_in_order_with_the_clock_stopped(teacher):
+    seen = []
+    hooks = Hooks(checkpoints=(2.0, 1.0), on_checkpoint=seen.append)
+    outcome = distill(teacher, student(), cameras(1), DistillConfig(seconds=3), hooks=hooks)
+    assert seen == [1.0, 2.0]
+    assert outcome.seconds >= 3
+
+
+def test_images_alone_teach_a_field(teacher):
+    views, field = cameras(3, 24), student()
+    images = torch.stack([render_image(teacher, views, i) for i in range(24)])
+    test = cameras(9, 4)
+    before = error(student(), teacher, test)
+    fit_images(field, views, images, DistillConfig(seconds=None, steps=150))
+    assert error(field, teacher, test) < before / 4
