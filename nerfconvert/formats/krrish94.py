@@ -54,18 +54,22 @@ class Krrish94(Format):
 
     def read(self, path: Path) -> MlpField:
         """The fine network, or the coarse one where there is no other."""
-        networks = self.read_networks(path)
-        return networks["fine"] or networks["coarse"]
+        networks = self.read_networks(path, names=("fine",))
+        return networks["fine"] or self.read_networks(path, names=("coarse",))["coarse"]
 
-    def read_networks(self, path: Path) -> dict[str, MlpField | None]:
-        """ "coarse" and "fine", for hierarchical sampling as in the program itself."""
+    def read_networks(
+        self, path: Path, names: tuple[str, ...] = ("coarse", "fine")
+    ) -> dict[str, MlpField | None]:
+        """The networks called `names`, for hierarchical sampling as in the program itself; None
+        for one that the file does not have."""
         file = TorchFile(path)
         content = file.content if isinstance(file.content, dict) else {}
         if not content.get(COARSE):
             raise FormatError(path, f"found no {COARSE}, which this program's files have")
         info = noted_info(path, content) or sidecar_info(path)
         networks: dict[str, MlpField | None] = {}
-        for name, key in (("coarse", COARSE), ("fine", FINE)):
+        for name in names:
+            key = {"coarse": COARSE, "fine": FINE}[name]
             state = content.get(key)
             networks[name] = network(path, file.tensors(state, key), info) if state else None
         return networks
