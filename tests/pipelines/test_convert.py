@@ -31,7 +31,7 @@ def options(scenes, target, budget: Budget, **job) -> ConvertOptions:
 
 
 def test_the_student_comes_closer(scenes, tmp_path):
-    receipt = convert(options(scenes, tmp_path / "o.safetensors", Budget(steps=60, memory_mb=64)))
+    receipt = convert(options(scenes, tmp_path / "o.safetensors", Budget(steps=150, memory_mb=64)))
     quality = receipt["quality"]
     assert quality["psnr_target_vs_source"] > quality["psnr_initial"] + 3
     field = load(tmp_path / "o.safetensors")
