@@ -27,7 +27,7 @@ class HashgridConfig:
     features_per_level: int = 2
     log2_table_size: int = 18  # entries a level at most, as a power of two
     base_resolution: int = 16  # cells along the longest edge, coarsest level
-    finest_resolution: int = 1024  # cells along the longest edge, finest level
+    finest_resolution: int = 512  # cells along the longest edge, finest level
     hidden_width: int = 64  # of both networks
     density_layers: int = 1  # hidden layers of the density network
     color_layers: int = 2  # hidden layers of the color network
@@ -62,7 +62,7 @@ class HashgridField(RadianceField):
     architecture = "hashgrid"
     Config = HashgridConfig
     PRESETS: ClassVar[dict[str, dict[str, int]]] = {
-        "small": {"log2_table_size": 15, "finest_resolution": 512},
+        "small": {"log2_table_size": 15, "finest_resolution": 256},
         "base": {},
         "large": {"log2_table_size": 20, "finest_resolution": 2048},
     }

@@ -19,8 +19,8 @@ from .optimizers import is_table
 CHECK_EVERY = 50  # steps between looks at the held-out points
 HELD_OUT_POINTS = 8192
 POINTS_UNTIL = 0.3  # of the budget, at the latest
-SAMPLE_WEIGHT = 0.1  # of the samples' losses in the ray stage
-TEACHER_SHARE = 0.5  # of the time so far that the teacher's answers may take, at first
+SAMPLE_WEIGHT = 0.3  # of the samples' losses in the ray stage
+TEACHER_SHARE = 1.2  # of the time so far that the teacher may take, times what is left
 CHUNK_EVERY = 25  # steps between chunks where the budget is in steps
 FLAT = 0.03  # relative gain between two looks below which a stage has converged
 
