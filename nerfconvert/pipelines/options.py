@@ -146,6 +146,9 @@ class ConvertOptions:
     gates: Gates = field(default_factory=Gates)
     job: Job = field(default_factory=Job)
 
+    def __post_init__(self):
+        as_paths(self, "source", "target")
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:
@@ -174,6 +177,7 @@ class TrainOptions:
     job: Job = field(default_factory=Job)
 
     def __post_init__(self):
+        as_paths(self, "data", "target")
         at_least("--eval-views", self.eval_views, 1)
 
 
@@ -194,6 +198,7 @@ class RenderOptions:
     overwrite: Overwrite = False
 
     def __post_init__(self):
+        as_paths(self, "checkpoint", "output")
         at_least("--frames", self.frames, 1)
         at_least("--fps", self.fps, 1)
 
@@ -217,8 +222,16 @@ class CompareOptions:
     overwrite: Overwrite = False
 
     def __post_init__(self):
+        as_paths(self, "output")
+        object.__setattr__(self, "checkpoints", tuple(Path(c) for c in self.checkpoints))
         at_least("--eval-views", self.eval_views, 1)
         at_least("--frames", self.frames, 0)
+
+
+def as_paths(options: object, *names: str) -> None:
+    """Turns the strings that a caller from Python may pass into paths."""
+    for name in names:
+        object.__setattr__(options, name, Path(getattr(options, name)))
 
 
 def at_least(option: str, value: float | None, low: float) -> None:

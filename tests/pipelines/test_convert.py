@@ -19,8 +19,8 @@ BUDGET = Budget(steps=80, memory_mb=64)
 
 def options(scenes, target, budget: Budget, **job) -> ConvertOptions:
     return ConvertOptions(
-        source=scenes / "glass.toml",
-        target=target,
+        source=str(scenes / "glass.toml"),  # Python callers may pass strings
+        target=str(target),
         to="hashgrid",
         size="small",
         settings=SETTINGS,
