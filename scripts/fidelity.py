@@ -1,6 +1,7 @@
 """How faithfully foreign checkpoints are read: PSNR against the real images they were trained on.
 
-Each row names the figure that the program's own renderer reaches, where one is known. Run from the repository root:
+Each row names the figure that the program's own renderer reaches, where one is known.
+Run from the repository root:
 
     python scripts/fidelity.py [--data ../shared] [--quick] [--pixels 20000] [--only lego]
 """
