@@ -23,7 +23,7 @@ from .files import check_holds, check_output, open_field, state_path
 from .interrupt import InterruptedRunError, stop_on_signals
 from .machine import machine, pick_device
 from .options import Budget, ConvertOptions, Job
-from .quality import check_gates, curve_point, quality
+from .quality import check_gates, curve_point, quality, render_speed
 from .receipt import describe_file, receipt_path, stages, strict, write_json
 from .students import field_config, student_info
 
@@ -57,7 +57,7 @@ def convert(
     outcome, curve = _distilled(options, teacher, student, album, before, on_progress)
     after = album.photograph(student)
     save(student, options.target, options.format, overwrite=True)
-    receipt = {
+    document = {
         "schema": SCHEMA,
         "version": __version__,
         "argv": list(argv),
@@ -66,18 +66,14 @@ def convert(
         "source": describe_file(options.source, teacher),
         "target": describe_file(options.target, student),
         "quality": quality(album.evaluation, before, after, outcome.psnr_initial),
-        "time": {"total_s": time.perf_counter() - started, "load_s": load_s}
-        | _time(outcome, album),
+        "time": {**_time(outcome, album, started), "load_s": load_s},
         "stages": stages(outcome),
         "curve": curve,
-        "render": {
-            "source_s_per_frame": before.seconds_per_frame,
-            "target_s_per_frame": after.seconds_per_frame,
-        },
+        "render": render_speed(before, after),
         "protocol": album.evaluation.protocol,
         "machine": machine(device),
     }
-    receipt = strict(receipt)
+    receipt = strict(document)
     write_json(receipt_path(options.target), receipt)
     state_path(options.target).unlink(missing_ok=True)
     check_gates(options.gates, receipt)
@@ -126,8 +122,9 @@ def _distilled(
     return outcome, curve
 
 
-def _time(outcome: Distilled, album: Album) -> dict[str, float]:
+def _time(outcome: Distilled, album: Album, started: float) -> dict[str, float]:
     return {
+        "total_s": time.perf_counter() - started,
         "initialise_s": outcome.initialise_s,
         "distill_s": outcome.seconds,
         "evaluate_s": album.seconds,

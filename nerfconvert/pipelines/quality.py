@@ -48,6 +48,14 @@ def quality(
     }
 
 
+def render_speed(before: Pictures, after: Pictures) -> dict[str, float]:
+    """The `render` block of a receipt: median seconds of a held-out view."""
+    return {
+        "source_s_per_frame": before.seconds_per_frame,
+        "target_s_per_frame": after.seconds_per_frame,
+    }
+
+
 def curve_point(
     seconds: float, now: Pictures, before: Pictures, evaluation: Evaluation
 ) -> dict[str, float]:
