@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+TABLE_RATE, ADAM_RATE, MUON_RATE = 1e-2, 3e-3, 2e-2  # peak learning rates
 NARROW = 16  # matrices with a side below this are no hidden matrices (tables, output heads)
 
 
@@ -55,10 +56,10 @@ class Optimizers:
         fused = {"fused": True, "betas": (0.9, 0.99), "eps": 1e-15}
         self.parts: list[torch.optim.Optimizer] = []
         if tables or rest:
-            adam = [{"params": tables, "lr": 1e-2}, {"params": rest, "lr": 3e-3}]
+            adam = [{"params": tables, "lr": TABLE_RATE}, {"params": rest, "lr": ADAM_RATE}]
             self.parts.append(torch.optim.Adam([g for g in adam if g["params"]], **fused))
         if hidden:
-            self.parts.append(Muon(hidden, lr=2e-2))
+            self.parts.append(Muon(hidden, lr=MUON_RATE))
         self._peaks = [[g["lr"] for g in part.param_groups] for part in self.parts]
 
     def step(self, scale: float) -> None:
