@@ -91,7 +91,7 @@ class Descent:
         self.optimizers = Optimizers(self.student.parameter_groups())
         self.generator = torch.Generator().manual_seed(self.config.seed)
         self._reported = self._saved = time.monotonic()
-        self._pending = sorted(c for c in self.hooks.checkpoints if c > self.clock.seconds)
+        self._pending = sorted(self.hooks.checkpoints)
 
     def run(self, stages: list[Stage]) -> Distilled:
         """Descends through `stages` until the budget is spent or the caller stops it."""

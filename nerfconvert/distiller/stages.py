@@ -150,7 +150,8 @@ def curriculum(student: RadianceField, bank: RayBank, clock: Clock) -> list[Stag
 
 
 def batch_samples(student: RadianceField) -> int:
-    """Samples a step: 32k for tables with tiny networks, fewer the larger its matrices are."""
+    """Samples a step: 32k for tables with tiny networks, 4k where large matrices make each of
+    them dear, so that a budget always buys enough steps."""
     tables = {id(p) for p in student.parameters() if is_table(p)}
     dense = sum(p.numel() for p in student.parameters() if id(p) not in tables)
-    return int(min(32768, max(4096, 32768 * (10_000 / max(dense, 1)) ** 0.5)))
+    return int(min(32768, max(4096, 32768 * 10_000 / max(dense, 1))))
