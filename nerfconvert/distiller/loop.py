@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..errors import NerfConvertError
 from ..renderer.cameras import Cameras
+from ..renderer.occupancy import refine_occupancy
 from ..volume import RadianceField
 from ..volume.occupancy import adopt
 from .bank import RayBank
@@ -36,8 +37,8 @@ def distill(
     `cameras` are the views to be right in (world frame of both fields); `probe` measures the
     student before the first gradient step (dB) outside the clock; with `state_path` the run is
     saved there every 30 s and when stopped, and `resume` goes on from it. The student takes over
-    the teacher's occupancy. Raises NerfConvertError for a teacher that none of the rays hits,
-    DivergedError when the student becomes NaN.
+    the teacher's occupancy and drops what it leaves empty at the end. Raises NerfConvertError for
+    a teacher that none of the rays hits, DivergedError when the student becomes NaN.
     """
     clock = Clock(config)
     adopt(student, teacher)
@@ -69,4 +70,7 @@ def distill(
             f"the teacher ({teacher.architecture}) shows nothing to any camera: no ray crosses an "
             "occupied cell of its box; check the cameras' frame and scale"
         )
-    return descent.run(stages)
+    outcome = descent.run(stages)
+    if not outcome.interrupted:
+        refine_occupancy(student)
+    return outcome

@@ -55,6 +55,21 @@ def build_occupancy(
     field.occupancy.assign(dilate(occupied))
 
 
+@torch.no_grad()
+def refine_occupancy(field: RadianceField, *, threshold: float = 0.01) -> None:
+    """Drops the occupied cells of `field` in and around which it has no density itself.
+
+    For a student that took over a teacher's occupancy: fewer samples to render, and no haze where
+    neither has anything. A field that is empty everywhere keeps what it had.
+    """
+    known = field.occupancy.dense()
+    generator = torch.Generator(known.device).manual_seed(0)
+    probe = Probe(field, len(known), threshold, generator, None)
+    occupied = probe.find(known, COARSE_POINTS)
+    if occupied.any():
+        field.occupancy.assign(dilate(occupied) & known)
+
+
 class Probe:
     """Asks a field for its density at random points of cells."""
 

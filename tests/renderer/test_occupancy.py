@@ -10,7 +10,7 @@ import torch
 from nerfconvert.adapters.analytic import AnalyticConfig, AnalyticField
 from nerfconvert.adapters.mlp import MlpConfig, MlpField
 from nerfconvert.errors import NerfConvertError
-from nerfconvert.renderer.occupancy import build_occupancy
+from nerfconvert.renderer.occupancy import build_occupancy, refine_occupancy
 from nerfconvert.volume import Aabb, FieldInfo
 
 INFO = FieldInfo(aabb=Aabb((-1.0, -1.0, -1.0), (1.0, 3.0, 1.0)))
@@ -107,3 +107,13 @@ def test_nan_counts_as_empty(caplog):
 def test_wrong_resolution(resolution):
     with pytest.raises(ValueError, match="resolution"):
         build_occupancy(bodies(), resolution=resolution)
+
+
+def test_refining_keeps_what_has_density_and_its_neighbours_only():
+    field = bodies(box((0.0, 1.0, 0.0), (0.2, 0.4, 0.2)))
+    field.occupancy.assign(torch.ones(32, 32, 32, dtype=torch.bool))
+    refine_occupancy(field)
+    cells = field.occupancy.dense().nonzero()
+    assert cells.amin() >= 16 - 6  # 0.2 of each half edge is 3.2 cells, and a neighbour
+    assert cells.amax() <= 15 + 6
+    assert field.occupancy.query(torch.full((1, 3), 0.5)).all()
