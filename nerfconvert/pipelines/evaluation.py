@@ -59,8 +59,8 @@ class Pictures:
 
 
 def background_of(field: RadianceField, choice: str | None) -> float:
-    """Gray level that rays end on: as asked, else as the source program composited."""
-    return BACKGROUNDS[choice or field.info.background]
+    """Gray level that pictures are on: as asked, else (or if random) as the source program did."""
+    return BACKGROUNDS.get(choice, BACKGROUNDS[field.info.background])
 
 
 def teaching_cameras(field: RadianceField, views: Views, seed: int) -> Cameras:

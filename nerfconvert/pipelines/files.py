@@ -13,8 +13,17 @@ from ..volume import RadianceField
 
 
 def open_field(path: Path, device: torch.device) -> RadianceField:
-    """The field in `path` on `device`, without gradients; its occupancy is built if it has none."""
+    """The field in `path` on `device`, without gradients; its occupancy is built if it has none.
+
+    Raises FormatError, and UnsupportedError for a forward-facing field: its rays need the focal
+    length of the capture, which its file does not hold.
+    """
     field = load(path).to(device).eval().requires_grad_(False)
+    if field.info.frame == "ndc":
+        raise UnsupportedError(
+            f"{path} lives in normalised device coordinates (a forward-facing capture): this "
+            "release reads and re-saves such fields, but does not render or convert them yet"
+        )
     if bool((field.occupancy.words == -1).all()):
         build_occupancy(field)
     return field

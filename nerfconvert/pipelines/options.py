@@ -34,6 +34,10 @@ Background = Annotated[
     Literal["white", "black"] | None,
     optional(help="What rays end on; default: as the source program."),
 ]
+DistillBackground = Annotated[
+    Literal["white", "black", "random"] | None,
+    optional(help="What figures are measured on; rays always learn on random ones."),
+]
 CameraFile = Annotated[
     Path | None,
     optional(metavar="FILE", help="Any transforms.json; its images are not needed."),
@@ -98,7 +102,7 @@ class Views:
     data: Data = None
     cameras: CameraFile = None
     resolution: Resolution = None
-    background: Background = None
+    background: DistillBackground = None
     eval_views: EvalViews = 8
 
     def __post_init__(self):
