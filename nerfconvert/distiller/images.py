@@ -24,7 +24,7 @@ from .state import load_state
 COARSE_STEPS = 128  # samples along the box diagonal until the occupancy is known
 FINE_STEPS = 512
 OCCUPANCY_EVERY = 16  # steps between refreshes
-FIRST_PRUNING = 256  # steps before empty cells are believed to be empty
+FIRST_PRUNING = 128  # steps: by then every cell has been visited once
 RESOLUTION = 64  # cells along an axis; an MLP cannot afford to be asked about more
 PARTS = 8  # refreshes that together visit every cell once
 DECAY = 0.8  # of a cell's remembered opacity at each visit
