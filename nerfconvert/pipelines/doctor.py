@@ -14,7 +14,7 @@ from ..kernels import KERNELS
 from ..kernels.backend import backend_info
 from .machine import processor
 
-PACKAGES = ("torch", "numpy", "safetensors", "cbor2", "opencv-python-headless", "pytorch-msssim")
+PACKAGES = ("torch", "numpy", "safetensors", "opencv-python-headless", "pytorch-msssim")
 
 
 def doctor() -> dict[str, Any]:
