@@ -12,8 +12,10 @@
 namespace nc {
 namespace {
 
-constexpr int kStrip = 64;       // points whose corners are held at once; stays in L1
-constexpr int64_t kBlock = 4096;  // points that go through all levels together, forward
+constexpr int kStrip = 32;       // points whose corners are held at once; stays in L1
+// Points that a thread takes through one level after the other, forward. Many: fetching a level into
+// the cache must pay.
+constexpr int64_t kBlock = 1 << 17;
 constexpr int64_t kGrain = 512;  // points worth one thread
 
 template <class T>
@@ -114,6 +116,27 @@ void gather_strip(const Strip<T>& strip, int n, const T* entries, T* out, int64_
   gather_any(strip, n, entries, out, stride, width);
 }
 
+// Calls body(strip, first point, points) for points begin to end of one level; the entries of the
+// next strip are fetched into the cache meanwhile.
+template <class T, class Body>
+void for_strips(const Grid<T>& grid, const HashLevel<T>& level, const T* entries, int64_t begin,
+                int64_t end, Body&& body) {
+  Strip<T> strips[2];
+  int ready = 0;
+  for (int64_t i = begin; i < end + kStrip; i += kStrip) {
+    Strip<T>& next = strips[(i - begin) / kStrip % 2];
+    const int filled = i < end ? static_cast<int>(std::min<int64_t>(kStrip, end - i)) : 0;
+    if (filled) {
+      next.fill(level, grid.unit + 3 * i, filled);
+      for (int p = 0; p < filled; ++p)
+        for (int c = 0; c < 8; ++c)
+          __builtin_prefetch(entries + int64_t{next.index[c][p]} * grid.width);
+    }
+    if (ready) body(strips[(i - begin) / kStrip % 2 ^ 1], i - kStrip, ready);
+    ready = filled;
+  }
+}
+
 template <class T>
 int encode(const Grid<T>& grid, const T* table, T* features, int64_t threads) {
   const int64_t stride = grid.levels * grid.width;
@@ -124,15 +147,12 @@ int encode(const Grid<T>& grid, const T* table, T* features, int64_t threads) {
 #pragma omp parallel for schedule(dynamic, 1) num_threads(n_threads)
   for (int64_t first = 0; first < grid.points; first += block) {
     const int64_t end = std::min(grid.points, first + block);
-    Strip<T> strip;
     for (int64_t l = 0; l < grid.levels; ++l) {
       const auto level = hash_level<T>(grid.offsets, grid.resolutions, grid.scales, l);
-      for (int64_t i = first; i < end; i += kStrip) {
-        const int n = static_cast<int>(std::min<int64_t>(kStrip, end - i));
-        strip.fill(level, grid.unit + 3 * i, n);
-        gather_strip(strip, n, table + level.first * grid.width,
-                     features + i * stride + l * grid.width, stride, grid.width);
-      }
+      const T* entries = table + level.first * grid.width;
+      for_strips(grid, level, entries, first, end, [&](const Strip<T>& strip, int64_t i, int n) {
+        gather_strip(strip, n, entries, features + i * stride + l * grid.width, stride, grid.width);
+      });
     }
   }
   return kOk;
@@ -183,13 +203,12 @@ int encode_backward(const Grid<T>& grid, const T* grad_features, T* grad_table, 
   for (int64_t task = 0; task < grid.levels; ++task) {
     const int64_t l = grid.levels - 1 - task;
     const auto level = hash_level<T>(grid.offsets, grid.resolutions, grid.scales, l);
-    Strip<T> strip;
-    for (int64_t i = 0; i < grid.points; i += kStrip) {
-      const int n = static_cast<int>(std::min<int64_t>(kStrip, grid.points - i));
-      strip.fill(level, grid.unit + 3 * i, n);
-      scatter_strip(strip, n, grad_features + i * stride + l * grid.width, stride,
-                    grad_table + level.first * grid.width, grid.width);
-    }
+    T* entries = grad_table + level.first * grid.width;
+    const T* grads = grad_features + l * grid.width;
+    for_strips(grid, level, entries, 0, grid.points,
+               [&](const Strip<T>& strip, int64_t i, int n) {
+                 scatter_strip(strip, n, grads + i * stride, stride, entries, grid.width);
+               });
   }
   return kOk;
 }
