@@ -91,7 +91,7 @@ void for_blocks(const Mlp<T>& mlp, Body&& body) {
   const int64_t n = thread_count(), index = thread_index();
   for (int64_t b = blocks * index / n; b < blocks * (index + 1) / n; ++b) {
     const int64_t first = b * block, count = std::min(block, mlp.points - first);
-    body(first, count, (count + kPanel<T> - 1) / kPanel<T>);
+    body(first, count, (count + kPadding - 1) / kPadding * kPadding / kPanel<T>);
   }
 }
 

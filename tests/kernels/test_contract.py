@@ -1,0 +1,246 @@
+"""Every kernel on every backend: values, gradients, empty and strided inputs, registration."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+import torch
+
+from nerfconvert.errors import BackendError
+from nerfconvert.kernels import KERNELS, backend
+from nerfconvert.kernels.backend import use_backend
+
+CPU = torch.device("cpu")
+TOLERANCE = {torch.float32: 2e-5, torch.float64: 1e-12}
+OPS = {
+    "march": "march",
+    "composite": "composite",
+    "hash_encode": "hash_encode",
+    "spherical_harmonics": "spherical_harmonics",
+    "fused_mlp": "fused_mlp_training",
+}
+
+
+def devices() -> list:
+    cuda = pytest.param(torch.device("cuda"), marks=pytest.mark.needs_cuda, id="cuda")
+    return [pytest.param(CPU, id="cpu"), cuda]
+
+
+def require_native(kernel, arguments) -> None:
+    try:
+        with use_backend("native"):
+            backend.is_native(kernel.name, arguments[0])
+    except BackendError as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(params=list(KERNELS))
+def kernel(request):
+    return KERNELS[request.param]
+
+
+def example(kernel, device, dtype, seed=0) -> list:
+    return list(kernel.example(torch.Generator().manual_seed(seed), device, dtype))
+
+
+def leaves_of(kernel, arguments) -> list[torch.Tensor]:
+    """The differentiable tensors of `arguments`, lists laid flat."""
+    groups = [arguments[i] for i in kernel.differentiable]
+    return [x for group in groups for x in (group if isinstance(group, list) else [group])]
+
+
+def with_gradients(kernel, arguments) -> list:
+    def fresh(x):
+        return [fresh(y) for y in x] if isinstance(x, list) else x.detach().clone().requires_grad_()
+
+    return [fresh(x) if i in kernel.differentiable else x for i, x in enumerate(arguments)]
+
+
+def run(kernel, arguments, backend_name) -> list[torch.Tensor]:
+    """Outputs, then gradients under a random cotangent."""
+    arguments = with_gradients(kernel, arguments)
+    with use_backend(backend_name):
+        outputs = kernel.fast(*arguments)
+        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+        if not kernel.differentiable:
+            return list(outputs)
+        generator = torch.Generator().manual_seed(7)
+        total = 0.0
+        for x in outputs:
+            cotangent = torch.randn(x.shape, generator=generator, dtype=torch.float64)
+            total = total + (x * cotangent.to(x)).sum()
+        gradients = torch.autograd.grad(total, leaves_of(kernel, arguments))
+    return [x.detach() for x in outputs] + list(gradients)
+
+
+def assert_same(actual, expected, dtype) -> None:
+    assert len(actual) == len(expected)
+    for got, want in zip(actual, expected, strict=True):
+        assert got.shape == want.shape
+        assert got.dtype == want.dtype
+        scale = max(1.0, float(want.abs().max())) if want.numel() else 1.0
+        torch.testing.assert_close(got, want, rtol=0, atol=TOLERANCE[dtype] * scale)
+
+
+@pytest.mark.parametrize("device", devices())
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_native_matches_reference(kernel, device, dtype, seed):
+    if device.type == "cuda" and dtype == torch.float64:
+        pytest.skip("CUDA kernels are float32 only")
+    arguments = example(kernel, device, dtype, seed)
+    require_native(kernel, arguments)
+    assert_same(
+        run(kernel, arguments, "native"), run(kernel, arguments, "reference"), dtype
+    )
+
+
+def test_fast_equals_reference_function(kernel):
+    arguments = example(kernel, CPU, torch.float64)
+    with use_backend("reference"):
+        fast = kernel.fast(*arguments)
+    torch.testing.assert_close(fast, kernel.reference(*arguments), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("backend_name", ["native", "reference"])
+def test_gradcheck(kernel, backend_name):
+    if not kernel.differentiable:
+        pytest.skip("no gradients by design")
+    arguments = with_gradients(kernel, example(kernel, CPU, torch.float64))
+    if backend_name == "native":
+        require_native(kernel, arguments)
+    lists = {i: len(arguments[i]) for i in kernel.differentiable if isinstance(arguments[i], list)}
+
+    def function(*flat):
+        rest, rebuilt = list(flat), list(arguments)
+        for i in kernel.differentiable:
+            count = lists.get(i, 1)
+            rebuilt[i], rest = (rest[:count] if i in lists else rest[0]), rest[count:]
+        return kernel.fast(*rebuilt)
+
+    with use_backend(backend_name):
+        assert torch.autograd.gradcheck(
+            function, leaves_of(kernel, arguments), fast_mode=True, atol=1e-7
+        )
+
+
+@pytest.mark.parametrize("backend_name", ["native", "reference"])
+def test_no_points(kernel, backend_name):
+    arguments = example(kernel, CPU, torch.float32)
+    if backend_name == "native":
+        require_native(kernel, arguments)
+    if kernel.name == "composite":
+        arguments = [x[:0] for x in arguments[:4]] + [torch.zeros(1, dtype=torch.int64)]
+    else:
+        count = {"march": 4}.get(kernel.name, 1)
+        arguments[:count] = [x[:0] for x in arguments[:count]]
+    results = run(kernel, arguments, backend_name)
+    assert all(bool((x == 0).all()) for x in results)
+
+
+def test_strided_inputs(kernel):
+    arguments = example(kernel, CPU, torch.float32)
+    require_native(kernel, arguments)
+
+    def strided(x):
+        if isinstance(x, list):
+            return [strided(y) for y in x]
+        if not isinstance(x, torch.Tensor) or x.ndim == 0:
+            return x
+        return torch.stack([x, x + 1], -1)[..., 0]
+
+    expected = run(kernel, arguments, "native")
+    assert_same(run(kernel, [strided(x) for x in arguments], "native"), expected, torch.float32)
+
+
+def test_threads_do_not_change_forward(kernel):
+    arguments = example(kernel, CPU, torch.float32)
+    require_native(kernel, arguments)
+    before = torch.get_num_threads()
+    outputs = []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            outputs.append(run(kernel, arguments, "native"))
+    finally:
+        torch.set_num_threads(before)
+    assert_same(outputs[1], outputs[0], torch.float32)
+
+
+def test_opcheck(kernel):
+    arguments = with_gradients(kernel, example(kernel, CPU, torch.float32))
+    require_native(kernel, arguments)
+    op = getattr(torch.ops.nerfconvert, OPS[kernel.name]).default
+    tests = ["test_schema", "test_autograd_registration", "test_faketensor"]
+    if kernel.name != "march":
+        tests.append("test_aot_dispatch_dynamic")
+    torch.library.opcheck(op, tuple(arguments), test_utils=tests)
+
+
+@pytest.mark.parametrize("level", ["base", "v3", "v4"])
+def test_levels_agree(kernel, level, monkeypatch):
+    """Each instruction-set level that runs here against the reference; march and hash bit for bit."""
+    arguments = example(kernel, CPU, torch.float32)
+    require_native(kernel, arguments)
+    library = backend.load_library("cpu", level)
+    if library is None:
+        pytest.skip(f"this processor does not run {level}, or it is not built")
+    best = run(kernel, arguments, "native")
+    monkeypatch.setattr(backend, "load_library", lambda device: library)
+    other = run(kernel, arguments, "native")
+    if kernel.name in ("march", "hash_encode", "composite"):
+        assert all(torch.equal(a, b) for a, b in zip(best, other, strict=True))
+    else:
+        assert_same(other, best, torch.float32)
+
+
+def test_wrong_dtype_is_named(kernel):
+    arguments = example(kernel, CPU, torch.float32)
+    arguments[0] = arguments[0].half()
+    with pytest.raises(ValueError, match="must be float32 or float64, got torch.float16"):
+        kernel.fast(*arguments)
+
+
+def test_wrong_shape_is_named(kernel):
+    arguments = example(kernel, CPU, torch.float32)
+    arguments[0] = arguments[0][None]
+    with pytest.raises(ValueError, match=r"must be \[.*\], got \[1, "):
+        kernel.fast(*arguments)
+
+
+class TestBackendChoice:
+    def missing(self, monkeypatch):
+        monkeypatch.setattr(backend, "load_library", lambda device: None)
+        backend._warn_once.cache_clear()
+        return KERNELS["spherical_harmonics"].fast, torch.tensor([[0.0, 0.0, 1.0]])
+
+    def test_native_demanded_and_missing(self, monkeypatch):
+        fast, up = self.missing(monkeypatch)
+        with use_backend("native"), pytest.raises(BackendError, match="spherical_harmonics.*cpu"):
+            fast(up, 1)
+
+    def test_environment_demands_native(self, monkeypatch):
+        fast, up = self.missing(monkeypatch)
+        monkeypatch.setenv("NERFCONVERT_REQUIRE_NATIVE", "1")
+        with pytest.raises(BackendError):
+            fast(up, 1)
+        with use_backend("reference"):
+            fast(up, 1)
+
+    def test_falls_back_with_one_warning(self, monkeypatch, caplog):
+        fast, up = self.missing(monkeypatch)
+        monkeypatch.delenv("NERFCONVERT_REQUIRE_NATIVE", raising=False)
+        with caplog.at_level(logging.WARNING):
+            assert fast(up, 1).shape == (1, 1)
+            fast(up, 2)
+        assert len([r for r in caplog.records if "reference" in r.message]) == 1
+
+    def test_unknown_backend(self):
+        with pytest.raises(ValueError, match="'fast'"), use_backend("fast"):
+            pass
+
+    def test_info_is_plain(self):
+        info = backend.backend_info()
+        assert info["threads"] == torch.get_num_threads()
+        assert all(v is None or isinstance(v, (str, int, bool)) for v in info.values())
