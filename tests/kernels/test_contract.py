@@ -91,9 +91,7 @@ def test_native_matches_reference(kernel, device, dtype, seed):
         pytest.skip("CUDA kernels are float32 only")
     arguments = example(kernel, device, dtype, seed)
     require_native(kernel, arguments)
-    assert_same(
-        run(kernel, arguments, "native"), run(kernel, arguments, "reference"), dtype
-    )
+    assert_same(run(kernel, arguments, "native"), run(kernel, arguments, "reference"), dtype)
 
 
 def test_fast_equals_reference_function(kernel):
@@ -180,7 +178,7 @@ def test_opcheck(kernel):
 
 @pytest.mark.parametrize("level", ["base", "v3", "v4"])
 def test_levels_agree(kernel, level, monkeypatch):
-    """Each instruction-set level that runs here against the reference; march and hash bit for bit."""
+    """Each instruction-set level that runs here: march, hash, composite bit for bit."""
     arguments = example(kernel, CPU, torch.float32)
     require_native(kernel, arguments)
     library = backend.load_library("cpu", level)
@@ -198,7 +196,7 @@ def test_levels_agree(kernel, level, monkeypatch):
 def test_wrong_dtype_is_named(kernel):
     arguments = example(kernel, CPU, torch.float32)
     arguments[0] = arguments[0].half()
-    with pytest.raises(ValueError, match="must be float32 or float64, got torch.float16"):
+    with pytest.raises(ValueError, match=r"must be float32 or float64, got torch\.float16"):
         kernel.fast(*arguments)
 
 
@@ -217,7 +215,7 @@ class TestBackendChoice:
 
     def test_native_demanded_and_missing(self, monkeypatch):
         fast, up = self.missing(monkeypatch)
-        with use_backend("native"), pytest.raises(BackendError, match="spherical_harmonics.*cpu"):
+        with use_backend("native"), pytest.raises(BackendError, match=r"spherical_harmonics.*cpu"):
             fast(up, 1)
 
     def test_environment_demands_native(self, monkeypatch):
