@@ -1,0 +1,63 @@
+// composite on CUDA: one thread a ray.
+#include "composite.h"
+#include "launch.h"
+
+namespace nc {
+namespace {
+
+struct CompositeInputs {
+  int64_t rays;
+  const float *density, *rgb, *t_mids, *deltas;  // [S], [S, 3], [S], [S]
+  const int64_t* offsets;                        // [R + 1]
+};
+
+__global__ void composite_forward(CompositeInputs in, float* color, float* opacity, float* depth,
+                                  float* weights) {
+  for (int64_t r = cuda_first(); r < in.rays; r += cuda_stride()) {
+    CompositeRay<float> ray;
+    for (int64_t i = in.offsets[r]; i < in.offsets[r + 1]; ++i)
+      weights[i] =
+          ray.add(segment_alpha(in.density[i], in.deltas[i]), in.rgb + 3 * i, in.t_mids[i]);
+    for (int c = 0; c < 3; ++c) color[3 * r + c] = ray.color[c];
+    opacity[r] = ray.opacity;
+    depth[r] = ray.depth;
+  }
+}
+
+__global__ void composite_backward(CompositeInputs in, const float* grad_color,
+                                   const float* grad_opacity, const float* grad_depth,
+                                   const float* grad_weights, float* grad_density,
+                                   float* grad_rgb) {
+  for (int64_t r = cuda_first(); r < in.rays; r += cuda_stride()) {
+    const CompositeGrad<float> grad(r, grad_color, grad_opacity, grad_depth, grad_weights);
+    composite_ray_backward(
+        in.offsets[r], in.offsets[r + 1], grad, in.rgb, in.t_mids, in.deltas,
+        [&](int64_t i) { return segment_alpha(in.density[i], in.deltas[i]); }, grad_density,
+        grad_rgb);
+  }
+}
+
+}  // namespace
+}  // namespace nc
+
+NC_API int nc_composite_f32(int64_t rays, int64_t, const float* density, const float* rgb,
+                            const float* t_mids, const float* deltas, const int64_t* offsets,
+                            float* color, float* opacity, float* depth, float* weights,
+                            void* stream) {
+  const nc::CompositeInputs in{rays, density, rgb, t_mids, deltas, offsets};
+  NC_LAUNCH(nc::composite_forward, nc::cuda_blocks(rays), nc::kCudaThreads, 0, stream, in, color,
+            opacity, depth, weights);
+  return nc::cuda_status();
+}
+
+NC_API int nc_composite_backward_f32(int64_t rays, int64_t, const float* density,
+                                     const float* rgb, const float* t_mids, const float* deltas,
+                                     const int64_t* offsets, const float* grad_color,
+                                     const float* grad_opacity, const float* grad_depth,
+                                     const float* grad_weights, float* grad_density,
+                                     float* grad_rgb, void* stream) {
+  const nc::CompositeInputs in{rays, density, rgb, t_mids, deltas, offsets};
+  NC_LAUNCH(nc::composite_backward, nc::cuda_blocks(rays), nc::kCudaThreads, 0, stream, in,
+            grad_color, grad_opacity, grad_depth, grad_weights, grad_density, grad_rgb);
+  return nc::cuda_status();
+}

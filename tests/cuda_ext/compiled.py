@@ -1,0 +1,77 @@
+"""Compiles the kernels apart from the package's build, and runs examples through a library."""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from nerfconvert.kernels import KERNELS, backend
+from nerfconvert.kernels import march as march_module
+from nerfconvert.kernels.backend import use_backend
+
+HERE = Path(__file__).resolve().parent
+SOURCES = HERE.parents[1] / "cuda_ext"
+COMPILER = shutil.which("g++")
+# The flags of cuda_ext/CMakeLists.txt that can change results.
+EXACT = ["-std=c++17", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi"]
+
+
+def compile_library(kind: str, to: Path, *flags: str) -> Path:
+    """The .cu files on the CPU shim (kind "shim"), or the CPU loops ("cpu"), as a library."""
+    pattern, language = ("*/*.cu", ["-DNC_CUDA_SHIM"]) if kind == "shim" else ("**/*.cpp", [])
+    files = sorted(str(path) for path in (SOURCES / "ops").glob(pattern))
+    include = [f"-I{SOURCES / 'include'}", f"-I{HERE}"]
+    target = to / f"{kind}.so"
+    command = [COMPILER, *EXACT, *flags, *language, *include, "-fPIC", "-shared", "-pthread"]
+    subprocess.run([*command, "-x", "c++", *files, "-o", str(target)], check=True)
+    return target
+
+
+@contextmanager
+def through(library: ctypes.CDLL):
+    """Within the block every CPU op runs through `library`."""
+    load = backend.load_library
+    backend.load_library = lambda device: library
+    try:
+        with use_backend("native"):
+            yield
+    finally:
+        backend.load_library = load
+
+
+def examples(name: str) -> list[tuple]:
+    """A few argument lists of a kernel, float32 on the CPU."""
+    make = KERNELS[name].example
+    generators = [torch.Generator().manual_seed(seed) for seed in range(3)]
+    return [make(generator, torch.device("cpu"), torch.float32) for generator in generators]
+
+
+def results(name: str, arguments: tuple, library: ctypes.CDLL, kind: str) -> list[torch.Tensor]:
+    """Outputs and gradients (under a cotangent of cosines) of one kernel through `library`."""
+    kernel = KERNELS[name]
+    with through(library):
+        if name == "march":
+            run = march_module._march_cuda if kind == "shim" else march_module._march_cpu
+            return list(run(*arguments))
+        filled = [_leaf(x) if i in kernel.differentiable else x for i, x in enumerate(arguments)]
+        outputs = kernel.fast(*filled)
+        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+        total = sum((x * _cosines(x)).sum() for x in outputs)
+        groups = [filled[i] for i in kernel.differentiable if filled[i] is not None]
+        leaves = [x for group in groups for x in (group if isinstance(group, list) else [group])]
+        return [x.detach() for x in outputs] + list(torch.autograd.grad(total, leaves))
+
+
+def _leaf(x):
+    if x is None:
+        return None
+    return [_leaf(y) for y in x] if isinstance(x, list) else x.detach().clone().requires_grad_()
+
+
+def _cosines(x: torch.Tensor) -> torch.Tensor:
+    return torch.arange(x.numel(), dtype=torch.float32).cos().view(x.shape)

@@ -1,0 +1,72 @@
+"""The .cu files themselves, run on the CPU through the shim, against the CPU library."""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+
+from nerfconvert.kernels import KERNELS, backend
+
+from .compiled import COMPILER, SOURCES, compile_library, examples, results
+
+BIT_EQUAL = {"march": 10, "hash_encode": 1, "composite": 6}  # outputs; gradients may differ
+
+
+@pytest.fixture(scope="module")
+def shim(tmp_path_factory):
+    if COMPILER is None:
+        pytest.skip("no g++ to compile the CUDA shim with")
+    folder = tmp_path_factory.mktemp("shim")
+    return ctypes.CDLL(str(compile_library("shim", folder, "-O1")))
+
+
+@pytest.mark.parametrize("name", list(KERNELS))
+def test_cuda_sources_match_the_cpu_library(shim, name):
+    cpu = backend.load_library("cpu")
+    if cpu is None:
+        pytest.skip("the kernels are not compiled here")
+    for arguments in examples(name):
+        cuda, host = results(name, arguments, shim, "shim"), results(name, arguments, cpu, "cpu")
+        for i, (got, want) in enumerate(zip(cuda, host, strict=True)):
+            assert got.dtype == want.dtype
+            exact = i < BIT_EQUAL.get(name, 0)
+            scale = 0.0 if exact else 2e-5 * max(1.0, float(want.abs().max()))
+            torch.testing.assert_close(got, want, rtol=0, atol=scale)
+
+
+@pytest.mark.parametrize("widths", [(7, 5), (33, 97, 3), (4, 200, 130, 1)])
+def test_fused_mlp_blocks(shim, widths):
+    """Every block size of the CUDA kernel, more points than one block, without biases."""
+    make = torch.Generator().manual_seed(1)
+    pairs = itertools.pairwise(widths)
+    weights = [torch.randn(o, i, generator=make) / i**0.5 for i, o in pairs]
+    arguments = torch.randn(41, widths[0], generator=make), weights, None
+    got = results("fused_mlp", arguments, shim, "shim")
+    doubles = arguments[0].double().requires_grad_(), [w.double().requires_grad_() for w in weights]
+    exact = KERNELS["fused_mlp"].reference(*doubles)
+    cotangent = torch.arange(exact.numel()).float().cos().view(exact.shape).double()
+    wanted = torch.autograd.grad(exact, [doubles[0], *doubles[1]], cotangent)
+    for mine, want in zip(got, (exact.detach(), *wanted), strict=True):
+        torch.testing.assert_close(mine.double(), want, rtol=1e-4, atol=2e-5)
+
+
+def test_every_op_has_both_sources():
+    for name in KERNELS:
+        folder = SOURCES / "ops" / name
+        assert {f"{name}.cu", f"{name}.cpp"} <= {path.name for path in folder.iterdir()}
+
+
+def test_cuda_compiles():
+    """Where nvcc is, every .cu must compile: a CI without a GPU still fails on a broken kernel."""
+    if shutil.which("nvcc") is None:
+        pytest.skip("no nvcc on this machine")
+    script = Path(__file__).resolve().parents[2] / "scripts" / "check_cuda.sh"
+    done = subprocess.run([str(script)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert all(f"{name}.cu" in done.stdout for name in KERNELS)
