@@ -7,6 +7,7 @@ Medians of wall time; on a busy machine only the ratios mean anything.
 
 from __future__ import annotations
 
+import itertools
 import argparse
 import json
 import math
@@ -96,7 +97,7 @@ def mlp_rows(device: str, generator: torch.Generator, flops: float) -> Iterator[
     for name, widths in MLPS.items():
         weights = [
             (torch.randn(o, i, generator=generator) / i**0.5).to(device).requires_grad_()
-            for i, o in zip(widths[:-1], widths[1:], strict=True)
+            for i, o in itertools.pairwise(widths)
         ]
         biases = [torch.zeros(o, device=device, requires_grad=True) for o in widths[1:]]
         cost = 6 * sum(w.numel() for w in weights)

@@ -75,6 +75,7 @@ class Descent:
     state_path: Path | None
     fingerprint: dict
     clock: Clock
+    rate: float = 1.0  # factor on all learning rates
     optimizers: Optimizers = field(init=False)
     generator: torch.Generator = field(init=False)
     step: int = 0
@@ -122,7 +123,7 @@ class Descent:
         stage.prepare(self.step, fraction)
         result = stage.loss(self.generator)
         result.loss.backward()
-        self.optimizers.step(schedule(self.step, fraction))
+        self.optimizers.step(self.rate * schedule(self.step, fraction))
         self.step += 1
         self.rays += result.rays
         self.samples += result.samples

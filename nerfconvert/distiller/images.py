@@ -23,6 +23,8 @@ from .state import load_state
 
 COARSE_STEPS = 128  # samples along the box diagonal until the occupancy is known
 FINE_STEPS = 512
+BATCH_FACTOR = 4  # samples a step, beside distilling: few rays with many samples are noisy
+RATE = 0.5  # of the peak learning rates, for the same reason
 OCCUPANCY_EVERY = 16  # steps between refreshes
 FIRST_PRUNING = 128  # steps: by then every cell has been visited once
 RESOLUTION = 64  # cells along an axis; an MLP cannot afford to be asked about more
@@ -129,9 +131,14 @@ def fit_images(
         "parameters": student.parameter_count,
         "images": list(images.shape),
     }
-    descent = Descent(student, config, hooks or Hooks(), state_path, fingerprint, clock)
+    descent = Descent(student, config, hooks or Hooks(), state_path, fingerprint, clock, RATE)
     stage = ImageStage(
-        student, cameras, images, background, batch_samples(student), LiveOccupancy(student)
+        student,
+        cameras,
+        images,
+        background,
+        BATCH_FACTOR * batch_samples(student),
+        LiveOccupancy(student),
     )
     if resume and state_path and state_path.exists():
         descent.restore(load_state(state_path, fingerprint), [stage])
