@@ -7,8 +7,8 @@ Medians of wall time; on a busy machine only the ratios mean anything.
 
 from __future__ import annotations
 
-import itertools
 import argparse
+import itertools
 import json
 import math
 import os
