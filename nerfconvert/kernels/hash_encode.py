@@ -158,19 +158,21 @@ def _forward(unit, table, offsets, resolutions, scales):
 
 def _backward(unit, offsets, resolutions, scales, grad_features, entries):
     width = grad_features.shape[1] // max(len(resolutions), 1)
-    grad_table = grad_features.new_zeros(entries, width)
-    _accumulate(grad_table, unit, offsets, resolutions, scales, grad_features)
+    grad_table = grad_features.new_empty(entries, width)
+    _accumulate(grad_table, unit, offsets, resolutions, scales, grad_features, fresh=True)
     return grad_table
 
 
-def _accumulate(grad_table, unit, offsets, resolutions, scales, grad_features):
-    """Adds the table's gradient to `grad_table` [E, F], contiguous, in place."""
+def _accumulate(grad_table, unit, offsets, resolutions, scales, grad_features, fresh=False):
+    """Adds the table's gradient to `grad_table` [E, F], contiguous; `fresh` zeroes it first."""
     _check_layout(offsets, resolutions, scales, grad_table.shape[0])
     if not grad_table.is_contiguous():
         raise ValueError("grad_buffer must be contiguous")
-    inputs = [x.contiguous() for x in (unit, offsets, resolutions, scales, grad_features)]
+    inputs = [x.contiguous() for x in (unit, offsets, resolutions, scales)]
     sizes = len(unit), len(resolutions), grad_table.shape[1]
-    backend.launch("hash_encode_backward", unit, *sizes, *inputs, grad_table)
+    fresh_entries = len(grad_table) if fresh else 0
+    outputs = grad_features.contiguous(), grad_table
+    backend.launch("hash_encode_backward", unit, *sizes, *inputs, fresh_entries, *outputs)
 
 
 def _check_layout(offsets: Tensor, resolutions: Tensor, scales: Tensor, entries: int) -> None:

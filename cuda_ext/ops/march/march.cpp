@@ -57,11 +57,23 @@ void march_block(const MarchGrid<T>& grid, const Rays<T>& rays, int64_t block, T
   }
 }
 
+// [ceil(bricks / 4)^3]: does the block of 4x4x4 bricks hold an occupied cell.
+std::vector<uint8_t> occupied_blocks(const uint64_t* words, int64_t bricks) {
+  const int64_t n = (bricks + 3) / 4;
+  std::vector<uint8_t> blocks(n * n * n, 0);
+  for (int64_t x = 0; x < bricks; ++x)
+    for (int64_t y = 0; y < bricks; ++y)
+      for (int64_t z = 0; z < bricks; ++z)
+        blocks[((x / 4) * n + y / 4) * n + z / 4] |= words[(x * bricks + y) * bricks + z] != 0;
+  return blocks;
+}
+
 template <class T>
 int march(int64_t n_rays, int64_t resolution, const T* origins, const T* directions, const T* near,
           const T* far, const T* low, const T* high, const uint64_t* words, T step,
           Marched<T>** handle, int64_t* total, int64_t threads) {
-  const MarchGrid<T> grid = march_grid(words, static_cast<int>(resolution), low, high);
+  const std::vector<uint8_t> occupied = occupied_blocks(words, resolution / 4);
+  const auto grid = march_grid(words, static_cast<int>(resolution), low, high, occupied.data());
   const Rays<T> rays{n_rays, origins, directions, near, far};
   const int64_t blocks = (n_rays + kBlock - 1) / kBlock;
   std::unique_ptr<Marched<T>> out(new (std::nothrow) Marched<T>);

@@ -14,7 +14,8 @@ struct MarchInputs {
 
 template <class Emit>
 __device__ void march_one(const MarchInputs& in, int64_t r, Emit&& emit) {
-  const auto grid = march_grid(in.words, static_cast<int>(in.resolution), in.low, in.high);
+  const auto grid = march_grid(in.words, static_cast<int>(in.resolution), in.low, in.high,
+                               nullptr);
   march_ray(grid, in.origins + 3 * r, in.directions + 3 * r, in.near[r], in.far[r], in.step, emit);
 }
 

@@ -11,11 +11,15 @@ struct MarchGrid {
   int resolution;         // cells per edge
   T low[3];               // box corner, world
   T scale[3];             // cells per world unit
+  // Blocks of 4x4x4 bricks, [ceil(resolution / 16)^3]: is any cell occupied. May be null: it only
+  // makes the skips longer.
+  const uint8_t* blocks;
 };
 
 template <class T>
-NC_HD MarchGrid<T> march_grid(const uint64_t* words, int resolution, const T* low, const T* high) {
-  MarchGrid<T> grid{words, resolution, {}, {}};
+NC_HD MarchGrid<T> march_grid(const uint64_t* words, int resolution, const T* low, const T* high,
+                              const uint8_t* blocks) {
+  MarchGrid<T> grid{words, resolution, {}, {}, blocks};
   for (int d = 0; d < 3; ++d) {
     grid.low[d] = low[d];
     grid.scale[d] = static_cast<T>(resolution) / (high[d] - low[d]);
@@ -24,7 +28,7 @@ NC_HD MarchGrid<T> march_grid(const uint64_t* words, int resolution, const T* lo
 }
 
 // A ray in cell coordinates. Sample k is kept or not by middle(k) and position(k) alone, and both
-// are monotone in k under rounding; so a skip whose last point still lies in the empty brick
+// are monotone in k under rounding; so a skip whose last point still lies in the empty cube
 // cannot lose a sample, however inexactly its length was computed.
 template <class T>
 struct MarchRay {
@@ -64,10 +68,10 @@ struct MarchRay {
     return before;
   }
 
-  NC_HD int brick_of(T p) const {
+  NC_HD int cell_of(T p) const {
     const int cell = static_cast<int>(p);
     const int last = static_cast<int>(resolution) - 1;
-    return (cell < last ? cell : last) >> 2;
+    return cell < last ? cell : last;
   }
 
   // First lattice index that may lie in the box; kLattice if none.
@@ -84,27 +88,30 @@ struct MarchRay {
     return k;
   }
 
-  // Index after the last lattice point in the brick of point k.
-  NC_HD int leave_brick(int k, T middle, const int* brick) const {
+  // Index after the last lattice point in the empty cube of 2^shift cells that holds `cell`, the
+  // cell of point k.
+  NC_HD int leave_cube(int k, T middle, const int* cell, int shift) const {
     T exit = T(kLattice) * step + middle;
     for (int a = 0; a < 3; ++a) {
       if (direction[a] == 0) continue;
-      const T face = static_cast<T>(4 * brick[a] + (direction[a] > 0 ? 4 : 0));
-      exit = min_(exit, (face - origin[a]) * inverse[a]);
+      const int face = ((cell[a] >> shift) + (direction[a] > 0 ? 1 : 0)) << shift;
+      exit = min_(exit, (static_cast<T>(face) - origin[a]) * inverse[a]);
     }
     const T steps = ceil_((exit - middle) * inverse_step);
     const int room = kLattice - k;
     int count = !(steps > 1) ? 1 : steps < static_cast<T>(room) ? static_cast<int>(steps) : room;
-    for (int back = 1; count > 1 && !same_brick(k + count - 1, brick); back *= 2)
+    for (int back = 1; count > 1 && !same_cube(k + count - 1, cell, shift); back *= 2)
       count = count > back ? count - back : 1;
     return k + count;
   }
 
-  NC_HD bool same_brick(int k, const int* brick) const {
+  NC_HD bool same_cube(int k, const int* cell, int shift) const {
     T p[3];
     position(start(k) + half, p);
-    return inside(p) && brick_of(p[0]) == brick[0] && brick_of(p[1]) == brick[1] &&
-           brick_of(p[2]) == brick[2];
+    if (!inside(p)) return false;
+    const int differs = (cell_of(p[0]) ^ cell[0]) | (cell_of(p[1]) ^ cell[1]) |
+                        (cell_of(p[2]) ^ cell[2]);
+    return differs >> shift == 0;
   }
 };
 
@@ -113,7 +120,7 @@ template <class T, class Emit>
 NC_HD void march_ray(const MarchGrid<T>& grid, const T* origin, const T* direction, T near, T far,
                      T step, Emit&& emit) {
   const MarchRay<T> ray(grid, origin, direction, near, far, step);
-  const int bricks = grid.resolution / 4, last = grid.resolution - 1;
+  const int bricks = grid.resolution / 4, blocks = (bricks + 3) / 4;
   for (int k = ray.enter(); k < MarchRay<T>::kLattice;) {
     const T t = ray.start(k);
     const T middle = t + ray.half;
@@ -125,16 +132,12 @@ NC_HD void march_ray(const MarchGrid<T>& grid, const T* origin, const T* directi
       ++k;
       continue;
     }
-    int cell[3], brick[3];
-    for (int a = 0; a < 3; ++a) {
-      cell[a] = static_cast<int>(p[a]);
-      cell[a] = cell[a] < last ? cell[a] : last;
-      brick[a] = cell[a] >> 2;
-    }
+    const int cell[3] = {ray.cell_of(p[0]), ray.cell_of(p[1]), ray.cell_of(p[2])};
     const uint64_t word =
-        grid.words[(static_cast<int64_t>(brick[0]) * bricks + brick[1]) * bricks + brick[2]];
+        grid.words[(int64_t{cell[0] >> 2} * bricks + (cell[1] >> 2)) * bricks + (cell[2] >> 2)];
     if (word == 0) {
-      k = ray.leave_brick(k, middle, brick);
+      const int block = ((cell[0] >> 4) * blocks + (cell[1] >> 4)) * blocks + (cell[2] >> 4);
+      k = ray.leave_cube(k, middle, cell, grid.blocks && !grid.blocks[block] ? 4 : 2);
       continue;
     }
     const int bit = ((cell[0] & 3) * 4 + (cell[1] & 3)) * 4 + (cell[2] & 3);
