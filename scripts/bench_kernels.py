@@ -138,8 +138,8 @@ def ray_rows(device: str, generator: torch.Generator, rays: int) -> Iterator[Row
     step = 2 * math.sqrt(3) / 1024
     scene = (eye, directions, near, far, *box, words, step)
     t_starts, _, offsets = march(*scene)
-    name = f"march, {len(t_starts) / rays:.0f} samples a ray"
-    yield name, "M rays/s", rays / 1e6, lambda: march(*scene)
+    unit = f"M rays/s ({round(len(t_starts) / rays)} samples a ray)"
+    yield "march", unit, rays / 1e6, lambda: march(*scene)
     n = len(t_starts)
     density = (torch.rand(n, generator=generator) * 20).to(device).requires_grad_()
     rgb = torch.rand(n, 3, generator=generator).to(device).requires_grad_()
