@@ -1,4 +1,4 @@
-// Runs the .cu files on the CPU, compiled by g++ with -DNC_CUDA_SHIM: enough of CUDA for our kernels.
+// Runs the .cu files on the CPU, compiled by g++ with -DNC_CUDA_SHIM: as much CUDA as we use.
 //
 // Blocks run one after the other. A plain launch runs the threads of a block in a loop; a launch
 // "together" runs each as an operating-system thread, so barriers are real and the thread and

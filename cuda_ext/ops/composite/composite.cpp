@@ -1,4 +1,4 @@
-// composite on the CPU: every thread owns a range of rays; alphas of a few rays at once, in vectors.
+// composite on the CPU: a thread owns a range of rays; alphas of a few rays at once, in vectors.
 #include "composite.h"
 
 #include <algorithm>

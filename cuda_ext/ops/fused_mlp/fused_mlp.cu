@@ -1,5 +1,6 @@
-// fused_mlp on CUDA: a block takes a few points through all layers in shared memory. Each thread has
-// one point and kRows outputs at a time. Activations lie as [feature][point], one column of padding.
+// fused_mlp on CUDA: a block takes a few points through all layers in shared memory. Each thread
+// has one point and kRows outputs at a time. Activations lie as [feature][point], rows padded by
+// one.
 #include "launch.h"
 #include "portable.h"
 
@@ -37,7 +38,7 @@ struct Place {
         point(static_cast<int64_t>(blockIdx.x) * kPoints + column) {}
 };
 
-// sum[j] += sum over k of matrix[(first + j) * row + k * column] * from[k]: rows beyond `rows` stay.
+// sum[j] += sum over k of matrix[(first + j) * row + k * column] * from[k]; rows past `rows` stay.
 template <int kStride>
 __device__ inline void multiply(int rows, int first, int depth, const float* matrix, int row,
                                 int column, const float* from, float* sum) {

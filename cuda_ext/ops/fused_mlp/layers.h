@@ -22,12 +22,15 @@ void layer_forward(const Layer<T>& layer, int64_t panels, const T* from, T* to) 
     for_tiles(layer.out, [&](auto rows, int64_t first) {
       constexpr int kRows = decltype(rows)::value;
       Tile<T, kRows> tile;
+#pragma GCC unroll 12
       for (int j = 0; j < kRows; ++j) {
         const T bias = layer.bias ? layer.bias[first + j] : T(0);
         tile.sum[j][0] = tile.sum[j][1] = Vector<T>{} + bias;
       }
       tile.multiply(layer.in, layer.weight + first * layer.in, layer.in, 1, from);
+#pragma GCC unroll 12
       for (int j = 0; j < kRows; ++j)
+#pragma GCC unroll 2
         for (int h = 0; h < 2; ++h) {
           Vector<T> value = tile.sum[j][h];
           if (kRelu) value = value < T(0) ? Vector<T>{} : value;  // NaN passes
@@ -46,9 +49,12 @@ void layer_backward_input(const Layer<T>& layer, int64_t panels, const T* grad_o
     for_tiles(layer.in, [&](auto rows, int64_t first) {
       constexpr int kRows = decltype(rows)::value;
       Tile<T, kRows> tile;
+#pragma GCC unroll 12
       for (int j = 0; j < kRows; ++j) tile.sum[j][0] = tile.sum[j][1] = Vector<T>{};
       tile.multiply(layer.out, layer.weight + first, 1, layer.in, grad_out);
+#pragma GCC unroll 12
       for (int j = 0; j < kRows; ++j)
+#pragma GCC unroll 2
         for (int h = 0; h < 2; ++h) {
           const int64_t at = (first + j) * kPanel<T> + h * kLanes<T>;
           Vector<T> value = tile.sum[j][h];
@@ -76,18 +82,23 @@ void layer_backward_weight(const Layer<T>& layer, int64_t panels, const T* grad_
       constexpr int kRows = decltype(tile_rows)::value;
       Tile<T, kRows> tile;
       T* at = sums + first * kPanel<T>;
+#pragma GCC unroll 12
       for (int j = 0; j < kRows; ++j)
+#pragma GCC unroll 2
         for (int h = 0; h < 2; ++h) tile.sum[j][h] = load(at + j * kPanel<T> + h * kLanes<T>);
       for (int64_t p = 0; p < panels; ++p)
         tile.multiply(kPanel<T>, grad_out + (p * layer.out + first) * kPanel<T>, kPanel<T>, 1,
                       columns + p * kPanel<T> * kPanel<T>);
+#pragma GCC unroll 12
       for (int j = 0; j < kRows; ++j)
+#pragma GCC unroll 2
         for (int h = 0; h < 2; ++h) store(at + j * kPanel<T> + h * kLanes<T>, tile.sum[j][h]);
     });
   }
   for (int64_t o = 0; o < layer.out && grad_bias; ++o) {
     Vector<T> sum = {};
     for (int64_t p = 0; p < panels; ++p)
+#pragma GCC unroll 2
       for (int h = 0; h < 2; ++h)
         sum += load(grad_out + (p * layer.out + o) * kPanel<T> + h * kLanes<T>);
     for (int i = 0; i < kLanes<T>; ++i) grad_bias[o] += sum[i];

@@ -12,9 +12,9 @@
 namespace nc {
 namespace {
 
-constexpr int kStrip = 32;       // points whose corners are held at once; stays in L1
-// Points that a thread takes through one level after the other, forward. Many: fetching a level into
-// the cache must pay.
+constexpr int kStrip = 32;  // points whose corners are held at once; stays in L1
+// Points that a thread takes through one level after the other, forward. Many: fetching a level
+// into the cache must pay.
 constexpr int64_t kBlock = 1 << 17;
 constexpr int64_t kGrain = 512;  // points worth one thread
 
@@ -193,8 +193,9 @@ void scatter_strip(const Strip<T>& strip, int n, const T* grad, int64_t stride, 
   scatter_any(strip, n, grad, stride, entries, width);
 }
 
-// Adds to grad_table, which is zeroed first if `fresh`. A level belongs to one thread, so sums are in order of points: no atomics,
-// the same bits for any number of threads. Finest levels first: the cheap ones fill the gaps.
+// Adds to grad_table, which is zeroed first if `fresh`. A level belongs to one thread, so sums are in
+// order of points: no atomics, the same bits for any number of threads. Finest levels first: the
+// cheap ones fill the gaps.
 template <class T>
 int encode_backward(const Grid<T>& grid, bool fresh, const T* grad_features, T* grad_table,
                     int64_t threads) {

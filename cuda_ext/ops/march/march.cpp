@@ -76,9 +76,10 @@ int march(int64_t n_rays, int64_t resolution, const T* origins, const T* directi
   const auto grid = march_grid(words, static_cast<int>(resolution), low, high, occupied.data());
   const Rays<T> rays{n_rays, origins, directions, near, far};
   const int64_t blocks = (n_rays + kBlock - 1) / kBlock;
-  std::unique_ptr<Marched<T>> out(new (std::nothrow) Marched<T>);
-  bool failed = !out;
+  std::unique_ptr<Marched<T>> out;
+  bool failed = false;
   try {
+    out = std::make_unique<Marched<T>>();
     out->blocks.resize(blocks);
     out->offsets.assign(n_rays + 1, 0);
   } catch (const std::bad_alloc&) {

@@ -50,11 +50,14 @@ NC_HD void sh_basis_backward(T x, T y, T z, int degree, const T* g, T* grad) {
     const S a = S(0.5900435899266435), b = S(2.890611442640554), c = S(0.4570457994644658);
     const S d = S(0.3731763325901154);
     const T five = S(4) * zz - xx - yy, square = xx - yy;
-    gx = gx - a * (S(6) * x * y * g[9] + S(3) * square * g[15]) + b * (y * z * g[10] + x * z * g[14]) +
+    gx = gx - a * (S(6) * x * y * g[9] + S(3) * square * g[15]) +
+         b * (y * z * g[10] + x * z * g[14]) +
          c * (S(2) * x * y * g[11] - (five - S(2) * xx) * g[13]) - S(6) * d * x * z * g[12];
-    gy = gy - a * (S(3) * square * g[9] - S(6) * x * y * g[15]) + b * (x * z * g[10] - y * z * g[14]) -
+    gy = gy - a * (S(3) * square * g[9] - S(6) * x * y * g[15]) +
+         b * (x * z * g[10] - y * z * g[14]) -
          c * ((five - S(2) * yy) * g[11] - S(2) * x * y * g[13]) - S(6) * d * y * z * g[12];
-    gz = gz + b * (x * y * g[10] + S(0.5) * square * g[14]) - S(8) * c * z * (y * g[11] + x * g[13]) +
+    gz = gz + b * (x * y * g[10] + S(0.5) * square * g[14]) -
+         S(8) * c * z * (y * g[11] + x * g[13]) +
          d * (S(6) * zz - S(3) * xx - S(3) * yy) * g[12];
   }
   grad[0] = gx;
