@@ -193,9 +193,9 @@ void scatter_strip(const Strip<T>& strip, int n, const T* grad, int64_t stride, 
   scatter_any(strip, n, grad, stride, entries, width);
 }
 
-// Adds to grad_table, which is zeroed first if `fresh`. A level belongs to one thread, so sums are in
-// order of points: no atomics, the same bits for any number of threads. Finest levels first: the
-// cheap ones fill the gaps.
+// Adds to grad_table, zeroed first if `fresh`. A level belongs to one thread, so sums are in order of
+// points: no atomics, the same bits for any number of threads. Finest levels first: the cheap ones
+// fill the gaps.
 template <class T>
 int encode_backward(const Grid<T>& grid, bool fresh, const T* grad_features, T* grad_table,
                     int64_t threads) {
