@@ -21,10 +21,13 @@ COMPILER = shutil.which("g++")
 EXACT = ["-std=c++17", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi"]
 
 
-def compile_library(kind: str, to: Path, *flags: str) -> Path:
-    """The .cu files on the CPU shim (kind "shim"), or the CPU loops ("cpu"), as a library."""
+def compile_library(kind: str, to: Path, *flags: str, sources: list[Path] | None = None) -> Path:
+    """The .cu files on the CPU shim (kind "shim"), or the CPU loops ("cpu"), as a library.
+
+    `sources` replaces the files of the package.
+    """
     pattern, language = ("*/*.cu", ["-DNC_CUDA_SHIM"]) if kind == "shim" else ("**/*.cpp", [])
-    files = sorted(str(path) for path in (SOURCES / "ops").glob(pattern))
+    files = sorted(map(str, sources or (SOURCES / "ops").glob(pattern)))
     include = [f"-I{SOURCES / 'include'}", f"-I{HERE}"]
     target = to / f"{kind}.so"
     command = [COMPILER, *EXACT, *flags, *language, *include, "-fPIC", "-shared", "-pthread"]

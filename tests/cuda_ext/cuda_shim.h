@@ -2,9 +2,13 @@
 //
 // Blocks run one after the other. A plain launch runs the threads of a block in a loop; a launch
 // "together" runs each as an operating-system thread, so barriers are real and the thread and
-// address sanitizers see what the kernel does. Not covered: warps, memory spaces, launch limits.
+// address sanitizers see what the kernel does. A barrier in a plain launch aborts; one that not
+// every thread of a block reaches hangs. Not covered: warps, static __shared__ (does not compile),
+// memory spaces, registers.
 #pragma once
 
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <thread>
 #include <vector>
@@ -23,16 +27,28 @@ inline thread_local ShimIndex threadIdx;
 inline ShimIndex blockIdx, blockDim, gridDim;
 inline pthread_barrier_t shim_barrier;
 inline float* shim_shared = nullptr;
+inline bool shim_together = false;
 
 typedef void* cudaStream_t;
-enum cudaError_t { cudaSuccess = 0 };
-inline cudaError_t cudaGetLastError() { return cudaSuccess; }
+enum cudaError_t { cudaSuccess = 0, cudaErrorInvalidConfiguration = 9 };
+inline cudaError_t shim_error = cudaSuccess;
+inline cudaError_t cudaGetLastError() {
+  const cudaError_t error = shim_error;
+  shim_error = cudaSuccess;
+  return error;
+}
 inline cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaStream_t) {
   std::memset(memory, value, bytes);
   return cudaSuccess;
 }
 
-inline void __syncthreads() { pthread_barrier_wait(&shim_barrier); }
+inline void __syncthreads() {
+  if (!shim_together) {
+    std::fputs("cuda_shim: __syncthreads in a launch without NC_LAUNCH_TOGETHER\n", stderr);
+    std::abort();
+  }
+  pthread_barrier_wait(&shim_barrier);
+}
 
 inline float atomicAdd(float* address, float value) {
   float old;
@@ -45,6 +61,12 @@ inline float atomicAdd(float* address, float value) {
 
 template <class Kernel>
 void shim_blocks(unsigned grid, unsigned block, bool together, size_t shared, Kernel&& kernel) {
+  // What every GPU refuses, and more shared memory than one gives without being asked.
+  if (grid < 1 || grid > 0x7fffffff || block < 1 || block > 1024 || shared > 48 * 1024) {
+    shim_error = cudaErrorInvalidConfiguration;
+    return;
+  }
+  shim_together = together;
   gridDim.x = grid;
   blockDim.x = block;
   for (blockIdx.x = 0; blockIdx.x < grid; ++blockIdx.x) {

@@ -12,7 +12,7 @@ import pytest
 
 from nerfconvert.kernels import KERNELS
 
-from .compiled import COMPILER, compile_library
+from .compiled import COMPILER, SOURCES, compile_library
 
 ROOT = Path(__file__).resolve().parents[2]
 SANITIZE = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
@@ -39,6 +39,20 @@ def sanitizer_runtime() -> str | None:
     return path if Path(path).is_absolute() else None
 
 
+def exercise(kind: str, library: Path, runtime: str, *names: str) -> subprocess.CompletedProcess:
+    """The examples of the kernels through `library` in a Python that the sanitizer watches."""
+    environment = {
+        **os.environ,
+        "LD_PRELOAD": runtime,
+        "ASAN_OPTIONS": "detect_leaks=0",
+        "PYTHONPATH": str(ROOT),
+    }
+    command = [sys.executable, "-c", EXERCISE, kind, str(library), *names]
+    return subprocess.run(
+        command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
 @pytest.mark.parametrize("kind", ["cpu", "shim"])
 def test_no_sanitizer_complains(kind, tmp_path):
     runtime = sanitizer_runtime()
@@ -46,15 +60,23 @@ def test_no_sanitizer_complains(kind, tmp_path):
         pytest.skip("no g++ with an address sanitizer")
     vectors = ["-mavx2", "-mfma"] if platform.machine() == "x86_64" and kind == "cpu" else []
     library = compile_library(kind, tmp_path, *SANITIZE, *vectors)
-    environment = {
-        **os.environ,
-        "LD_PRELOAD": runtime,
-        "ASAN_OPTIONS": "detect_leaks=0",
-        "PYTHONPATH": str(ROOT),
-    }
-    command = [sys.executable, "-c", EXERCISE, kind, str(library), *KERNELS]
-    done = subprocess.run(
-        command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = exercise(kind, library, runtime, *KERNELS)
     assert done.returncode == 0, done.stderr[-4000:]
     assert done.stdout.split()[1::2] == list(KERNELS)
+
+
+def test_sanitizer_finds_a_planted_write_out_of_bounds(tmp_path):
+    """One direction too many: the check above can fail."""
+    runtime = sanitizer_runtime()
+    if runtime is None:
+        pytest.skip("no g++ with an address sanitizer")
+    ops = SOURCES / "ops" / "spherical_harmonics"
+    right = (ops / "spherical_harmonics.cu").read_text()
+    broken = tmp_path / "spherical_harmonics.cu"
+    broken.write_text(right.replace("i < points", "i <= points"))
+    assert right.count("i < points") == 2
+    library = compile_library("shim", tmp_path, *SANITIZE, f"-I{ops}", sources=[broken])
+    done = exercise("shim", library, runtime, "spherical_harmonics")
+    assert done.returncode != 0
+    assert "heap-buffer-overflow" in done.stderr
+    assert "sh_forward" in done.stderr
