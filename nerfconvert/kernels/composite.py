@@ -9,6 +9,8 @@ from . import backend
 from .arguments import check_float, check_integer, check_like, check_shape
 from .kernel import Kernel
 
+SATURATED = 800.0  # optical depth beyond which exp(-x) is 0 even in float64
+
 
 def composite(
     density: Tensor,  # [S] >= 0, 1 / world unit
@@ -49,7 +51,8 @@ def composite_reference(
     rays = len(offsets) - 1
     counts = offsets[1:] - offsets[:-1]
     ray_indices = torch.repeat_interleave(torch.arange(rays, device=offsets.device), counts)
-    optical = density.double() * deltas.double()
+    # Without the limit one opaque sample takes the digits of all later rays, infinity their values.
+    optical = (density.double() * deltas.double()).clamp_max(SATURATED)
     before = torch.cat([optical.new_zeros(1), optical.cumsum(0)])
     depth_before = before[:-1] - before[offsets[:-1]][ray_indices]
     weights = torch.exp(-depth_before) * -torch.expm1(-optical)

@@ -21,7 +21,8 @@ def fused_mlp(inputs: Tensor, weights: list[Tensor], biases: list[Tensor] | None
     """Outputs [N, O] of inputs [N, I]: ReLU between the layers, none after the last.
 
     `weights` are [out, in] as torch.nn.Linear stores them, `biases` [out] each or None for
-    none at all. Any sizes compute; widths beyond 256 or more than 10 layers run the reference.
+    none at all. Any sizes compute; widths of 0 or beyond 256, or more than 10 layers, run the
+    reference.
     Gradients reach inputs, weights and biases.
     """
     check_float("inputs", inputs)
@@ -38,8 +39,8 @@ def fused_mlp(inputs: Tensor, weights: list[Tensor], biases: list[Tensor] | None
     for layer, bias in enumerate(biases or []):
         check_shape(f"biases[{layer}]", bias, weights[layer].shape[0])
         check_like(f"biases[{layer}]", bias, "inputs", inputs)
-    widest = max(inputs.shape[1], *(weight.shape[0] for weight in weights))
-    fits = widest <= MAX_WIDTH and len(weights) <= MAX_LAYERS
+    widths = [inputs.shape[1], *(weight.shape[0] for weight in weights)]
+    fits = 0 < min(widths) and max(widths) <= MAX_WIDTH and len(weights) <= MAX_LAYERS
     if not (fits and backend.is_native("fused_mlp", inputs)):
         return fused_mlp_reference(inputs, weights, biases)
     parameters = list(weights), list(biases or [])

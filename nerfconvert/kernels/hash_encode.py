@@ -14,6 +14,7 @@ from .arguments import check_float, check_integer, check_like, check_shape
 from .kernel import Kernel
 
 PRIMES = (1, 2654435761, 805459861)  # Teschner et al. 2003, as used by Müller et al. 2022
+MAX_INDEX = 1 << 30  # the compiled loops count cells and entries in 32 bits
 
 
 def level_layout(
@@ -54,7 +55,7 @@ def level_layout_from_scale(
 
 
 def hash_encode(
-    unit: Tensor,  # [N, 3] in [0, 1]; clamped
+    unit: Tensor,  # [N, 3] in [0, 1]; clamped, NaN counts as 0
     table: Tensor,  # [E, F]
     offsets: Tensor,  # [L + 1] int64, first entry of each level
     resolutions: Tensor,  # [L] int64
@@ -96,7 +97,7 @@ def hash_encode_reference(
     unit: Tensor, table: Tensor, offsets: Tensor, resolutions: Tensor, scales: Tensor
 ) -> Tensor:
     """`hash_encode` in plain torch."""
-    unit = unit.detach().clamp(0, 1)
+    unit = unit.detach().nan_to_num(0.0).clamp(0, 1)
     bounds = offsets.tolist()
     levels = zip(bounds[:-1], bounds[1:], resolutions.tolist(), scales.tolist())
     features = [_level_reference(unit, table[a:b], size, scale) for a, b, size, scale in levels]
@@ -180,12 +181,21 @@ def _check_layout(offsets: Tensor, resolutions: Tensor, scales: Tensor, entries:
     if offsets.device.type != "cpu":
         return
     bounds = offsets.tolist()
-    for size, scale in zip(resolutions.tolist(), scales.tolist()):
-        if not (size >= 2 and -0.5 <= scale < size + 0.5):
-            raise ValueError(f"scales must be below resolutions + 0.5, got {scale} and {size}")
-    ascending = all(a < b for a, b in itertools.pairwise(bounds))
-    if bounds[0] != 0 or bounds[-1] != entries or not ascending:
+    counts = [b - a for a, b in itertools.pairwise(bounds)]
+    if bounds[0] != 0 or bounds[-1] != entries or min(counts, default=1) < 1:
         raise ValueError(f"offsets must ascend from 0 to {entries} (table rows), got {bounds}")
+    for size, scale, rows in zip(resolutions.tolist(), scales.tolist(), counts):
+        in_range = 1 <= size <= MAX_INDEX and -0.5 <= scale <= MAX_INDEX and rows <= MAX_INDEX
+        if not in_range or _leaves_dense_level(size, scale, rows):
+            raise ValueError(
+                f"scales must fit resolutions, got {scale} with {size} and {rows} entries"
+            )
+
+
+def _leaves_dense_level(size: int, scale: float, rows: int) -> bool:
+    """Would the corner of x = y = z = 1 still lie outside after wrapping once, as compiled?"""
+    corner = math.floor(np.float32(scale) + np.float32(0.5)) + 1
+    return size**3 <= rows and corner * (1 + size + size**2) >= 2 * rows
 
 
 def _setup_context(ctx, inputs, output):

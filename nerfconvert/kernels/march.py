@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import math
 
 import torch
 from torch import Tensor
@@ -40,8 +39,9 @@ def march(
         check_like(name, tensor, "origins", origins)
     check_integer("words", words, origins)
     grid_resolution(words)
-    if not (step > 0 and math.isfinite(step)):
-        raise ValueError(f"step must be positive and finite, got {step}")
+    limits = torch.finfo(origins.dtype)
+    if not limits.tiny <= step <= limits.max:
+        raise ValueError(f"step must be positive and finite in {origins.dtype}, got {step}")
     arguments = (origins, directions, near, far, low, high, words, float(step))
     if backend.is_native("march", origins):
         return torch.ops.nerfconvert.march(*arguments)

@@ -87,6 +87,21 @@ def test_opaque_sample_hides_the_rest(backend):
     assert float(rgb.grad[2].abs().max()) == 0.0
 
 
+@pytest.mark.parametrize("density", [1e9, 1e20, math.inf])
+def test_opaque_ray_does_not_reach_the_next(backend, density):
+    """Rays are apart: the reference sums over all of them and must not lose the later ones."""
+    densities = torch.tensor([density, 1.0, 1.0], requires_grad=True)
+    ones = torch.ones(3)
+    offsets = torch.tensor([0, 1, 3])
+    color, opacity, _, weights = composite(densities, torch.ones(3, 3), ones, ones, offsets)
+    assert opacity.tolist() == pytest.approx([1.0, -math.expm1(-2.0)], abs=1e-6)
+    assert color[1].tolist() == pytest.approx([-math.expm1(-2.0)] * 3, abs=1e-6)
+    alpha = -math.expm1(-1.0)
+    assert weights.tolist() == pytest.approx([1.0, alpha, math.exp(-1.0) * alpha], abs=1e-6)
+    opacity.sum().backward()
+    assert densities.grad.tolist() == pytest.approx([0.0, *[math.exp(-2.0)] * 2], abs=1e-6)
+
+
 def test_only_weights_carry_gradient(backend):
     arguments = constant_medium(9, 2.0, 1.0)
     density = arguments[0].requires_grad_()

@@ -122,6 +122,13 @@ def test_not_a_number_passes(backend):
     assert int(out.isnan().any(-1).sum()) == 1
 
 
+@pytest.mark.parametrize("widths", [(0, 0), (3, 0), (0, 5), (4, 0, 2)])
+def test_empty_layers(backend, widths):
+    weights, biases = network(widths)
+    out = fused_mlp(torch.zeros(6, widths[0], dtype=torch.float64), weights, biases)
+    assert torch.equal(out, biases[-1].expand(6, -1))
+
+
 def test_wide_networks_run_the_reference():
     weights, biases = network((4, 300, 2))
     inputs = torch.randn(6, 4, dtype=torch.float64)

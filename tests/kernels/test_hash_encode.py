@@ -141,14 +141,65 @@ def test_wrong_arguments(change, message):
 
 @pytest.mark.parametrize(
     ("offsets", "resolution", "scale"),
-    [(63, 4, 3.0), (64, 4, 9.0), (64, 0, 0.0), (64, 4, math.nan)],
+    [
+        (63, 4, 3.0),
+        (64, 4, 9.0),
+        (64, 0, 0.0),
+        (64, 4, math.nan),
+        (64, 4, -0.6),
+        (64, 1 << 40, 1e12),
+        (64, 4, math.inf),
+    ],
 )
 def test_layout_that_would_leave_the_table(backend, offsets, resolution, scale):
     if backend == "reference":
         pytest.skip("indexing a tensor checks itself")
     layout = torch.tensor([0, offsets]), torch.tensor([resolution]), torch.tensor([scale])
-    with pytest.raises(ValueError, match=r"offsets must ascend|scales must be below"):
+    with pytest.raises(ValueError, match=r"offsets must ascend|scales must fit"):
         hash_encode(torch.rand(5, 3), torch.zeros(64, 2), *layout)
+
+
+@pytest.mark.parametrize(
+    ("resolution", "entries", "scale", "fits"),
+    # The vertex at x = y = z = 1 is v (1 + r + r^2) with v = floor(scale + 0.5) + 1. It wraps once.
+    [
+        (2, 8, 1.49, True),
+        (2, 8, 1.5, False),
+        (2, 11, 1.5, True),
+        (1, 1, 0.0, False),
+        (1, 8, 0.0, True),
+    ],
+)
+def test_a_dense_level_wraps_once(backend, resolution, entries, scale, fits):
+    layout = torch.tensor([0, entries]), torch.tensor([resolution]), torch.tensor([scale])
+    table = torch.arange(1.0, entries + 1)[:, None].double()
+    corner = torch.ones(1, 3, dtype=torch.float64)
+    if backend == "native" and not fits:
+        with pytest.raises(ValueError, match="scales must fit"):
+            hash_encode(corner, table, *layout)
+        return
+    want = encode_one([1.0] * 3, table, 0, entries, resolution, float(layout[2]))
+    assert hash_encode(corner, table, *layout)[0].tolist() == pytest.approx(want, abs=1e-12)
+
+
+def test_coarsest_level_of_one_cell(backend):
+    """base_resolution 1: a single cell, scale 0, every point halfway between its corners."""
+    layout = level_layout(2, 1, 4, 9)
+    assert layout[1].tolist() == [1, 4]
+    table = torch.randn(int(layout[0][-1]), 2, dtype=torch.float64)
+    got = hash_encode(torch.rand(9, 3, dtype=torch.float64), table, *layout)
+    want = encode_one([0.3] * 3, table, 0, 8, 1, 0.0)
+    torch.testing.assert_close(got[:, :2], torch.tensor([want] * 9, dtype=torch.float64))
+
+
+def test_not_a_number_counts_as_zero(backend):
+    layout = level_layout(3, 4, 16, 8)
+    table = torch.randn(int(layout[0][-1]), 2, requires_grad=True)
+    bad = torch.tensor([[math.nan, 0.5, 0.2], [math.inf, -math.inf, 1e38]])
+    good = torch.tensor([[0.0, 0.5, 0.2], [1.0, 0.0, 1.0]])
+    got, want = hash_encode(bad, table, *layout), hash_encode(good, table, *layout)
+    assert torch.equal(got, want)
+    assert torch.equal(*(torch.autograd.grad(x.sum(), table)[0] for x in (got, want)))
 
 
 def test_layout_arguments():

@@ -83,7 +83,7 @@ struct MarchRay {
     }
     const T steps = ceil_((t - (near + half)) * inverse_step);
     if (!(steps < T(kLattice))) return kLattice;
-    int k = static_cast<int>(steps);
+    int k = steps > 0 ? static_cast<int>(steps) : 0;  // below 0 only where some axis is NaN
     for (int back = 1; k > 0 && !before_box(k - 1); back *= 2) k = k > back ? k - back : 0;
     return k;
   }
