@@ -31,8 +31,8 @@ def march(
     bricks never moves a sample. No gradients.
     """
     check_float("origins", origins)
-    rays = len(origins)
     check_shape("origins", origins, "R", 3)
+    rays = len(origins)
     shapes = {"directions": (rays, 3), "near": (rays,), "far": (rays,), "low": (3,), "high": (3,)}
     for (name, shape), tensor in zip(shapes.items(), (directions, near, far, low, high)):
         check_shape(name, tensor, *shape)

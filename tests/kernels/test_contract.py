@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import logging
+import inspect
+import re
 
 import pytest
 import torch
@@ -193,52 +194,46 @@ def test_levels_agree(kernel, level, monkeypatch):
         assert_same(other, best, torch.float32)
 
 
-def test_wrong_dtype_is_named(kernel):
-    arguments = example(kernel, CPU, torch.float32)
-    arguments[0] = arguments[0].half()
-    with pytest.raises(ValueError, match=r"must be float32 or float64, got torch\.float16"):
-        kernel.fast(*arguments)
+def tensor_places(kernel) -> list[tuple[int, int | None, str]]:
+    """Where `example` holds tensors: argument, place in its list, and the name in messages."""
+    names = list(inspect.signature(kernel.fast).parameters)
+    places = []
+    for i, (name, value) in enumerate(zip(names, example(kernel, CPU, torch.float32))):
+        if isinstance(value, torch.Tensor):
+            places.append((i, None, name))
+        elif isinstance(value, list):
+            places += [(i, j, f"{name}[{j}]") for j in range(len(value))]
+    return places
 
 
-def test_wrong_shape_is_named(kernel):
-    arguments = example(kernel, CPU, torch.float32)
-    arguments[0] = arguments[0][None]
-    with pytest.raises(ValueError, match=r"must be \[.*\], got \[1, "):
-        kernel.fast(*arguments)
+BREAKAGES = {
+    "half precision": lambda x: x.half(),
+    "32-bit integers": lambda x: x.int(),
+    "one dimension more": lambda x: x[None],
+    "a scalar": lambda x: x.sum(),
+    "one row more": lambda x: torch.cat([x, x[:1]]),
+    "another device": lambda x: x.to("meta"),
+}
+# Free sizes, which a further row does not break, and the tensors that set the device.
+FREE = {"unit", "table", "directions", "inputs", "offsets"}
+FIRST = {"origins", "density", "unit", "directions", "inputs"}
 
 
-class TestBackendChoice:
-    def missing(self, monkeypatch):
-        monkeypatch.setattr(backend, "load_library", lambda device: None)
-        backend._warn_once.cache_clear()
-        return KERNELS["spherical_harmonics"].fast, torch.tensor([[0.0, 0.0, 1.0]])
-
-    def test_native_demanded_and_missing(self, monkeypatch):
-        fast, up = self.missing(monkeypatch)
-        with use_backend("native"), pytest.raises(BackendError, match=r"spherical_harmonics.*cpu"):
-            fast(up, 1)
-
-    def test_environment_demands_native(self, monkeypatch):
-        fast, up = self.missing(monkeypatch)
-        monkeypatch.setenv("NERFCONVERT_REQUIRE_NATIVE", "1")
-        with pytest.raises(BackendError):
-            fast(up, 1)
-        with use_backend("reference"):
-            fast(up, 1)
-
-    def test_falls_back_with_one_warning(self, monkeypatch, caplog):
-        fast, up = self.missing(monkeypatch)
-        monkeypatch.delenv("NERFCONVERT_REQUIRE_NATIVE", raising=False)
-        with caplog.at_level(logging.WARNING):
-            assert fast(up, 1).shape == (1, 1)
-            fast(up, 2)
-        assert len([r for r in caplog.records if "reference" in r.message]) == 1
-
-    def test_unknown_backend(self):
-        with pytest.raises(ValueError, match="'fast'"), use_backend("fast"):
-            pass
-
-    def test_info_is_plain(self):
-        info = backend.backend_info()
-        assert info["threads"] == torch.get_num_threads()
-        assert all(v is None or isinstance(v, (str, int, bool)) for v in info.values())
+@pytest.mark.parametrize("breakage", BREAKAGES)
+@pytest.mark.parametrize("backend_name", ["native", "reference"])
+def test_every_wrong_tensor_is_named(kernel, breakage, backend_name):
+    for i, j, name in tensor_places(kernel):
+        if (breakage == "one row more" and name in FREE) or (
+            breakage == "another device" and name in FIRST
+        ):
+            continue
+        arguments = example(kernel, CPU, torch.float32)
+        if j is None:
+            arguments[i] = BREAKAGES[breakage](arguments[i])
+        else:
+            arguments[i][j] = BREAKAGES[breakage](arguments[i][j])
+        with use_backend(backend_name), pytest.raises(ValueError) as caught:
+            kernel.fast(*arguments)
+        assert re.search(r"must be .*, got ", str(caught.value)), name
+        if breakage != "one row more":  # two tensors then disagree: either may be named
+            assert str(caught.value).startswith(name)

@@ -9,7 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nerfconvert.kernels.backend import use_backend
+from nerfconvert.formats import load
+from nerfconvert.kernels.backend import load_library, use_backend
 from nerfconvert.kernels.march import march, march_reference
 from nerfconvert.volume import OccupancyGrid
 
@@ -41,27 +42,87 @@ def dense_scan(origin, direction, near, far, dense, step) -> list[float]:
     return kept
 
 
-def test_against_dense_scan(backend):
-    generator = torch.Generator().manual_seed(3)
-    dense = torch.rand(16, 16, 16, generator=generator) < 0.15
-    dense &= (
-        (torch.rand(4, 4, 4, generator=generator) < 0.5)
-        .repeat_interleave(4, 0)
-        .repeat_interleave(4, 1)
-        .repeat_interleave(4, 2)
-    )
-    origins = (torch.rand(60, 3, generator=generator, dtype=torch.float64) - 0.5) * 6
-    aim = torch.rand(60, 3, generator=generator, dtype=torch.float64) * 2 - 1
+def clumps(resolution: int, generator: torch.Generator) -> torch.Tensor:
+    """A grid whose cells fill 30 % of a third of its bricks, and leave most blocks empty."""
+    bricks, blocks = resolution // 4, (resolution + 15) // 16
+    dense = torch.rand(3 * (resolution,), generator=generator) < 0.3
+    for size, n, part in ((4, bricks, 0.35 if bricks > 1 else 1), (16, blocks, 0.6)):
+        coarse = torch.rand(3 * (n,), generator=generator) < (part if n > 1 else 1)
+        for axis in range(3):
+            coarse = coarse.repeat_interleave(size, axis)
+        dense &= coarse[:resolution, :resolution, :resolution]
+    return dense
+
+
+def rays_of_all_kinds(generator: torch.Generator) -> tuple[torch.Tensor, ...]:
+    """Origins, directions, near and far of 60 rays: 10 of each of six kinds, float64."""
+    draw = torch.rand(3, 60, 3, generator=generator, dtype=torch.float64) * 2 - 1
+    origins, aim = draw[0] * 3, draw[1]
+    origins[:20] /= 3  # 0-9 start inside, 10-19 inside and parallel to an axis
     directions = torch.nn.functional.normalize(aim - origins, dim=-1)
+    axes = torch.eye(3, dtype=torch.float64)[torch.arange(20) % 3]
+    directions[10:30] = axes * draw[2, 10:30, :1].sign()
+    origins[20:30] = draw[0, 20:30] - 2 * directions[20:30]  # outside, parallel to an axis
+    directions[30:40] *= -1  # look away
     near, far = origins.new_full((60,), 0.1), origins.new_full((60,), 5.0)
+    far[40:50] = near[40:50] + torch.tensor([0.0, -1.0, 0.02, 0.5, 1.0] * 2)  # short or empty
+    return origins, directions, near, far
+
+
+@pytest.mark.parametrize("resolution", [4, 20, 32, 128])
+def test_against_dense_scan(backend, resolution):
+    generator = torch.Generator().manual_seed(3)
+    dense = clumps(resolution, generator)
+    origins, directions, near, far = rays_of_all_kinds(generator)
     box = [corner.double() for corner in BOX]
     t, rays, offsets = march(origins, directions, near, far, *box, grid_of(dense), 0.037)
-    assert offsets[-1] == len(t) > 200
+    assert offsets[-1] == len(t) > 50
+    assert len(rays.unique()) > 15
     for i in range(60):
-        want = dense_scan(origins[i].tolist(), directions[i].tolist(), 0.1, 5.0, dense, 0.037)
+        limits = float(near[i]), float(far[i])
+        want = dense_scan(origins[i].tolist(), directions[i].tolist(), *limits, dense, 0.037)
         mine = slice(int(offsets[i]), int(offsets[i + 1]))
         assert t[mine].tolist() == pytest.approx(want, abs=1e-12)
         assert bool((rays[mine] == i).all())
+
+
+@pytest.mark.parametrize("resolution", [4, 32, 128])
+@pytest.mark.parametrize("corner", [0, 1])
+def test_one_occupied_cell(backend, resolution, corner):
+    """The first or last cell of the grid, crossed through its middle along each axis in turn."""
+    dense = torch.zeros(3 * (resolution,), dtype=torch.bool)
+    dense[(corner * (resolution - 1),) * 3] = True
+    size = 2 / resolution
+    middle = (1 - size / 2) * (1 if corner else -1)
+    for axis in range(3):
+        for sign in (1.0, -1.0):
+            origin, direction = [middle] * 3, [0.0] * 3
+            origin[axis], direction[axis] = middle - 3 * sign, sign
+            t, *_ = one_ray(origin, direction, grid_of(dense), size / 8)
+            assert len(t) == 8
+            assert float(t[0]) == pytest.approx(3 - size / 2, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["ppng_1", "ppng_2"])
+def test_grid_of_a_trained_field(shared, name):
+    """A 128^3 grid, 3 % full: the reference against the scan, compiled loops bit for bit."""
+    field = load(shared / "checkpoints" / "ppng" / "lego" / f"{name}.ppng")
+    words, dense = field.occupancy.words, field.occupancy.dense()
+    assert dense.shape == (128, 128, 128)
+    generator = torch.Generator().manual_seed(1)
+    origins, directions, near, far = (x.float() for x in rays_of_all_kinds(generator))
+    arguments = origins, directions, near, far, *BOX, words, 2 * math.sqrt(3) / 1024
+    t, _, offsets = march_reference(*arguments)
+    assert len(t) > 500
+    with use_backend("native" if load_library("cpu") else "reference"):
+        for got, want in zip(march(*arguments), (t, _, offsets), strict=True):
+            assert torch.equal(got, want)
+    counts = []
+    for ray in range(60):
+        single = (origins[ray].tolist(), directions[ray].tolist(), float(near[ray]))
+        counts.append(len(dense_scan(*single, float(far[ray]), dense, arguments[-1])))
+    # In float32 a midpoint may lie on the other side of a cell's face: a few in a thousand.
+    assert (offsets.diff() - torch.tensor(counts)).abs().sum() <= 0.005 * len(t)
 
 
 def test_full_grid_closed_form(backend):
@@ -114,6 +175,19 @@ def test_infinite_directions_end():
         far = torch.full((2,), math.inf)
         t, *_ = march(origins, directions, torch.zeros(2), far, *BOX, words, 0.1)
         assert len(t) == 0
+
+
+@pytest.mark.parametrize("step", [0.1, 1e-9])
+def test_not_a_number_on_one_axis(backend, step):
+    """The ray has no samples and ends at once, however long its way to the box would be."""
+    words = grid_of(torch.ones(8, 8, 8, dtype=torch.bool))
+    nan = math.nan
+    directions = torch.tensor([[nan, 1.0, 0.0], [0.0, nan, 1.0], [1.0, 0.0, nan], [nan, nan, nan]])
+    origins = torch.tensor([[0.0, 0.5, 0.0]] * 4 + [[nan, 0.0, 0.0], [0.0, math.inf, 0.0]])
+    directions = torch.cat([directions, torch.tensor([[0.0, 1.0, 0.0]] * 2)])
+    zeros = torch.zeros(6)
+    _, _, offsets = march(origins, directions, zeros, zeros + 5, *BOX, words, step)
+    assert offsets.tolist() == [0] * 7
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
