@@ -216,6 +216,22 @@ def test_native_is_bit_equal_to_reference(seed, step, fill, bricks):
         assert torch.equal(got, want)
 
 
+def test_far_away_rays_lose_no_sample():
+    """At distance 300 a step of 1e-4 is three roundings of t: the way into the box overshoots."""
+    generator = torch.Generator().manual_seed(0)
+    directions = torch.nn.functional.normalize(torch.randn(200, 3, generator=generator), dim=-1)
+    origins = (torch.rand(200, 3, generator=generator) - 0.5) * 0.3 - 300 * directions
+    near = torch.rand(200, generator=generator) * 0.1
+    box = [corner * 0.37 for corner in BOX]
+    words = grid_of(torch.ones(8, 8, 8, dtype=torch.bool))
+    arguments = origins, directions, near, near + 299.8, *box, words, 1e-4
+    with use_backend("native"):
+        fast = march(*arguments)
+    assert len(fast[0]) > 100_000
+    for got, want in zip(fast, march_reference(*arguments), strict=True):
+        assert torch.equal(got, want)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
