@@ -65,6 +65,7 @@ def test_against_loop(backend):
         assert got == pytest.approx(want, abs=2e-6)
 
 
+@pytest.mark.usefixtures("compiled")
 def test_thin_segments_keep_their_digits():
     """alpha of optical depth 1e-6 to a part in a million, which 1 - exp loses in float32."""
     with use_backend("native"):
@@ -113,6 +114,7 @@ def test_only_weights_carry_gradient(backend):
     assert grad[5:].abs().max() < 1e-15
 
 
+@pytest.mark.usefixtures("compiled")
 def test_offsets_that_lie():
     density, rgb, t, deltas, _ = constant_medium(5, 1.0, 1.0)
     for offsets in ([0, 6], [1, 5], [0, 4, 3, 5], [0, 4]):

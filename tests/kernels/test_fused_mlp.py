@@ -57,6 +57,7 @@ WIDTHS = [
 ]
 
 
+@pytest.mark.usefixtures("compiled")
 @pytest.mark.parametrize("widths", WIDTHS, ids=str)
 @pytest.mark.parametrize("points", [1, 33, 700])
 @pytest.mark.parametrize("bias", [True, False])
@@ -84,6 +85,7 @@ def test_odd_sizes(widths, points, bias, dtype):
             assert float((error > 1e-5).float().mean()) < 0.01
 
 
+@pytest.mark.usefixtures("compiled")
 def test_backward_is_deterministic():
     weights, biases = network((32, 64, 64, 16), torch.float32)
     inputs, cotangent = torch.randn(5000, 32), torch.randn(5000, 16)
@@ -105,6 +107,7 @@ def test_input_gradient_only(backend):
     torch.testing.assert_close(got, want)
 
 
+@pytest.mark.usefixtures("compiled")
 def test_nothing_is_kept_without_gradients():
     weights, biases = network((8, 16, 4))
     with use_backend("native"):

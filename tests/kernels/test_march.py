@@ -167,6 +167,7 @@ def test_misses_and_looking_away(backend):
         assert len(one_ray(origin, direction, words, 0.1)[0]) == 0
 
 
+@pytest.mark.usefixtures("compiled")
 def test_infinite_directions_end():
     with use_backend("native"):
         words = grid_of(torch.zeros(4, 4, 4, dtype=torch.bool))
@@ -190,6 +191,7 @@ def test_not_a_number_on_one_axis(backend, step):
     assert offsets.tolist() == [0] * 7
 
 
+@pytest.mark.usefixtures("compiled")
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(
     seed=st.integers(0, 10**6),
@@ -216,6 +218,7 @@ def test_native_is_bit_equal_to_reference(seed, step, fill, bricks):
         assert torch.equal(got, want)
 
 
+@pytest.mark.usefixtures("compiled")
 def test_far_away_rays_lose_no_sample():
     """At distance 300 a step of 1e-4 is three roundings of t: the way into the box overshoots."""
     generator = torch.Generator().manual_seed(0)
