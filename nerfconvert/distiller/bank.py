@@ -28,7 +28,6 @@ class RayBank:
     seed: int
     memory_mb: int
     made: int = 0  # chunks ever made
-    rays_asked: int = 0
     seconds: float = 0.0  # spent on the teacher
     lessons: list[Lesson] = field(default_factory=list)
     _bytes: int = 0
@@ -38,7 +37,6 @@ class RayBank:
         start = time.monotonic()
         lesson = self._chunk(self.made)
         self.made += 1
-        self.rays_asked += CHUNK_RAYS
         if len(lesson):
             self.lessons.append(lesson)
             self._bytes += lesson.bytes()

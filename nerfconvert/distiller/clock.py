@@ -8,11 +8,11 @@ from .config import DistillConfig
 
 
 class Clock:
-    """Counts work on the student; `config` gives the budget, `spent` seconds of earlier runs."""
+    """Counts work on the student; `config` gives the budget."""
 
-    def __init__(self, config: DistillConfig, spent: float = 0.0):
+    def __init__(self, config: DistillConfig):
         self.config = config
-        self._start = time.monotonic() - spent
+        self._start = time.monotonic()
         self._paused_at: float | None = None
 
     @property
@@ -26,6 +26,10 @@ class Clock:
         if self.config.steps is not None:
             return min(1.0, step / self.config.steps)
         return min(1.0, self.seconds / self.config.seconds)
+
+    def go_on_from(self, spent: float) -> None:
+        """Counts on from the `spent` seconds of an earlier run."""
+        self._start = time.monotonic() - spent
 
     def pause(self) -> None:
         self._paused_at = time.monotonic()

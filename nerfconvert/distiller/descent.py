@@ -18,7 +18,7 @@ from .clock import Clock
 from .config import DistillConfig
 from .optimizers import Optimizers
 from .progress import Distilled, Progress, StageRecord
-from .state import save_state
+from .state import load_state, save_state
 
 REPORT_EVERY = 0.25  # seconds between progress reports
 SAVE_EVERY = 30.0  # seconds between saved states
@@ -73,7 +73,7 @@ class Descent:
     config: DistillConfig
     hooks: Hooks
     state_path: Path | None
-    fingerprint: dict
+    fingerprint: dict  # of the task; a state with another one is refused
     clock: Clock
     rate: float = 1.0  # factor on all learning rates
     optimizers: Optimizers = field(init=False)
@@ -89,6 +89,13 @@ class Descent:
     _stage_start: tuple[int, float] = (0, 0.0)
 
     def __post_init__(self):
+        self.fingerprint = {
+            "steps": self.config.steps,
+            "seed": self.config.seed,
+            "student": self.student.architecture,
+            "parameters": self.student.parameter_count,
+            **self.fingerprint,
+        }
         self.optimizers = Optimizers(self.student.parameter_groups())
         self.generator = torch.Generator().manual_seed(self.config.seed)
         self._reported = self._saved = time.monotonic()
@@ -191,8 +198,11 @@ class Descent:
         )
         self._saved = time.monotonic()
 
-    def restore(self, state: dict, stages: list[Stage]) -> None:
-        """Goes on from a state that `save` wrote."""
+    def resume(self, stages: list[Stage]) -> bool:
+        """Goes on from what `save` wrote; False where there is nothing. Raises FormatError."""
+        if self.state_path is None or not self.state_path.exists():
+            return False
+        state = load_state(self.state_path, self.fingerprint)
         self.student.load_state_dict(state["student"])
         self.optimizers.load_state_dict(state["optimizers"])
         self.generator.set_state(state["generator"])
@@ -202,8 +212,9 @@ class Descent:
         self._stage_start = tuple(state["stage_start"])
         for stage, saved in zip(stages, state["stages"]):
             stage.restore(saved)
-        self.clock = Clock(self.config, state["seconds"])
+        self.clock.go_on_from(state["seconds"])
         self._pending = [c for c in self._pending if c > state["seconds"]]
+        return True
 
 
 def schedule(step: int, fraction: float) -> float:

@@ -19,7 +19,6 @@ from .descent import Descent, Hooks, StepLoss
 from .losses import ray_color_loss
 from .progress import Distilled
 from .stages import batch_samples
-from .state import load_state
 
 COARSE_STEPS = 128  # samples along the box diagonal until the occupancy is known
 FINE_STEPS = 512
@@ -123,14 +122,7 @@ def fit_images(
     Occupancy is learned on the way, as in instant-ngp. Raises DivergedError on NaN.
     """
     clock = Clock(config)
-    fingerprint = {
-        "kind": "images",
-        "steps": config.steps,
-        "seed": config.seed,
-        "student": student.architecture,
-        "parameters": student.parameter_count,
-        "images": list(images.shape),
-    }
+    fingerprint = {"kind": "images", "images": list(images.shape)}
     descent = Descent(student, config, hooks or Hooks(), state_path, fingerprint, clock, RATE)
     stage = ImageStage(
         student,
@@ -140,6 +132,6 @@ def fit_images(
         BATCH_FACTOR * batch_samples(student),
         LiveOccupancy(student),
     )
-    if resume and state_path and state_path.exists():
-        descent.restore(load_state(state_path, fingerprint), [stage])
+    if resume:
+        descent.resume([stage])
     return descent.run([stage])

@@ -16,7 +16,6 @@ from .config import DistillConfig
 from .descent import Descent, Hooks
 from .progress import Distilled
 from .stages import curriculum
-from .state import load_state
 
 MARCH_STEPS = 512  # samples along the box diagonal while training; half of what rendering uses
 
@@ -47,18 +46,12 @@ def distill(
     )
     fingerprint = {
         "kind": "distill",
-        "steps": config.steps,
-        "seed": config.seed,
         "memory_mb": config.memory_mb,
-        "student": student.architecture,
-        "parameters": student.parameter_count,
         "teacher": teacher.architecture,
     }
     descent = Descent(student, config, hooks or Hooks(), state_path, fingerprint, clock)
     stages = curriculum(student, bank, clock)
-    if resume and state_path and state_path.exists():
-        descent.restore(load_state(state_path, fingerprint), stages)
-    else:
+    if not (resume and descent.resume(stages)):
         bank.grow()
         descent.initialise_s = clock.seconds
         if probe:

@@ -1,4 +1,4 @@
-"""The curriculum: features where comparable, then points, then rendered rays."""
+"""The curriculum: points first, then rendered rays."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -61,9 +62,10 @@ def sweep(
     samples = march_rays(field, rays, step, jitter)
     density = samples.t_starts.new_zeros(len(samples))
     optical = density.new_zeros(len(rays))
+    deepest = -math.log(stop)
     shown, features = [], []
     for wave in _waves(samples):
-        rows = wave[optical[samples.ray_indices[wave]] < -_log(stop)]
+        rows = wave[optical[samples.ray_indices[wave]] < deepest]
         if not len(rows):
             continue
         ray = samples.ray_indices[rows]
@@ -76,7 +78,7 @@ def sweep(
         shows = depth > FAINT
         shown.append(rows[shows])
         features.append(encoded[shows])
-    reached = optical_depth_before(density, samples) < -_log(stop)
+    reached = optical_depth_before(density, samples) < deepest
     return _collect(field, samples, density, reached, shown, features)
 
 
@@ -85,10 +87,6 @@ def optical_depth_before(density: Tensor, samples: Samples) -> Tensor:
     depth = (density * samples.deltas).clamp(max=OPAQUE).double()
     total = torch.cat([depth.new_zeros(1), depth.cumsum(0)])
     return total[:-1] - total[samples.offsets[samples.ray_indices]]
-
-
-def _log(value: float) -> float:
-    return float(torch.tensor(value, dtype=torch.float64).log())
 
 
 def _waves(samples: Samples) -> list[Tensor]:
