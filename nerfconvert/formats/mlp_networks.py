@@ -48,6 +48,13 @@ def matrix(path: Path, state: dict[str, Tensor], name: str) -> Tensor:
     return state[name]
 
 
+def view_sizes(path: Path, state: dict[str, Tensor], name: str, width: int) -> dict[str, int]:
+    """Sizes of the layer `name`, which sees features [N, width] and the encoded direction."""
+    head_width, columns = matrix(path, state, name).shape
+    count = octaves(path, columns - width, "the encoded direction")
+    return {"head_width": head_width, "direction_octaves": count}
+
+
 def field_info(source: str, *, ndc: bool, white: bool, settings: str | None) -> FieldInfo:
     """Box, frame and background of a checkpoint; `settings` names the file that told us."""
     return FieldInfo(

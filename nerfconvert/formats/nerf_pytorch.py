@@ -7,6 +7,7 @@ Sizes are those of the tensors; nothing else in the file tells them. A skip laye
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -14,22 +15,20 @@ from torch import Tensor
 from ..adapters.mlp import MlpConfig, MlpField
 from ..errors import FormatError
 from ..volume import FieldInfo
-from .format import Format
+from .coarse_and_fine import CoarseAndFine
 from .mlp_networks import (
     check_conventions,
     field_info,
     idle_optimizer,
     matrix,
     note_of,
-    noted_info,
     octaves,
     plain_copy,
-    starts_like_checkpoint,
+    view_sizes,
     written_density,
 )
 from .rebuild import rebuild
 from .sidecar import is_true, read_sidecar
-from .unpickle import TorchFile
 
 COARSE, FINE = "network_fn_state_dict", "network_fine_state_dict"
 SETTINGS = ("args.txt", "config.txt")
@@ -42,37 +41,17 @@ HEADS = {  # theirs: ours
 SKIP = 5  # the only skip layer the program makes
 
 
-class NerfPytorch(Format):
+class NerfPytorch(CoarseAndFine):
     name = "nerf-pytorch"
     title = "yenchenlin nerf-pytorch (.tar)"
     suffixes = (".tar",)
-    architectures = frozenset({"mlp"})
-    can_write = True
+    keys: ClassVar[dict[str, str]] = {"coarse": COARSE, "fine": FINE}
 
-    def sniff(self, path: Path) -> bool:
-        return starts_like_checkpoint(path, COARSE)
+    def info_beside(self, path: Path) -> FieldInfo:
+        return sidecar_info(path)
 
-    def read(self, path: Path) -> MlpField:
-        """The fine network, or the coarse one where there is no other."""
-        networks = self.read_networks(path, names=("fine",))
-        return networks["fine"] or self.read_networks(path, names=("coarse",))["coarse"]
-
-    def read_networks(
-        self, path: Path, names: tuple[str, ...] = ("coarse", "fine")
-    ) -> dict[str, MlpField | None]:
-        """The networks called `names`, for hierarchical sampling as in the program itself; None
-        for one that the file does not have."""
-        file = TorchFile(path)
-        content = file.content if isinstance(file.content, dict) else {}
-        if not content.get(COARSE):
-            raise FormatError(path, f"found no {COARSE}, which this program's files have")
-        info = noted_info(path, content) or sidecar_info(path)
-        networks: dict[str, MlpField | None] = {}
-        for name in names:
-            key = {"coarse": COARSE, "fine": FINE}[name]
-            state = content.get(key)
-            networks[name] = network(path, file.tensors(state, key), info) if state else None
-        return networks
+    def network(self, path: Path, state: dict[str, Tensor], info: FieldInfo) -> MlpField:
+        return network(path, state, info)
 
     def write(self, field: MlpField, path: Path) -> None:
         """Writes the one network as both: the program samples with one and draws with the other."""
@@ -107,11 +86,7 @@ def network(path: Path, state: dict[str, Tensor], info: FieldInfo) -> MlpField:
     weights = [matrix(path, state, f"pts_linears.{i}.weight") for i in range(depth)]
     skips = tuple(i for i in range(1, depth) if weights[i].shape[1] != width)
     view_dependent = "output_linear.weight" not in state
-    sizes = {}
-    if view_dependent:
-        head_width, view_columns = matrix(path, state, "views_linears.0.weight").shape
-        direction_octaves = octaves(path, view_columns - width, "the encoded direction")
-        sizes = {"head_width": head_width, "direction_octaves": direction_octaves}
+    sizes = view_sizes(path, state, "views_linears.0.weight", width) if view_dependent else {}
     try:
         config = MlpConfig(
             depth=depth,
