@@ -15,7 +15,7 @@ import importlib.util
 import logging
 import os
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal
@@ -44,6 +44,23 @@ def use_backend(name: Literal["native", "reference"]) -> Iterator[None]:
         yield
     finally:
         _forced.reset(token)
+
+
+def register(schema: str, implementation: Callable, fake: Callable) -> None:
+    """Defines the torch op `schema` ("name(arguments) -> results"): one implementation for CPU
+    and CUDA tensors, and `fake`, which tells the shapes of the results without computing them."""
+    name = schema.partition("(")[0]
+    LIBRARY.define(schema)
+    for device in ("CPU", "CUDA"):
+        LIBRARY.impl(name, implementation, device)
+    torch.library.register_fake(f"nerfconvert::{name}", fake, lib=LIBRARY)
+
+
+def differentiate(name: str, backward: Callable, setup_context: Callable) -> None:
+    """Makes the torch op `name` differentiable; `backward` calls an op of its own."""
+    torch.library.register_autograd(
+        f"nerfconvert::{name}", backward, setup_context=setup_context, lib=LIBRARY
+    )
 
 
 def is_native(kernel: str, like: Tensor) -> bool:

@@ -112,19 +112,16 @@ def _backward_fake(density, rgb, *_):
 
 
 _INPUTS = "Tensor density, Tensor rgb, Tensor t_mids, Tensor deltas, Tensor offsets"
-backend.LIBRARY.define(f"composite({_INPUTS}) -> (Tensor, Tensor, Tensor, Tensor)")
-backend.LIBRARY.define(
+backend.register(
+    f"composite({_INPUTS}) -> (Tensor, Tensor, Tensor, Tensor)", _forward, _forward_fake
+)
+backend.register(
     f"composite_backward({_INPUTS}, Tensor? grad_color, Tensor? grad_opacity, "
-    "Tensor? grad_depth, Tensor? grad_weights) -> (Tensor, Tensor)"
+    "Tensor? grad_depth, Tensor? grad_weights) -> (Tensor, Tensor)",
+    _backward,
+    _backward_fake,
 )
-for _device in ("CPU", "CUDA"):
-    backend.LIBRARY.impl("composite", _forward, _device)
-    backend.LIBRARY.impl("composite_backward", _backward, _device)
-torch.library.register_fake("nerfconvert::composite", _forward_fake, lib=backend.LIBRARY)
-torch.library.register_fake("nerfconvert::composite_backward", _backward_fake, lib=backend.LIBRARY)
-torch.library.register_autograd(
-    "nerfconvert::composite", _autograd, setup_context=_setup_context, lib=backend.LIBRARY
-)
+backend.differentiate("composite", _autograd, _setup_context)
 
 
 def _example(generator: torch.Generator, device: torch.device, dtype: torch.dtype) -> tuple:

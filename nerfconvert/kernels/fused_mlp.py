@@ -157,25 +157,17 @@ def _backward_fake(inputs, weights, biases, hidden, grad_output, with_inputs):
 
 
 _INPUTS = "Tensor inputs, Tensor[] weights, Tensor[] biases"
-backend.LIBRARY.define(f"fused_mlp({_INPUTS}) -> Tensor")
-backend.LIBRARY.define(f"fused_mlp_training({_INPUTS}) -> (Tensor, Tensor)")
-backend.LIBRARY.define(
+backend.register(f"fused_mlp({_INPUTS}) -> Tensor", _forward, _forward_fake)
+backend.register(
+    f"fused_mlp_training({_INPUTS}) -> (Tensor, Tensor)", _forward_training, _training_fake
+)
+backend.register(
     f"fused_mlp_backward({_INPUTS}, Tensor hidden, Tensor grad_output, bool with_inputs) "
-    "-> (Tensor, Tensor[], Tensor[])"
+    "-> (Tensor, Tensor[], Tensor[])",
+    _backward,
+    _backward_fake,
 )
-for _device in ("CPU", "CUDA"):
-    backend.LIBRARY.impl("fused_mlp", _forward, _device)
-    backend.LIBRARY.impl("fused_mlp_training", _forward_training, _device)
-    backend.LIBRARY.impl("fused_mlp_backward", _backward, _device)
-torch.library.register_fake("nerfconvert::fused_mlp", _forward_fake, lib=backend.LIBRARY)
-torch.library.register_fake("nerfconvert::fused_mlp_training", _training_fake, lib=backend.LIBRARY)
-torch.library.register_fake("nerfconvert::fused_mlp_backward", _backward_fake, lib=backend.LIBRARY)
-torch.library.register_autograd(
-    "nerfconvert::fused_mlp_training",
-    _autograd,
-    setup_context=_setup_context,
-    lib=backend.LIBRARY,
-)
+backend.differentiate("fused_mlp_training", _autograd, _setup_context)
 
 
 def _example(generator: torch.Generator, device: torch.device, dtype: torch.dtype) -> tuple:

@@ -220,24 +220,19 @@ def _backward_fake(unit, offsets, resolutions, scales, grad_features, entries):
     return grad_features.new_empty(entries, grad_features.shape[1] // resolutions.shape[0])
 
 
-backend.LIBRARY.define(
+backend.register(
     "hash_encode(Tensor unit, Tensor table, Tensor offsets, Tensor resolutions, Tensor scales) "
-    "-> Tensor"
+    "-> Tensor",
+    _forward,
+    _forward_fake,
 )
-backend.LIBRARY.define(
+backend.register(
     "hash_encode_backward(Tensor unit, Tensor offsets, Tensor resolutions, Tensor scales, "
-    "Tensor grad_features, SymInt entries) -> Tensor"
+    "Tensor grad_features, SymInt entries) -> Tensor",
+    _backward,
+    _backward_fake,
 )
-for _device in ("CPU", "CUDA"):
-    backend.LIBRARY.impl("hash_encode", _forward, _device)
-    backend.LIBRARY.impl("hash_encode_backward", _backward, _device)
-torch.library.register_fake("nerfconvert::hash_encode", _forward_fake, lib=backend.LIBRARY)
-torch.library.register_fake(
-    "nerfconvert::hash_encode_backward", _backward_fake, lib=backend.LIBRARY
-)
-torch.library.register_autograd(
-    "nerfconvert::hash_encode", _autograd, setup_context=_setup_context, lib=backend.LIBRARY
-)
+backend.differentiate("hash_encode", _autograd, _setup_context)
 
 
 def _example(generator: torch.Generator, device: torch.device, dtype: torch.dtype) -> tuple:

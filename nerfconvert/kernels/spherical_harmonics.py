@@ -88,23 +88,15 @@ def _backward_fake(directions, degree, grad_basis):
     return directions.new_empty(directions.shape)
 
 
-backend.LIBRARY.define("spherical_harmonics(Tensor directions, int degree) -> Tensor")
-backend.LIBRARY.define(
-    "spherical_harmonics_backward(Tensor directions, int degree, Tensor grad_basis) -> Tensor"
+backend.register(
+    "spherical_harmonics(Tensor directions, int degree) -> Tensor", _forward, _forward_fake
 )
-for _device in ("CPU", "CUDA"):
-    backend.LIBRARY.impl("spherical_harmonics", _forward, _device)
-    backend.LIBRARY.impl("spherical_harmonics_backward", _backward, _device)
-torch.library.register_fake("nerfconvert::spherical_harmonics", _forward_fake, lib=backend.LIBRARY)
-torch.library.register_fake(
-    "nerfconvert::spherical_harmonics_backward", _backward_fake, lib=backend.LIBRARY
+backend.register(
+    "spherical_harmonics_backward(Tensor directions, int degree, Tensor grad_basis) -> Tensor",
+    _backward,
+    _backward_fake,
 )
-torch.library.register_autograd(
-    "nerfconvert::spherical_harmonics",
-    _autograd,
-    setup_context=_setup_context,
-    lib=backend.LIBRARY,
-)
+backend.differentiate("spherical_harmonics", _autograd, _setup_context)
 
 
 def _example(generator: torch.Generator, device: torch.device, dtype: torch.dtype) -> tuple:
