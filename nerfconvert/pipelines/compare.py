@@ -23,10 +23,10 @@ from .files import open_field
 from .machine import machine, pick_device
 from .options import CompareOptions, Views, parse_resolution
 from .paths import camera_path
+from .quality import NO_TRUTH
 from .receipt import strict, write_json
 
 FPS = 24
-NO_TRUTH = "no --data: there are no photographs to compare with"
 
 
 def compare(
@@ -151,8 +151,7 @@ def _write_video(
     if not options.frames:
         return None
     size = parse_resolution(options.resolution)
-    file = options.cameras or (options.data if fields[0].info.frame == "ndc" else None)
-    cameras = camera_path(fields[0], file, options.frames, size)
+    cameras = camera_path(fields[0], options.cameras, options.frames, size)
 
     def frames() -> Iterator[np.ndarray]:
         for view in range(len(cameras)):

@@ -50,9 +50,7 @@ def occupied_box(field: RadianceField) -> Aabb:
 
 def student_info(teacher: RadianceField) -> FieldInfo:
     """What a student takes over from its teacher; the box shrinks to what is occupied, and a
-    margin. An NDC field keeps its box."""
-    if teacher.info.frame == "ndc":
-        return dataclasses.replace(teacher.info, provenance={})
+    margin."""
     box = occupied_box(teacher)
     pads = [MARGIN * edge for edge in box.size]
     low = [max(a - p, o) for a, p, o in zip(box.low, pads, teacher.aabb.low, strict=True)]
