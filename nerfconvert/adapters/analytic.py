@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from ..volume import FieldInfo, RadianceField
+from ..volume import FieldInfo, RadianceField, Sight
 
 Triple = tuple[float, float, float]
 SHININESS = 6  # exponent of the highlight; higher is narrower
@@ -105,6 +105,12 @@ class AnalyticField(RadianceField):
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         return {"space": [], "decoder": []}
+
+    def start_from(self, teacher: RadianceField, sight: Sight) -> bool:
+        return False
+
+    def refine(self, fraction: float) -> bool:
+        return False
 
 
 def _triple(name: str, value: Sequence[float]) -> Triple:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ..kernels.fused_mlp import fused_mlp
 from ..kernels.hash_encode import hash_encode, level_layout
 from ..kernels.spherical_harmonics import spherical_harmonics
-from ..volume import FieldInfo, RadianceField
+from ..volume import FieldInfo, RadianceField, Sight
 
 GEOMETRY_FEATURES = 16
 SH_DEGREE = 4
@@ -107,6 +107,12 @@ class HashgridField(RadianceField):
             "space": [self.table, *self.density_weights],
             "decoder": list(self.color_weights),
         }
+
+    def start_from(self, teacher: RadianceField, sight: Sight) -> bool:
+        return False
+
+    def refine(self, fraction: float) -> bool:
+        return False
 
 
 def _network(inputs: int, width: int, hidden_layers: int, outputs: int) -> nn.ParameterList:

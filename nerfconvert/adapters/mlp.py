@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear, softplus
 
 from ..kernels.fused_mlp import fused_mlp
-from ..volume import FieldInfo, RadianceField
+from ..volume import FieldInfo, RadianceField, Sight
 
 CHUNK = 8192  # rows of one inference pass: its activations stay in the second-level cache
 # A new network's outputs are near 0.1 and an opaque surface needs hundreds: without the factor
@@ -233,3 +233,9 @@ class MlpField(RadianceField):
         space = list(self.trunk.parameters())
         own = {id(parameter) for parameter in space}
         return {"space": space, "decoder": [p for p in self.parameters() if id(p) not in own]}
+
+    def start_from(self, teacher: RadianceField, sight: Sight) -> bool:
+        return False
+
+    def refine(self, fraction: float) -> bool:
+        return False

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import grid_sample
 
 from ..kernels.spherical_harmonics import spherical_harmonics
-from ..volume import Aabb, FieldInfo, RadianceField
+from ..volume import Aabb, FieldInfo, RadianceField, Sight
 
 CHUNK = 8192  # points of one look-up: temporaries stay in cache
 UNIT_PER_WORLD = 0.33  # instant-ngp's scale of Blender scenes
@@ -124,3 +124,9 @@ class PpngField(RadianceField):
 
     def parameter_groups(self) -> dict[Literal["space", "decoder"], list[nn.Parameter]]:
         return {"space": [], "decoder": []}
+
+    def start_from(self, teacher: RadianceField, sight: Sight) -> bool:
+        return False
+
+    def refine(self, fraction: float) -> bool:
+        return False

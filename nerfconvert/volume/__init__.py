@@ -15,3 +15,4 @@ from .field import RadianceField as RadianceField
 from .occupancy import OccupancyGrid as OccupancyGrid
 from .rays import Rays as Rays
 from .rays import Samples as Samples
+from .sight import Sight as Sight

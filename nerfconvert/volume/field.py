@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from .aabb import Aabb
 from .occupancy import OccupancyGrid
+from .sight import Sight
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,4 +72,21 @@ class RadianceField(nn.Module, abc.ABC):
         """Every parameter once: `space` belongs to part one, `decoder` to part two.
 
         Empty lists for a read-only field.
+        """
+
+    @abc.abstractmethod
+    def start_from(self, teacher: RadianceField, sight: Sight) -> bool:
+        """Sets the parameters near `teacher` in closed form, before any gradient step.
+
+        Called once, when `occupancy` already covers the teacher's; may allocate parameters for
+        the occupied cells only. `sight` weighs directions. False: there is no closed form that
+        helps this architecture, nothing was changed.
+        """
+
+    @abc.abstractmethod
+    def refine(self, fraction: float) -> bool:
+        """Raises its resolution where `fraction` (0 to 1, of the training budget used) says so.
+
+        True: parameters were replaced by others of the same function, as close as may be; their
+        optimizer must start anew. An architecture of one resolution returns False.
         """
