@@ -1,0 +1,121 @@
+"""Sight of a scene: the directions in which its cameras look, and what hides what from them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..volume import Aabb, RadianceField, Sight
+from .cameras import Cameras
+
+RESOLUTION = 96  # cells along the longest edge of the occupied box
+POINTS_PER_CELL = 8  # that the teacher is asked about in a cell
+MOST_POINTS = 1 << 19  # in all; cells are larger where this is too few
+EVEN = (0.8191725134, 0.6710436067, 0.5497004779)  # multiples mod 1 fill a cube (Roberts 2018)
+BATCH = 1 << 16  # points asked at once
+SKIP = 2  # cells in front of a place that cast no shadow on it: its own surface lies there
+
+
+@torch.no_grad()
+def look(teacher: RadianceField, cameras: Cameras, count: int = 32) -> Sight:
+    """The sight of `teacher` from `cameras` along at most `count` of their directions.
+
+    The teacher is asked once, for its density in its occupied cells. What `visible` answers is
+    that of the middle of a coarse cell; a place outside the occupied box counts as at its border.
+    """
+    if count < 1:
+        raise ValueError(f"count must be at least 1, got {count}")
+    box, device = _occupied_box(teacher), teacher.occupancy.words.device
+    directions = spread(_towards(box, cameras), count).to(device)
+    depth = _optical_depth(teacher, box)
+    light = torch.empty(*depth.shape, len(directions), dtype=torch.uint8, device=device)
+    for k, direction in enumerate(directions.tolist()):
+        light[..., k] = (torch.exp(-_depth_in_front(depth, direction)) * 255).round().byte()
+    return Sight(directions=directions, visible=_Light(box, light).at)
+
+
+def spread(directions: Tensor, count: int) -> Tensor:
+    """At most `count` of unit `directions` [V, 3], each the farthest from those before it."""
+    chosen, nearest = [0], directions @ directions[0]
+    while len(chosen) < min(count, len(directions)):
+        chosen.append(int(nearest.argmin()))
+        nearest = torch.maximum(nearest, directions @ directions[chosen[-1]])
+    return directions[chosen]
+
+
+def _occupied_box(field: RadianceField) -> Aabb:
+    bounds = field.occupancy.bounds()
+    if bounds is None:
+        return field.aabb
+    low, high = (field.aabb.from_unit(corner.cpu()).tolist() for corner in bounds)
+    return Aabb(low, high)
+
+
+def _towards(box: Aabb, cameras: Cameras) -> Tensor:
+    """[V, 3] unit directions from the cameras to the middle of `box`; of a camera that stands
+    there, the one in which it looks."""
+    way = cameras.poses.new_tensor(box.center) - cameras.poses[:, :3, 3]
+    ahead = -cameras.poses[:, :3, 2]
+    stands_there = way.norm(dim=-1, keepdim=True) < 1e-6 * box.diagonal
+    return torch.nn.functional.normalize(torch.where(stands_there, ahead, way), dim=-1)
+
+
+def _optical_depth(field: RadianceField, box: Aabb) -> Tensor:
+    """[X, Y, Z] mean optical depth of crossing a coarse cell, all cells being cubes.
+
+    Points spread evenly over the occupied cells stand for them; NaN counts as empty.
+    """
+    cells = field.occupancy.dense().nonzero()
+    volume = len(cells) * math.prod(field.aabb.size) / field.occupancy.resolution**3
+    edge = max(max(box.size) / RESOLUTION, (volume * POINTS_PER_CELL / MOST_POINTS) ** (1 / 3))
+    count = math.ceil(volume * POINTS_PER_CELL / edge**3)
+    shape = [max(1, round(size / edge)) for size in box.size]
+    total = field.occupancy.words.new_zeros(shape, dtype=torch.float32)
+    for index in torch.arange(count, device=cells.device).split(BATCH):
+        within = index[:, None] * torch.tensor(EVEN, dtype=torch.float64, device=index.device) % 1
+        unit = (cells[index * len(cells) // count] + within.float()) / field.occupancy.resolution
+        positions = field.aabb.from_unit(unit)
+        density = torch.nan_to_num(field.density(field.encode(positions)), 0.0)
+        total.view(-1).index_add_(0, _cell(positions, box, shape), density)
+    return total * (volume / max(count, 1) / edge**2)
+
+
+def _cell(positions: Tensor, box: Aabb, shape: list[int]) -> Tensor:
+    """[N] flat index of the coarse cells of positions [N, 3], the nearest of those outside."""
+    sizes = positions.new_tensor(shape)
+    cell = (box.to_unit(positions) * sizes).clamp_min(0).minimum(sizes - 1).long()
+    return (cell[:, 0] * shape[1] + cell[:, 1]) * shape[2] + cell[:, 2]
+
+
+def _depth_in_front(depth: Tensor, direction: list[float]) -> Tensor:
+    """[X, Y, Z] optical depth between the middle of each cell and a camera that looks along
+    `direction`, without the nearest `SKIP` cells.
+
+    All cells go the same way, so that a step is one shift of the whole grid.
+    """
+    before = torch.zeros_like(depth)
+    step = 0
+    while True:
+        shift = [round(-(SKIP + step) * d) for d in direction]
+        if any(abs(s) >= size for s, size in zip(shift, depth.shape)):
+            return before
+        here = tuple(slice(max(0, -s), n - max(0, s)) for s, n in zip(shift, depth.shape))
+        there = tuple(slice(max(0, s), n - max(0, -s)) for s, n in zip(shift, depth.shape))
+        before[here] += depth[there]
+        step += 1
+
+
+@dataclass(frozen=True)
+class _Light:
+    """How much light each coarse cell sends towards each direction's camera, in 1 / 255."""
+
+    box: Aabb
+    values: Tensor  # [X, Y, Z, K] uint8
+
+    def at(self, positions: Tensor) -> Tensor:
+        """[N, K] in [0, 1] at world positions [N, 3]."""
+        cell = _cell(positions, self.box, list(self.values.shape[:3]))
+        return self.values.flatten(0, 2)[cell].float() / 255
