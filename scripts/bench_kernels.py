@@ -25,6 +25,7 @@ from nerfconvert.kernels.fused_mlp import fused_mlp
 from nerfconvert.kernels.hash_encode import hash_encode, level_layout
 from nerfconvert.kernels.march import march
 from nerfconvert.kernels.spherical_harmonics import spherical_harmonics
+from nerfconvert.kernels.voxel_lookup import first_rows, pack_vertices, voxel_lookup
 
 Row = tuple[str, str, float, Callable[[], object]]  # name, unit, millions of items, what to time
 MLPS = {
@@ -167,6 +168,31 @@ def sh_rows(device: str, generator: torch.Generator, n: int) -> Iterator[Row]:
     yield "spherical_harmonics degree 4", "M points/s", n / 1e6, run
 
 
+def voxel_rows(device: str, generator: torch.Generator, n: int) -> Iterator[Row]:
+    """A shell of 4 % of 256^3 vertices, 28 channels, points of rays that graze it."""
+    axis = torch.linspace(-1, 1, 257)
+    radius = (axis[:, None, None] ** 2 + axis[:, None] ** 2 + axis**2).sqrt()
+    words = pack_vertices((radius > 0.66) & (radius < 0.715))
+    first = first_rows(words)
+    stored = int(first[-1])
+    table = torch.randn(stored, 28, generator=generator).to(device).requires_grad_()
+    bricks = words.to(device), first.to(device), 256
+    normal = torch.nn.functional.normalize(torch.randn(n // 32, 3, generator=generator), dim=-1)
+    along = torch.linalg.cross(normal, normal.roll(1, 1))
+    t = torch.linspace(-0.05, 0.05, 32)[None, :, None]
+    unit = (0.69 * normal[:, None] + t * along[:, None]).reshape(-1, 3).to(device) / 2 + 0.5
+    yield (
+        "voxel_lookup forward",
+        "M points/s",
+        n / 1e6,
+        lambda: voxel_lookup(unit, table.detach(), *bricks),
+    )
+    features = voxel_lookup(unit, table, *bricks)
+    cotangent = torch.randn(features.shape, generator=generator).to(device)
+    run = lambda: torch.autograd.grad(features, table, cotangent, retain_graph=True)  # noqa: E731
+    yield "voxel_lookup backward", "M points/s", n / 1e6, run
+
+
 def rows(device: str, scale: float) -> Iterator[Row]:
     generator = torch.Generator().manual_seed(0)
     points = int((1 << 18) * scale) // 32 * 32
@@ -175,6 +201,7 @@ def rows(device: str, scale: float) -> Iterator[Row]:
     yield from mlp_rows(device, generator, 2e10 * scale)
     yield from ray_rows(device, generator, int(65536 * scale))
     yield from sh_rows(device, generator, points * 4)
+    yield from voxel_rows(device, generator, points)
 
 
 def measure(backend: str, device: str, scale: float, only: str, budget: float) -> dict[str, dict]:

@@ -10,5 +10,6 @@ KERNELS = Registry(
         "hash_encode": "nerfconvert.kernels.hash_encode:HASH_ENCODE",
         "spherical_harmonics": "nerfconvert.kernels.spherical_harmonics:SPHERICAL_HARMONICS",
         "fused_mlp": "nerfconvert.kernels.fused_mlp:FUSED_MLP",
+        "voxel_lookup": "nerfconvert.kernels.voxel_lookup:VOXEL_LOOKUP",
     },
 )

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from nerfconvert.kernels import KERNELS, backend
+from nerfconvert.kernels.voxel_lookup import first_rows, pack_vertices
 
 from .compiled import COMPILER, SOURCES, compile_library, examples, results
 
@@ -77,6 +78,11 @@ def with_sizes(name: str, size: int) -> tuple:
         return unit - 0.2, torch.randn(165, 3, generator=make), offsets, resolutions, scales
     if name == "spherical_harmonics":
         return torch.randn(size, 3, generator=make), 1 + size % 4
+    if name == "voxel_lookup":  # points outside, few vertices stored, one row short
+        words = pack_vertices(torch.rand((12,) * 3, generator=make) < 0.2)
+        unit = 1.4 * torch.rand(size, 3, generator=make) - 0.2
+        rows = int(first_rows(words)[-1])
+        return unit, torch.randn(rows, 33, generator=make), words, first_rows(words), 11
     weights = [torch.randn(5, 3, generator=make), torch.randn(1, 5, generator=make)]
     return torch.randn(size, 3, generator=make), weights, [torch.ones(5), torch.ones(1)]
 

@@ -20,6 +20,7 @@ OPS = {
     "hash_encode": "hash_encode",
     "spherical_harmonics": "spherical_harmonics",
     "fused_mlp": "fused_mlp_training",
+    "voxel_lookup": "voxel_lookup",
 }
 
 

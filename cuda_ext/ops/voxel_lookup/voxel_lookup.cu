@@ -1,0 +1,64 @@
+// voxel_lookup on CUDA: 32 neighbouring threads share a point and take its channels side by side,
+// so that rows are read in whole lines. The backward adds atomically, so its last bits may differ
+// from run to run (on the CPU they do not).
+#include "launch.h"
+#include "voxel_lookup.h"
+
+namespace nc {
+namespace {
+
+constexpr int kLanes = 32;
+
+__global__ void voxel_forward(VoxelBricks grid, int64_t points, int64_t width, const float* unit,
+                              const float* table, float* features) {
+  for (int64_t t = cuda_first(); t < points * kLanes; t += cuda_stride()) {
+    const int64_t i = t / kLanes;
+    const VoxelCorners<float> corners(grid, unit + 3 * i);
+    for (int64_t f = t % kLanes; f < width; f += kLanes) {
+      float sum = 0.0f;
+      for (int c = 0; c < 8; ++c)
+        if (corners.row[c] >= 0)
+          sum = fma_(corners.weight[c], table[corners.row[c] * width + f], sum);
+      features[i * width + f] = sum;
+    }
+  }
+}
+
+__global__ void voxel_backward(VoxelBricks grid, int64_t points, int64_t width, const float* unit,
+                               const float* grad_features, float* grad_table) {
+  for (int64_t t = cuda_first(); t < points * kLanes; t += cuda_stride()) {
+    const int64_t i = t / kLanes;
+    const VoxelCorners<float> corners(grid, unit + 3 * i);
+    for (int64_t f = t % kLanes; f < width; f += kLanes) {
+      const float grad = grad_features[i * width + f];
+      for (int c = 0; c < 8; ++c)
+        if (corners.row[c] >= 0)
+          atomicAdd(grad_table + corners.row[c] * width + f, corners.weight[c] * grad);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace nc
+
+NC_API int nc_voxel_lookup_f32(int64_t points, int64_t width, int64_t cells, int64_t bricks,
+                               int64_t rows, const float* unit, const float* table,
+                               const int64_t* words, const int64_t* first, float* features,
+                               void* stream) {
+  const nc::VoxelBricks grid{words, first, cells, bricks, rows};
+  NC_LAUNCH(nc::voxel_forward, nc::cuda_blocks(points * nc::kLanes), nc::kCudaThreads, 0, stream,
+            grid, points, width, unit, table, features);
+  return nc::cuda_status();
+}
+
+NC_API int nc_voxel_lookup_backward_f32(int64_t points, int64_t width, int64_t cells,
+                                        int64_t bricks, int64_t rows, const float* unit,
+                                        const int64_t* words, const int64_t* first,
+                                        const float* grad_features, float* grad_table,
+                                        void* stream) {
+  cudaMemsetAsync(grad_table, 0, rows * width * sizeof(float), static_cast<cudaStream_t>(stream));
+  const nc::VoxelBricks grid{words, first, cells, bricks, rows};
+  NC_LAUNCH(nc::voxel_backward, nc::cuda_blocks(points * nc::kLanes), nc::kCudaThreads, 0, stream,
+            grid, points, width, unit, grad_features, grad_table);
+  return nc::cuda_status();
+}

@@ -1,0 +1,185 @@
+"""voxel_lookup: trilinear look-up in sparse voxels, stored as bricks of 4x4x4 vertices.
+
+The lattice has vertices 0 to `cells` on each axis of the unit cube. As in an occupancy grid,
+brick (bx, by, bz) is number ``(bx * B + by) * B + bz`` with ``B = cells // 4 + 1``; its word has
+bit ``(x * 4 + y) * 4 + z`` set where vertex (x, y, z) of it is stored. Rows of the table follow
+the order of bricks and, within a brick, of bits, so a vertex is found by counting bits.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from . import backend
+from .arguments import check_float, check_integer, check_like, check_shape
+from .kernel import Kernel
+
+MAX_ROWS = 1 << 31  # the compiled loops count rows in 32 bits
+MAX_CELLS = 2048
+
+
+def bricks_per_axis(cells: int) -> int:
+    """Bricks along one axis of a lattice of `cells` cells."""
+    return cells // 4 + 1
+
+
+def pack_vertices(stored: Tensor) -> Tensor:
+    """Words [B^3] int64 of [cells + 1]^3 bool, indexed [x, y, z]."""
+    bricks = bricks_per_axis(len(stored) - 1)
+    padded = stored.new_zeros((4 * bricks,) * 3)
+    padded[tuple(slice(0, n) for n in stored.shape)] = stored
+    bits = padded.view(bricks, 4, bricks, 4, bricks, 4).permute(0, 2, 4, 1, 3, 5)
+    shifts = torch.arange(64, device=stored.device)
+    return (bits.reshape(bricks**3, 64).long() << shifts).sum(1)
+
+
+def list_vertices(words: Tensor) -> Tensor:
+    """Integer coordinates [V, 3] of the stored vertices, in the order of their rows."""
+    bricks = round(len(words) ** (1 / 3))
+    brick, bit = ((words[:, None] >> torch.arange(64, device=words.device)) & 1).nonzero().T
+    corner = torch.stack([brick // bricks**2, brick // bricks % bricks, brick % bricks], 1)
+    return 4 * corner + torch.stack([bit // 16, bit // 4 % 4, bit % 4], 1)
+
+
+def first_rows(words: Tensor) -> Tensor:
+    """Row [B^3] int64 of each brick's first stored vertex: the vertices stored before it."""
+    counts = _count_ones(words)
+    return counts.cumsum(0) - counts
+
+
+def voxel_lookup(
+    unit: Tensor,  # [N, 3] in [0, 1]; clamped, NaN counts as 0
+    table: Tensor,  # [V, C]
+    words: Tensor,  # [B^3] int64, the stored vertices of each brick
+    first: Tensor,  # [B^3] int64, `first_rows(words)`
+    cells: int,  # along each axis
+) -> Tensor:
+    """Features [N, C] at points of the unit cube, interpolated between the cell's 8 vertices.
+
+    A vertex that is not stored, or whose row lies beyond the table, is zero (svox2's link -1).
+    Gradients reach `table` only.
+    """
+    check_float("unit", unit)
+    check_shape("unit", unit, "N", 3)
+    check_shape("table", table, "V", "C")
+    check_like("table", table, "unit", unit)
+    if not isinstance(cells, int) or not 1 <= cells <= MAX_CELLS:
+        raise ValueError(f"cells must be an integer in 1..{MAX_CELLS}, got {cells!r}")
+    for name, tensor in (("words", words), ("first", first)):
+        check_shape(name, tensor, bricks_per_axis(cells) ** 3)
+        check_integer(name, tensor, unit)
+    if table.shape[0] >= MAX_ROWS:
+        raise ValueError(f"table must have fewer than {MAX_ROWS} rows, got {table.shape[0]}")
+    if backend.is_native("voxel_lookup", unit):
+        return torch.ops.nerfconvert.voxel_lookup(unit, table, words, first, cells)
+    return voxel_lookup_reference(unit, table, words, first, cells)
+
+
+def voxel_lookup_reference(
+    unit: Tensor, table: Tensor, words: Tensor, first: Tensor, cells: int
+) -> Tensor:
+    """`voxel_lookup` in plain torch."""
+    position = unit.detach().nan_to_num(0.0, 1.0, 0.0).clamp(0, 1) * cells
+    cell = position.floor().clamp(max=cells - 1)
+    fraction = position - cell
+    cell, bricks = cell.long(), bricks_per_axis(cells)
+    padded = torch.cat([table, table.new_zeros(1, table.shape[1])])  # the last row: not stored
+    total = table.new_zeros(len(unit), table.shape[1])
+    for corner in range(8):
+        shift = [corner >> 2, corner >> 1 & 1, corner & 1]
+        vertex = cell + cell.new_tensor(shift)
+        brick, local = vertex // 4, vertex % 4
+        number = (brick[:, 0] * bricks + brick[:, 1]) * bricks + brick[:, 2]
+        bit = (local[:, 0] * 4 + local[:, 1]) * 4 + local[:, 2]
+        word = words[number]
+        below = word & ((torch.ones_like(bit) << bit) - 1)
+        row = first[number] + _count_ones(below)
+        stored = ((word >> bit) & 1).bool() & (row >= 0) & (row < len(table))
+        parts = [fraction[:, d] if shift[d] else 1 - fraction[:, d] for d in range(3)]
+        weight = parts[0] * parts[1] * parts[2]
+        total = total + weight[:, None] * padded[torch.where(stored, row, len(table))]
+    return total
+
+
+def _count_ones(words: Tensor) -> Tensor:
+    """Set bits of int64 [...]: the well-known sum of neighbouring fields of growing width."""
+    odd = words & 0x5555555555555555
+    even = (words >> 1) & 0x5555555555555555  # the mask clears what a signed shift drags in
+    counts = odd + even  # 32 fields of 2 bits
+    counts = (counts & 0x3333333333333333) + ((counts >> 2) & 0x3333333333333333)
+    counts = (counts & 0x0F0F0F0F0F0F0F0F) + ((counts >> 4) & 0x0F0F0F0F0F0F0F0F)
+    return ((counts * 0x0101010101010101) >> 56) & 0xFF
+
+
+def _forward(unit, table, words, first, cells):
+    width = table.shape[1]
+    features = table.new_empty(len(unit), width)
+    inputs = [x.contiguous() for x in (unit, table, words, first)]
+    sizes = len(unit), width, cells, bricks_per_axis(cells), len(table)
+    backend.launch("voxel_lookup", unit, *sizes, *inputs, features)
+    return features
+
+
+def _backward(unit, words, first, cells, grad_features, rows):
+    width = grad_features.shape[1]
+    grad_table = grad_features.new_empty(rows, width)
+    inputs = [x.contiguous() for x in (unit, words, first, grad_features)]
+    sizes = len(unit), width, cells, bricks_per_axis(cells), rows
+    backend.launch("voxel_lookup_backward", unit, *sizes, *inputs, grad_table)
+    return grad_table
+
+
+def _setup_context(ctx, inputs, output):
+    unit, table, words, first, ctx.cells = inputs
+    ctx.save_for_backward(unit, words, first)
+    ctx.rows = table.shape[0]
+
+
+def _autograd(ctx, grad_features):
+    grad_table = None
+    if ctx.needs_input_grad[1]:
+        backward = torch.ops.nerfconvert.voxel_lookup_backward
+        grad_table = backward(*ctx.saved_tensors, ctx.cells, grad_features, ctx.rows)
+    return None, grad_table, None, None, None
+
+
+def _forward_fake(unit, table, words, first, cells):
+    return table.new_empty(unit.shape[0], table.shape[1])
+
+
+def _backward_fake(unit, words, first, cells, grad_features, rows):
+    return grad_features.new_empty(rows, grad_features.shape[1])
+
+
+backend.register(
+    "voxel_lookup(Tensor unit, Tensor table, Tensor words, Tensor first, int cells) -> Tensor",
+    _forward,
+    _forward_fake,
+)
+backend.register(
+    "voxel_lookup_backward(Tensor unit, Tensor words, Tensor first, int cells, "
+    "Tensor grad_features, SymInt rows) -> Tensor",
+    _backward,
+    _backward_fake,
+)
+backend.differentiate("voxel_lookup", _autograd, _setup_context)
+
+
+def _example(generator: torch.Generator, device: torch.device, dtype: torch.dtype) -> tuple:
+    cells = 9  # more than two bricks an axis, the last one cut
+    stored = torch.rand((cells + 1,) * 3, generator=generator) < 0.4
+    words = pack_vertices(stored)
+    unit = torch.rand(37, 3, generator=generator, dtype=torch.float64).to(device, dtype)
+    table = torch.randn(int(stored.sum()), 28, generator=generator, dtype=torch.float64)
+    bricks = words.to(device), first_rows(words).to(device)
+    return unit, table.to(device, dtype), *bricks, cells
+
+
+VOXEL_LOOKUP = Kernel(
+    name="voxel_lookup",
+    fast=voxel_lookup,
+    reference=voxel_lookup_reference,
+    example=_example,
+    differentiable=(1,),
+)
