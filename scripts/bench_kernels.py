@@ -70,7 +70,6 @@ def hash_rows(device: str, generator: torch.Generator, n: int) -> Iterator[Row]:
     layout = [x.to(device) for x in level_layout(16, 16, 2048, 19)]
     table = torch.randn(int(layout[0][-1]), 2, generator=generator).to(device)
     table = table.requires_grad_()
-    buffer = torch.zeros_like(table)
     orders = {
         "random": torch.rand(n, 3, generator=generator).to(device),
         "ray order": ray_points(n, device, generator),
@@ -82,16 +81,14 @@ def hash_rows(device: str, generator: torch.Generator, n: int) -> Iterator[Row]:
             n / 1e6,
             lambda unit=unit: hash_encode(unit, table.detach(), *layout),
         )
-        for name, into in (("backward", None), ("backward into buffer", buffer)):
-            features = hash_encode(unit, table, *layout, grad_buffer=into)
-            cotangent = torch.randn(features.shape, generator=generator).to(device)
-            if into is None:
-                run = lambda f=features, c=cotangent: torch.autograd.grad(  # noqa: E731
-                    f, table, c, retain_graph=True
-                )
-            else:
-                run = lambda f=features, c=cotangent: f.backward(c, retain_graph=True)  # noqa: E731
-            yield f"hash_encode {name}, {order}", "M points/s", n / 1e6, run
+        features = hash_encode(unit, table, *layout)
+        cotangent = torch.randn(features.shape, generator=generator).to(device)
+        yield (
+            f"hash_encode backward, {order}",
+            "M points/s",
+            n / 1e6,
+            lambda f=features, c=cotangent: torch.autograd.grad(f, table, c, retain_graph=True),
+        )
 
 
 def mlp_rows(device: str, generator: torch.Generator, flops: float) -> Iterator[Row]:

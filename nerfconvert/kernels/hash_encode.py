@@ -60,14 +60,11 @@ def hash_encode(
     offsets: Tensor,  # [L + 1] int64, first entry of each level
     resolutions: Tensor,  # [L] int64
     scales: Tensor,  # [L] float32
-    grad_buffer: Tensor | None = None,  # [E, F]
 ) -> Tensor:
     """Features [N, L * F] at points of the unit cube, level after level (Müller et al. 2022).
 
     A level whose resolution^3 fits its entries is dense (x fastest), else hashed; indices wrap
-    at the number of entries. Gradients reach `table` only. With `grad_buffer` the backward pass
-    adds the table's gradient into that buffer and hands autograd none: a training loop that sets
-    ``table.grad = grad_buffer`` once and zeroes it each step allocates nothing.
+    at the number of entries. Gradients reach `table` only.
     """
     check_float("unit", unit)
     check_shape("unit", unit, "N", 3)
@@ -83,13 +80,8 @@ def hash_encode(
         raise ValueError(
             f"scales must be torch.float32 on {unit.device}, got {scales.dtype} on {scales.device}"
         )
-    if grad_buffer is not None:
-        check_shape("grad_buffer", grad_buffer, *table.shape)
-        check_like("grad_buffer", grad_buffer, "table", table)
     if not backend.is_native("hash_encode", unit):
-        return _reference_with_buffer(unit, table, offsets, resolutions, scales, grad_buffer)
-    if grad_buffer is not None:
-        return _BufferedHashEncode.apply(unit, table, offsets, resolutions, scales, grad_buffer)
+        return hash_encode_reference(unit, table, offsets, resolutions, scales)
     return torch.ops.nerfconvert.hash_encode(unit, table, offsets, resolutions, scales)
 
 
@@ -123,31 +115,6 @@ def _level_reference(unit: Tensor, entries: Tensor, resolution: int, scale: floa
     return total
 
 
-def _reference_with_buffer(unit, table, offsets, resolutions, scales, grad_buffer):
-    if grad_buffer is None:
-        return hash_encode_reference(unit, table, offsets, resolutions, scales)
-    proxy = table.detach().requires_grad_(table.requires_grad)
-    if proxy.requires_grad:
-        proxy.register_hook(lambda grad: grad_buffer.add_(grad))
-    return hash_encode_reference(unit, proxy, offsets, resolutions, scales)
-
-
-class _BufferedHashEncode(torch.autograd.Function):
-    """hash_encode whose backward adds into a buffer instead of returning a gradient."""
-
-    @staticmethod
-    def forward(ctx, unit, table, offsets, resolutions, scales, grad_buffer):
-        ctx.save_for_backward(unit, offsets, resolutions, scales)
-        ctx.grad_buffer = grad_buffer
-        return _forward(unit, table, offsets, resolutions, scales)
-
-    @staticmethod
-    def backward(ctx, grad_features):
-        unit, offsets, resolutions, scales = ctx.saved_tensors
-        _accumulate(ctx.grad_buffer, unit, offsets, resolutions, scales, grad_features)
-        return (None,) * 6
-
-
 def _forward(unit, table, offsets, resolutions, scales):
     _check_layout(offsets, resolutions, scales, table.shape[0])
     levels, width = len(resolutions), table.shape[1]
@@ -158,22 +125,16 @@ def _forward(unit, table, offsets, resolutions, scales):
 
 
 def _backward(unit, offsets, resolutions, scales, grad_features, entries):
-    width = grad_features.shape[1] // max(len(resolutions), 1)
+    _check_layout(offsets, resolutions, scales, entries)
+    levels = len(resolutions)
+    width = grad_features.shape[1] // max(levels, 1)
     grad_table = grad_features.new_empty(entries, width)
-    _accumulate(grad_table, unit, offsets, resolutions, scales, grad_features, fresh=True)
-    return grad_table
-
-
-def _accumulate(grad_table, unit, offsets, resolutions, scales, grad_features, fresh=False):
-    """Adds the table's gradient to `grad_table` [E, F], contiguous; `fresh` zeroes it first."""
-    _check_layout(offsets, resolutions, scales, grad_table.shape[0])
-    if not grad_table.is_contiguous():
-        raise ValueError("grad_buffer must be contiguous")
     inputs = [x.contiguous() for x in (unit, offsets, resolutions, scales)]
-    sizes = len(unit), len(resolutions), grad_table.shape[1]
-    fresh_entries = len(grad_table) if fresh else 0
     outputs = grad_features.contiguous(), grad_table
-    backend.launch("hash_encode_backward", unit, *sizes, *inputs, fresh_entries, *outputs)
+    backend.launch(
+        "hash_encode_backward", unit, len(unit), levels, width, *inputs, entries, *outputs
+    )
+    return grad_table
 
 
 def _check_layout(offsets: Tensor, resolutions: Tensor, scales: Tensor, entries: int) -> None:

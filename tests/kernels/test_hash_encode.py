@@ -1,4 +1,4 @@
-"""hash_encode: tiny-cuda-nn's layout, one point at a time; interpolation; the gradient buffer."""
+"""hash_encode: tiny-cuda-nn's layout, one point at a time; interpolation."""
 
 from __future__ import annotations
 
@@ -102,20 +102,6 @@ def test_many_points_are_deterministic(backend):
     )
 
 
-def test_gradient_buffer(backend):
-    layout = level_layout(4, 4, 32, 9)
-    table = torch.randn(int(layout[0][-1]), 2, requires_grad=True)
-    unit, cotangent = torch.rand(50, 3), torch.randn(50, 8)
-    (want,) = torch.autograd.grad(hash_encode(unit, table, *layout), table, cotangent)
-    buffer = torch.ones_like(table)
-    out = hash_encode(unit, table, *layout, grad_buffer=buffer)
-    out.backward(cotangent)
-    assert table.grad is None
-    torch.testing.assert_close(buffer, want + 1)
-    hash_encode(unit, table, *layout, grad_buffer=buffer).backward(cotangent)
-    torch.testing.assert_close(buffer, 2 * want + 1)
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -123,7 +109,6 @@ def test_gradient_buffer(backend):
         ({"table": torch.zeros(4)}, "table must be"),
         ({"scales": torch.zeros(3)}, "scales must be"),
         ({"offsets": torch.tensor([0, 8], dtype=torch.int32)}, "offsets must be torch.int64"),
-        ({"grad_buffer": torch.zeros(3, 2)}, "grad_buffer must be"),
     ],
 )
 def test_wrong_arguments(change, message):

@@ -193,22 +193,20 @@ void scatter_strip(const Strip<T>& strip, int n, const T* grad, int64_t stride, 
   scatter_any(strip, n, grad, stride, entries, width);
 }
 
-// Adds to grad_table, zeroed first if `fresh`. A level belongs to one thread, so sums are in order of
-// points: no atomics, the same bits for any number of threads. Finest levels first: the cheap ones
-// fill the gaps.
+// A level belongs to one thread, so sums are in order of points: no atomics, the same bits for any
+// number of threads. Finest levels first: the cheap ones fill the gaps.
 template <class T>
-int encode_backward(const Grid<T>& grid, bool fresh, const T* grad_features, T* grad_table,
+int encode_backward(const Grid<T>& grid, int64_t rows, const T* grad_features, T* grad_table,
                     int64_t threads) {
   const int64_t stride = grid.levels * grid.width;
   const int n_threads = useful_threads(threads, grid.points * 4, kGrain);
-  const int64_t size = grid.offsets[grid.levels] * grid.width * sizeof(T);
-  if (fresh) prefer_huge_pages(grad_table, size);
+  prefer_huge_pages(grad_table, rows * grid.width * sizeof(T));
 #pragma omp parallel for schedule(dynamic, 1) num_threads(n_threads)
   for (int64_t task = 0; task < grid.levels; ++task) {
     const int64_t l = grid.levels - 1 - task;
     const auto level = hash_level<T>(grid.offsets, grid.resolutions, grid.scales, l);
     T* entries = grad_table + level.first * grid.width;
-    if (fresh) std::fill_n(entries, level.entries * grid.width, T(0));
+    std::fill_n(entries, level.entries * grid.width, T(0));
     const T* grads = grad_features + l * grid.width;
     for_strips(grid, level, entries, 0, grid.points,
                [&](const Strip<T>& strip, int64_t i, int n) {
@@ -231,10 +229,10 @@ int encode_backward(const Grid<T>& grid, bool fresh, const T* grad_features, T* 
   }                                                                                               \
   NC_API int nc_hash_encode_backward_##suffix(                                                    \
       int64_t points, int64_t levels, int64_t width, const T* unit, const int64_t* offsets,       \
-      const int64_t* resolutions, const float* scales, int64_t fresh_entries,                     \
+      const int64_t* resolutions, const float* scales, int64_t entries,                           \
       const T* grad_features, T* grad_table, int64_t threads) {                                   \
     return nc::encode_backward<T>({points, levels, width, unit, offsets, resolutions, scales},    \
-                                  fresh_entries > 0, grad_features, grad_table, threads);         \
+                                  entries, grad_features, grad_table, threads);                   \
   }
 
 NC_HASH_ENCODE(f32, float)

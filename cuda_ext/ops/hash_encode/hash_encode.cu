@@ -52,13 +52,13 @@ NC_API int nc_hash_encode_f32(int64_t points, int64_t levels, int64_t width, con
   return nc::cuda_status();
 }
 
-// fresh_entries: rows of grad_table to zero first; 0 adds to what is there.
+// entries: rows of grad_table.
 NC_API int nc_hash_encode_backward_f32(int64_t points, int64_t levels, int64_t width,
                                        const float* unit, const int64_t* offsets,
                                        const int64_t* resolutions, const float* scales,
-                                       int64_t fresh_entries, const float* grad_features,
+                                       int64_t entries, const float* grad_features,
                                        float* grad_table, void* stream) {
-  cudaMemsetAsync(grad_table, 0, fresh_entries * width * sizeof(float),
+  cudaMemsetAsync(grad_table, 0, entries * width * sizeof(float),
                   static_cast<cudaStream_t>(stream));
   const nc::HashInputs in{points, levels, width, unit, offsets, resolutions, scales};
   NC_LAUNCH(nc::hash_backward, nc::cuda_blocks(points * levels), nc::kCudaThreads, 0, stream, in,
