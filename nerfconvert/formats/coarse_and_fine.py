@@ -13,7 +13,7 @@ from ..errors import FormatError
 from ..volume import FieldInfo
 from .format import Format
 from .mlp_networks import noted_info, starts_like_checkpoint
-from .unpickle import TorchFile
+from .torch_file import TorchFile
 
 
 class CoarseAndFine(Format):

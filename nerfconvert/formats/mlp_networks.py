@@ -12,7 +12,7 @@ from ..adapters.mlp import MlpConfig, MlpField
 from ..errors import FormatError, UnsupportedError
 from ..volume import Aabb, FieldInfo
 from .info import info_from_document, info_to_document, strict_json
-from .unpickle import LEGACY_START, ZIP_START
+from .torch_file import LEGACY_START, ZIP_START
 
 NOTE = "nerfconvert"  # key of our note about box and frame; the programs ignore it
 HEAD = 1 << 20  # bytes searched for a program's keys

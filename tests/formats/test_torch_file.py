@@ -15,7 +15,8 @@ import torch
 
 from nerfconvert.errors import FormatError
 from nerfconvert.formats import load
-from nerfconvert.formats.unpickle import LEGACY_START, TensorRef, TorchFile
+from nerfconvert.formats.torch_file import LEGACY_START, TorchFile
+from nerfconvert.formats.unpickle import TensorRef
 
 KEY = "network_fn_state_dict"
 
