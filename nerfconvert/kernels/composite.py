@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -47,15 +49,24 @@ def composite(
 def composite_reference(
     density: Tensor, rgb: Tensor, t_mids: Tensor, deltas: Tensor, offsets: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """`composite` in plain torch. Sums run in float64: one cumulative sum crosses all rays."""
+    """`composite` in plain torch. Sums run in float64: one cumulative sum crosses all rays.
+
+    As compiled, a NaN density spoils its ray from there on and no other; unlike compiled, it
+    gets no gradient.
+    """
     rays = len(offsets) - 1
     counts = offsets[1:] - offsets[:-1]
     ray_indices = torch.repeat_interleave(torch.arange(rays, device=offsets.device), counts)
     # Without the limit one opaque sample takes the digits of all later rays, infinity their values.
     optical = (density.double() * deltas.double()).clamp_max(SATURATED)
+    broken = optical.isnan()
+    optical = optical.masked_fill(broken, 0.0)
     before = torch.cat([optical.new_zeros(1), optical.cumsum(0)])
     depth_before = before[:-1] - before[offsets[:-1]][ray_indices]
+    n_broken = torch.cat([offsets.new_zeros(1), broken.cumsum(0)])
+    spoiled = n_broken[1:] > n_broken[offsets[:-1]][ray_indices]
     weights = torch.exp(-depth_before) * -torch.expm1(-optical)
+    weights = weights.masked_fill(spoiled, math.nan)
     columns = torch.cat(
         [rgb.double(), torch.ones_like(weights)[:, None], t_mids.double()[:, None]], 1
     )

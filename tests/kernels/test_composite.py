@@ -103,6 +103,21 @@ def test_opaque_ray_does_not_reach_the_next(backend, density):
     assert densities.grad.tolist() == pytest.approx([0.0, *[math.exp(-2.0)] * 2], abs=1e-6)
 
 
+def test_not_a_number_spoils_the_rest_of_its_ray_only(backend):
+    counts = torch.tensor([4, 5, 0, 6])
+    offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+    density, t = torch.rand(15), torch.rand(15)
+    rest = torch.rand(15, 3), t, torch.ones(15), offsets
+    wanted = composite(density, *rest)
+    density[6] = math.nan  # the third sample of the second ray
+    got = composite(density, *rest)
+    ray, sample = torch.arange(4) == 1, torch.arange(15)
+    spoiled = [ray, ray, ray, (sample >= 6) & (sample < 9)]
+    for found, right, bad in zip(got, wanted, spoiled, strict=True):
+        assert found[bad].isnan().all()
+        torch.testing.assert_close(found[~bad], right[~bad], rtol=0, atol=1e-6)
+
+
 def test_only_weights_carry_gradient(backend):
     arguments = constant_medium(9, 2.0, 1.0)
     density = arguments[0].requires_grad_()
