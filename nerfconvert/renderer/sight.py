@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -19,22 +20,28 @@ BATCH = 1 << 16  # points asked at once
 SKIP = 2  # cells in front of a place that cast no shadow on it: its own surface lies there
 
 
-@torch.no_grad()
 def look(teacher: RadianceField, cameras: Cameras, count: int = 32) -> Sight:
     """The sight of `teacher` from `cameras` along at most `count` of their directions.
 
-    The teacher is asked once, for its density in its occupied cells. What `visible` answers is
-    that of the middle of a coarse cell; a place outside the occupied box counts as at its border.
+    The teacher is asked for its density in its occupied cells when `visible` is first called. The
+    answer is that of the middle of a coarse cell; a place outside the occupied box counts as at
+    its border.
     """
     if count < 1:
         raise ValueError(f"count must be at least 1, got {count}")
-    box, device = _occupied_box(teacher), teacher.occupancy.words.device
-    directions = spread(_towards(box, cameras), count).to(device)
+    box = _occupied_box(teacher)
+    directions = spread(_towards(box, cameras), count).to(teacher.occupancy.words.device)
+    light = functools.cache(lambda: _light(teacher, box, directions))
+    return Sight(directions=directions, visible=lambda positions: light().at(positions))
+
+
+@torch.no_grad()
+def _light(teacher: RadianceField, box: Aabb, directions: Tensor) -> _Light:
     depth = _optical_depth(teacher, box)
-    light = torch.empty(*depth.shape, len(directions), dtype=torch.uint8, device=device)
+    values = torch.empty(*depth.shape, len(directions), dtype=torch.uint8, device=depth.device)
     for k, direction in enumerate(directions.tolist()):
-        light[..., k] = (torch.exp(-_depth_in_front(depth, direction)) * 255).round().byte()
-    return Sight(directions=directions, visible=_Light(box, light).at)
+        values[..., k] = (torch.exp(-_depth_in_front(depth, direction)) * 255).round().byte()
+    return _Light(box, values)
 
 
 def spread(directions: Tensor, count: int) -> Tensor:
