@@ -31,6 +31,7 @@ class RayBank:
     seconds: float = 0.0  # spent on the teacher
     lessons: list[Lesson] = field(default_factory=list)
     _bytes: int = 0
+    _held_out: Lesson | None = None
 
     def grow(self) -> None:
         """Asks one more chunk; drops the oldest when the memory bound is reached."""
@@ -73,8 +74,8 @@ class RayBank:
 
     def held_out(self, count: int) -> Points:
         """`count` samples of rays that are never in the bank."""
-        generator = torch.Generator().manual_seed(self.seed)
-        return draw_points(self._chunk(-1), count, generator)
+        self._held_out = self._held_out or self._chunk(-1)
+        return draw_points(self._held_out, count, torch.Generator().manual_seed(self.seed))
 
     def _chunk(self, number: int) -> Lesson:
         generator = torch.Generator().manual_seed((self.seed << 32) + number + 1)

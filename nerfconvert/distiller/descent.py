@@ -22,7 +22,7 @@ from .state import load_state, save_state
 
 REPORT_EVERY = 0.25  # seconds between progress reports
 SAVE_EVERY = 30.0  # seconds between saved states
-WARM_UP = 30  # steps
+WARM_UP = 8  # steps
 
 
 @dataclass(frozen=True)
@@ -127,6 +127,8 @@ class Descent:
 
     def _one_step(self, stage: Stage) -> None:
         fraction = self.clock.fraction(self.step)
+        if self.student.refine(fraction):
+            self.optimizers = Optimizers(self.student.parameter_groups())
         stage.prepare(self.step, fraction)
         result = stage.loss(self.generator)
         result.loss.backward()
@@ -204,6 +206,7 @@ class Descent:
             return False
         state = load_state(self.state_path, self.fingerprint)
         self.student.load_state_dict(state["student"])
+        self.optimizers = Optimizers(self.student.parameter_groups())
         self.optimizers.load_state_dict(state["optimizers"])
         self.generator.set_state(state["generator"])
         for name, value in state["numbers"].items():

@@ -8,6 +8,7 @@ from pathlib import Path
 from ..errors import NerfConvertError
 from ..renderer.cameras import Cameras
 from ..renderer.occupancy import refine_occupancy
+from ..renderer.sight import look
 from ..volume import RadianceField
 from ..volume.occupancy import adopt
 from .bank import RayBank
@@ -41,6 +42,7 @@ def distill(
     """
     clock = Clock(config)
     adopt(student, teacher)
+    student.start_from(teacher, look(teacher, cameras))
     bank = RayBank(
         teacher, cameras, teacher.aabb.diagonal / MARCH_STEPS, config.seed, config.memory_mb
     )
@@ -50,7 +52,7 @@ def distill(
         "teacher": teacher.architecture,
     }
     descent = Descent(student, config, hooks or Hooks(), state_path, fingerprint, clock)
-    stages = curriculum(student, bank, clock)
+    stages = curriculum(teacher, student, bank, clock)
     if not (resume and descent.resume(stages)):
         bank.grow()
         descent.initialise_s = clock.seconds

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-TABLE_RATE, ADAM_RATE, MUON_RATE = 1e-2, 3e-3, 4e-2  # peak learning rates
+TABLE_RATE, ADAM_RATE, MUON_RATE = 2e-2, 3e-3, 4e-2  # peak learning rates
 NARROW = 16  # matrices with a side below this are no hidden matrices (tables, output heads)
 
 

@@ -1,4 +1,4 @@
-"""The curriculum: points first, then rendered rays."""
+"""The curriculum: shared features where there are any, then points, then rendered rays."""
 
 from __future__ import annotations
 
@@ -12,30 +12,19 @@ from ..volume import RadianceField
 from .bank import RayBank
 from .clock import Clock
 from .descent import Stage, StepLoss
+from .features import FeatureStage, share_decoder
 from .lesson import Points
 from .losses import density_loss, ray_color_loss, sample_color_loss
 from .optimizers import is_table
+from .plateau import Plateau
 
 CHECK_EVERY = 50  # steps between looks at the held-out points
 HELD_OUT_POINTS = 8192
-POINTS_UNTIL = 0.3  # of the budget, at the latest
+FEATURES_UNTIL = 0.1  # of the budget, at the latest
+POINTS_UNTIL = 0.5  # of the budget, at the latest
 SAMPLE_WEIGHT = 0.3  # of the samples' losses in the ray stage
-TEACHER_SHARE = 1.2  # of the time so far that the teacher may take, times what is left
+TEACHER_SHARE = 0.5  # of the time so far that the teacher may take, times what is left
 CHUNK_EVERY = 25  # steps between chunks where the budget is in steps
-FLAT = 0.03  # relative gain between two looks below which a stage has converged
-
-
-@dataclass
-class Plateau:
-    """Says when a held-out error has stopped falling: two looks in a row with little gain."""
-
-    best: float = float("inf")
-    flat_looks: int = 0
-
-    def look(self, error: float) -> bool:
-        self.flat_looks = 0 if error < self.best * (1 - FLAT) else self.flat_looks + 1
-        self.best = min(self.best, error)
-        return self.flat_looks >= 2
 
 
 @dataclass
@@ -139,19 +128,24 @@ class RayStage:
         self.bank.rebuild(state["made"], state["kept"])
 
 
-def curriculum(student: RadianceField, bank: RayBank, clock: Clock) -> list[Stage]:
+def curriculum(
+    teacher: RadianceField, student: RadianceField, bank: RayBank, clock: Clock
+) -> list[Stage]:
     """The stages of one distillation, with batches that suit the student's cost a sample."""
     growth = Growth(bank, clock)
     batch = batch_samples(student)
-    return [
+    stages: list[Stage] = [
         PointStage(student, bank, growth, batch, POINTS_UNTIL),
         RayStage(student, bank, growth, batch, SAMPLE_WEIGHT),
     ]
+    if share_decoder(teacher, student, bank):
+        stages.insert(0, FeatureStage(student, teacher, bank, batch, FEATURES_UNTIL))
+    return stages
 
 
 def batch_samples(student: RadianceField) -> int:
-    """Samples a step: 32k for tables with tiny networks, 4k where large matrices make each of
+    """Samples a step: 8k for tables with tiny networks, 4k where large matrices make each of
     them dear, so that a budget always buys enough steps."""
     tables = {id(p) for p in student.parameters() if is_table(p)}
     dense = sum(p.numel() for p in student.parameters() if id(p) not in tables)
-    return int(min(32768, max(4096, 32768 * 10_000 / max(dense, 1))))
+    return int(min(8192, max(4096, 32768 * 10_000 / max(dense, 1))))
