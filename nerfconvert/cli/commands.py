@@ -9,7 +9,13 @@ from typing import Annotated, Any
 from tyro.conf import Positional, arg, subcommand
 
 from ..errors import UsageError
-from ..pipelines.options import CompareOptions, ConvertOptions, RenderOptions, TrainOptions
+from ..pipelines.options import (
+    BenchOptions,
+    CompareOptions,
+    ConvertOptions,
+    RenderOptions,
+    TrainOptions,
+)
 from .terminal import Terminal
 
 
@@ -152,6 +158,37 @@ class Compare:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Bench:
+    """The conversion matrix: PSNR, seconds and speed-up of every teacher to every student.
+
+    What is in the folder already is not made again; an interrupted benchmark goes on.
+
+    examples:
+      nerfconvert bench scripts/matrix.toml -o matrix --data lego
+      nerfconvert bench matrix.toml -o matrix --json
+      nerfconvert bench matrix.toml -o matrix --overwrite
+    """
+
+    options: Annotated[BenchOptions, arg(name="")]
+    output: Annotated[Output, arg(name="")] = field(default_factory=Output)
+
+    def run(self, terminal: Terminal, argv: list[str]) -> int:
+        from ..pipelines.bench import bench
+        from ..pipelines.summary import bench_tables, cell_line
+
+        with terminal.runs("bench") as report:
+            document = bench(
+                self.options,
+                argv=argv,
+                on_progress=report,
+                on_cell=lambda cell: terminal.say(cell_line(cell)),
+            )
+        terminal.document(document, bench_tables)
+        terminal.say(f"wrote matrix.json, matrix.csv and matrix.md to {self.options.output}")
+        return max(cell["exit_code"] for cell in document["cells"])
+
+
+@dataclass(frozen=True, kw_only=True)
 class Formats:
     """What can be read and written, and which architectures there are.
 
@@ -197,6 +234,7 @@ COMMANDS: dict[str, type] = {
     "train": Train,
     "render": Render,
     "compare": Compare,
+    "bench": Bench,
     "formats": Formats,
     "doctor": Doctor,
 }

@@ -80,6 +80,15 @@ class Terminal:
             yield lambda done, total: update(done / total, f"frame {done} of {total}")
 
     @contextmanager
+    def runs(self, title: str) -> Iterator[Callable[[float, str], None] | None]:
+        """A bar over runs of any kind, each with its own last message."""
+        if self.quiet:
+            yield None
+            return
+        with self._bar(title) as update:
+            yield update
+
+    @contextmanager
     def _bar(self, title: str) -> Iterator[Callable[[float, str], None]]:
         if not self.console.is_terminal:
             yield self._lines(title)

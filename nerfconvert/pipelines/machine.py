@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,11 @@ import torch
 
 from ..errors import BackendError
 from ..kernels.backend import backend_info
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
 
 
 def pick_device(name: str) -> torch.device:
@@ -32,7 +38,22 @@ def machine(device: torch.device) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "backend": backend(device),
+        **peak_memory(),
     }
+
+
+def peak_memory() -> dict[str, float | str | None]:
+    """`peak_memory_mb`: most memory (MB) that this process has held; None with a reason where the
+    system does not tell."""
+    status = Path("/proc/self/status")  # Linux; getrusage there counts the process that started us
+    if status.is_file():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return {"peak_memory_mb": int(line.split()[1]) * 1024 / 1e6}
+    if resource is None:
+        return {"peak_memory_mb": None, "peak_memory_mb_reason": "this system does not tell"}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {"peak_memory_mb": peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6}
 
 
 def backend(device: torch.device) -> str:

@@ -10,13 +10,15 @@ import functools
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from tyro.conf import Positional, UseAppendAction, arg
 
 from ..errors import UsageError
 
 DEFAULT_SECONDS = 120.0
+Recipe = Literal["fast"]
+RECIPES = get_args(Recipe)
 optional = functools.partial(arg, help_behavior_hint="")  # the help text says what None means
 Overwrite = Annotated[bool, arg(aliases=("-w",), help="Replace an output that is there.")]
 Device = Annotated[
@@ -144,7 +146,7 @@ class ConvertOptions:
     format: Annotated[
         str | None, optional(metavar="NAME", help="File format of OUT; default: by its suffix.")
     ] = None
-    recipe: Annotated[Literal["fast"], arg(help="How to distil; fast is ours.")] = "fast"
+    recipe: Annotated[Recipe, arg(help="How to distil; fast is ours.")] = "fast"
     budget: Budget = field(default_factory=Budget)
     views: Views = field(default_factory=Views)
     gates: Gates = field(default_factory=Gates)
@@ -230,6 +232,27 @@ class CompareOptions:
         object.__setattr__(self, "checkpoints", tuple(Path(c) for c in self.checkpoints))
         at_least("--eval-views", self.eval_views, 1)
         at_least("--frames", self.frames, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchOptions:
+    config: Positional[
+        Annotated[
+            Path | None,
+            optional(metavar="CONFIG", help="TOML of the benchmark; default: the one of DIR."),
+        ]
+    ] = None
+    output: Annotated[
+        Path, arg(aliases=("-o",), metavar="DIR", help="Folder for all files and the matrix.")
+    ]
+    data: Data = None
+    device: Device = "auto"
+    overwrite: Annotated[
+        bool, arg(aliases=("-w",), help="Run everything anew; default: only what is missing.")
+    ] = False
+
+    def __post_init__(self):
+        as_paths(self, "output", *(["config"] if self.config else []))
 
 
 def as_paths(options: object, *names: str) -> None:

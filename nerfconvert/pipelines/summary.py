@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..report.matrix import matrix_rows, name_of, speedup_figure
 from ..report.table import bytes_figure, compare_rows, figure, receipt_rows
 
 Table = tuple[list[str], list[list[str]]]
@@ -27,6 +28,33 @@ def train_tables(document: dict[str, Any]) -> list[Table]:
     ]
     pairs.append(("PSNR vs truth", figure(document["psnr_vs_truth"], "dB")))
     return [_pairs([*pairs, ("steps", f"{document['steps']:,}")])]
+
+
+def bench_tables(document: dict[str, Any]) -> list[Table]:
+    """One row per cell."""
+    header = ["teacher", "student", "vs source", "vs truth", "drop", "seconds", "speed-up", "MB"]
+    rows = [
+        [
+            *name_of(row),
+            figure(row["psnr_vs_source"], "dB"),
+            figure(row["psnr_vs_truth"], "dB"),
+            figure(row["delta_vs_truth"]),
+            figure(row["seconds"], digits=0),
+            speedup_figure(row),
+            figure(row["peak_memory_mb"], digits=0),
+        ]
+        for row in matrix_rows(document)
+    ]
+    return [(header, rows)]
+
+
+def cell_line(cell: dict[str, Any]) -> str:
+    """What is said when a cell of a benchmark is there."""
+    title = f"{cell['teacher']} -> {cell['student']} ({cell['recipe']})"
+    if cell["receipt"] is None:
+        return f"{title}: failed: {cell['receipt_reason']}"
+    psnr = figure(cell["receipt"]["quality"]["psnr_target_vs_source"], "dB")
+    return f"{title}: {psnr} in {figure(cell['seconds'], 's', 0)}"
 
 
 def info_tables(document: dict[str, Any]) -> list[Table]:

@@ -1,0 +1,106 @@
+"""Commands of nerfconvert in processes of their own: memory is given back, crashes stay there."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+POLL_S = 0.1
+MARK = "nerfconvert: "  # in front of what a failed command says
+PACKAGES = Path(__file__).resolve().parents[2]  # the folder that this very package is in
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a child ended."""
+
+    exit_code: int  # as a shell says it: 128 + signal for a killed one
+    error: str | None  # what it said last, where it failed
+
+
+def run_child(
+    argv: Sequence[str],
+    folder: Path,
+    stdout: Path | None,
+    *,
+    should_stop: Callable[[], bool],
+    on_line: Callable[[str], None] | None = None,
+) -> Outcome:
+    """Runs `nerfconvert ARGV...` in `folder`, its standard output in the file `stdout`.
+
+    `on_line` hears what it prints for people. When `should_stop` says so the child is asked
+    (SIGINT) to save its state, and waited for. An exception, such as of a second Ctrl-C, ends it.
+    """
+    with open(stdout or os.devnull, "w", encoding="utf-8") as file:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "nerfconvert", *argv],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.PIPE,
+            env=_environment(),
+            text=True,
+            errors="replace",
+            start_new_session=True,  # Ctrl-C of a terminal reaches the parent alone
+        )
+    heard = _Listener(child.stderr, on_line)
+    try:
+        _wait(child, should_stop)
+    finally:
+        if child.poll() is None:
+            child.kill()
+            child.wait()
+        heard.join()
+    return _outcome(child.returncode, heard.lines)
+
+
+def _wait(child: subprocess.Popen, should_stop: Callable[[], bool]) -> None:
+    asked = False
+    while True:
+        try:
+            child.wait(POLL_S)
+            return
+        except subprocess.TimeoutExpired:
+            if not asked and should_stop():
+                child.send_signal(signal.SIGINT)
+                asked = True
+
+
+class _Listener(threading.Thread):
+    """Keeps the last lines of a stream and hands each on."""
+
+    def __init__(self, stream: TextIO, on_line: Callable[[str], None] | None):
+        super().__init__(daemon=True)
+        self.stream, self.on_line, self.lines = stream, on_line, []
+        self.start()
+
+    def run(self) -> None:
+        with self.stream:
+            for line in self.stream:
+                self.lines = [*self.lines[-19:], line.rstrip()]
+                if self.on_line:
+                    self.on_line(line.rstrip())
+
+
+def _outcome(returncode: int, lines: list[str]) -> Outcome:
+    if returncode == 0:
+        return Outcome(0, None)
+    if returncode < 0:
+        name = signal.Signals(-returncode).name
+        hint = " (the system does that when memory runs out)" if name == "SIGKILL" else ""
+        return Outcome(128 - returncode, f"ended by {name}{hint}")
+    said = [line.removeprefix(MARK) for line in lines if line.startswith(MARK)]
+    return Outcome(returncode, (said or lines or [f"exit code {returncode}"])[-1])
+
+
+def _environment() -> dict[str, str]:
+    known = os.environ.get("PYTHONPATH")
+    paths = [str(PACKAGES), *([known] if known else [])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}

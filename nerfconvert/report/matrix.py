@@ -1,0 +1,124 @@
+"""The conversion matrix as text: one Markdown table a figure, and rows for a spreadsheet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .table import bytes_figure, figure, markdown_table
+
+Cell = dict[str, Any]
+COLUMNS = {
+    "psnr_vs_source": lambda cell: cell["receipt"]["quality"]["psnr_target_vs_source"],
+    "psnr_initial": lambda cell: cell["receipt"]["quality"]["psnr_initial"],
+    "psnr_vs_truth": lambda cell: cell["receipt"]["quality"]["psnr_target_vs_truth"],
+    "delta_vs_truth": lambda cell: cell["receipt"]["quality"]["delta_vs_truth"],
+    "seconds": lambda cell: cell["seconds"],
+    "speedup": lambda cell: cell["speedup_to_scratch_psnr"],
+    "speedup_is_lower_bound": lambda cell: cell["speedup_is_lower_bound"],
+    "peak_memory_mb": lambda cell: cell["receipt"]["machine"]["peak_memory_mb"],
+    "parameters": lambda cell: cell["receipt"]["target"]["parameters"],
+    "bytes": lambda cell: cell["receipt"]["target"]["bytes"],
+}
+
+
+def matrix_rows(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """One flat row a cell of a `bench` document; figures that cannot be had are None."""
+    return [
+        {
+            **{key: cell[key] for key in ("teacher", "student", "recipe")},
+            **{key: value(cell) if cell["receipt"] else None for key, value in COLUMNS.items()},
+            "problem": cell.get("receipt_reason"),
+        }
+        for cell in document["cells"]
+    ]
+
+
+def matrix_markdown(document: dict[str, Any]) -> str:
+    """Tables with a row a teacher and a column a student, the students, and what failed."""
+    rows = matrix_rows(document)
+    parts = []
+    for title, show in FIGURES.items():
+        shown = {name_of(row): show(row) for row in rows}
+        if any(text != "–" for text in shown.values()):
+            parts += [f"**{title}**", _grid(rows, show)]
+    if reason := document["speedup_reason"]:
+        parts.append(f"No speed-up over training from scratch: {reason}.")
+    parts += ["**The students**", _students(document)]
+    failed = [f"- {' '.join(name_of(r))}: {r['problem']}" for r in rows if r["problem"]]
+    if failed:
+        parts += ["**Without a result**", "\n".join(failed)]
+    return "\n\n".join([*parts, _legend(document)]) + "\n"
+
+
+def name_of(row: dict[str, Any]) -> tuple[str, str]:
+    """(what stands in front of its row, its column) of a cell."""
+    recipe = "" if row["recipe"] == "fast" else f", {row['recipe']}"
+    return row["teacher"] + recipe, row["student"]
+
+
+def speedup_figure(row: dict[str, Any]) -> str:
+    """A speed-up as text: '3.2×', '> 12×' for a lower bound, a dash for none."""
+    if row["speedup"] is None:
+        return "–"
+    return f"{'> ' if row['speedup_is_lower_bound'] else ''}{row['speedup']:.3g}×"
+
+
+def _truth(row: dict[str, Any]) -> str:
+    if row["psnr_vs_truth"] is None:
+        return "–"
+    return f"{row['psnr_vs_truth']:.2f} ({row['delta_vs_truth']:+.2f})"
+
+
+FIGURES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "PSNR against the source, dB": lambda row: figure(row["psnr_vs_source"]),
+    "The same before the first gradient step, dB": lambda row: figure(row["psnr_initial"]),
+    "PSNR against the photographs, dB (difference to the source's)": _truth,
+    "Seconds of the conversion": lambda row: figure(row["seconds"], digits=0),
+    "Speed-up over training from scratch to the same PSNR": speedup_figure,
+    "Peak memory, MB": lambda row: figure(row["peak_memory_mb"], digits=0),
+}
+
+
+def _grid(rows: list[dict[str, Any]], show: Callable[[dict[str, Any]], str]) -> str:
+    """A row a teacher (and recipe), a column a student."""
+    cells = {name_of(row): show(row) for row in rows}
+    teachers, students = (list(dict.fromkeys(names)) for names in zip(*cells))
+    header = ["from \\ to", *students]
+    body = [[t, *(cells.get((t, s), "–") for s in students)] for t in teachers]
+    return markdown_table(header, body)
+
+
+def _students(document: dict[str, Any]) -> str:
+    header = ["student", "architecture", "parameters", "file", "from scratch"]
+    body = {}
+    for cell in document["cells"]:
+        if cell["receipt"]:
+            target, scratch = cell["receipt"]["target"], cell["scratch"]
+            trained = "–"
+            if scratch:
+                psnr = figure(scratch["psnr_vs_truth"], "dB")
+                trained = f"{psnr} after {figure(scratch['seconds'], 's', 0)}"
+            body[cell["student"]] = [
+                cell["student"],
+                target["architecture"],
+                f"{target['parameters']:,}",
+                bytes_figure(target["bytes"]),
+                trained,
+            ]
+    return markdown_table(header, list(body.values()))
+
+
+def _legend(document: dict[str, Any]) -> str:
+    """What was measured, how and on what."""
+    machine = document["machine"]
+    where = f"{machine['device']}, {machine['cpu']}, {machine['threads']} threads"
+    done = next((cell["receipt"] for cell in document["cells"] if cell["receipt"]), None)
+    if done is None:
+        return f"Machine: {where}."
+    quality, protocol = done["quality"], done["protocol"]
+    width, height = quality["resolution"]
+    return (
+        f"{quality['views']} held-out views at {width}×{height} on {protocol['background']}; "
+        f"{where}; nerfconvert {document['version']}."
+    )

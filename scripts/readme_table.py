@@ -1,0 +1,40 @@
+#!/usr/bin/env python3
+"""Puts the tables of a benchmark's folder into a Markdown file, between two marker comments.
+
+    python scripts/readme_table.py matrix README.md
+
+replaces what stands between the lines `<!-- matrix -->` and `<!-- /matrix -->`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+BEGIN, END = "<!-- matrix -->", "<!-- /matrix -->"
+
+
+def with_tables(text: str, tables: str) -> str:
+    """`text` with `tables` between its markers. ValueError unless each is there once, in order."""
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise ValueError(f"the file must hold '{BEGIN}' and after it '{END}', each once")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n\n{tables.strip()}\n\n{END}{after}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="of `nerfconvert bench -o`")
+    parser.add_argument("document", type=Path, nargs="?", default=Path("README.md"))
+    options = parser.parse_args()
+    tables = (options.folder / "matrix.md").read_text(encoding="utf-8")
+    text = with_tables(options.document.read_text(encoding="utf-8"), tables)
+    partial = options.document.with_suffix(".partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, options.document)
+
+
+if __name__ == "__main__":
+    main()
