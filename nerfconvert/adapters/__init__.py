@@ -9,5 +9,6 @@ ADAPTERS = Registry(
         "hashgrid": "nerfconvert.adapters.hashgrid:HashgridField",
         "analytic": "nerfconvert.adapters.analytic:AnalyticField",
         "ppng": "nerfconvert.adapters.ppng:PpngField",
+        "tensorial": "nerfconvert.adapters.tensorial:TensorialField",
     },
 )

@@ -12,6 +12,7 @@ from torch.nn.functional import linear, softplus
 
 from ..kernels.fused_mlp import fused_mlp
 from ..volume import FieldInfo, RadianceField, Sight
+from .activations import LeakyGradientRelu
 
 CHUNK = 8192  # rows of one inference pass: its activations stay in the second-level cache
 # A new network's outputs are near 0.1 and an opaque surface needs hundreds: without the factor
@@ -72,21 +73,6 @@ class MlpConfig:
             raise ValueError(
                 f"density_activation must be one of {known}, got {self.density_activation!r}"
             )
-
-
-class LeakyGradientRelu(torch.autograd.Function):
-    """relu whose gradient below zero is exp(value), not 0: a density that starts at zero
-    everywhere can still be taught."""
-
-    @staticmethod
-    def forward(ctx, value: Tensor) -> Tensor:
-        ctx.save_for_backward(value)
-        return value.relu()
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:
-        (value,) = ctx.saved_tensors
-        return gradient * value.clamp(max=0).exp()
 
 
 ACTIVATIONS = {

@@ -29,23 +29,38 @@ def pack_vertices(stored: Tensor) -> Tensor:
     bricks = bricks_per_axis(len(stored) - 1)
     padded = stored.new_zeros((4 * bricks,) * 3)
     padded[tuple(slice(0, n) for n in stored.shape)] = stored
-    bits = padded.view(bricks, 4, bricks, 4, bricks, 4).permute(0, 2, 4, 1, 3, 5)
-    shifts = torch.arange(64, device=stored.device)
-    return (bits.reshape(bricks**3, 64).long() << shifts).sum(1)
+    bits = padded.view(bricks, 4, bricks, 4, bricks, 4).permute(1, 3, 5, 0, 2, 4)
+    words = torch.zeros(bricks**3, dtype=torch.int64, device=stored.device)
+    for shift, bit in enumerate(bits.reshape(64, bricks**3)):  # one by one: 64 times less memory
+        words |= bit.long() << shift
+    return words
 
 
 def list_vertices(words: Tensor) -> Tensor:
     """Integer coordinates [V, 3] of the stored vertices, in the order of their rows."""
     bricks = round(len(words) ** (1 / 3))
-    brick, bit = ((words[:, None] >> torch.arange(64, device=words.device)) & 1).nonzero().T
+    used = words.nonzero()[:, 0]
+    bits = (words[used, None] >> torch.arange(64, device=words.device)) & 1
+    index, bit = bits.nonzero().T
+    brick = used[index]
     corner = torch.stack([brick // bricks**2, brick // bricks % bricks, brick % bricks], 1)
     return 4 * corner + torch.stack([bit // 16, bit // 4 % 4, bit % 4], 1)
 
 
 def first_rows(words: Tensor) -> Tensor:
     """Row [B^3] int64 of each brick's first stored vertex: the vertices stored before it."""
-    counts = _count_ones(words)
+    counts = count_ones(words)
     return counts.cumsum(0) - counts
+
+
+def count_ones(words: Tensor) -> Tensor:
+    """Number of set bits of int64 [...]: the well-known sum of neighbouring fields of growing width."""
+    odd = words & 0x5555555555555555
+    even = (words >> 1) & 0x5555555555555555  # the mask clears what a signed shift drags in
+    counts = odd + even  # 32 fields of 2 bits
+    counts = (counts & 0x3333333333333333) + ((counts >> 2) & 0x3333333333333333)
+    counts = (counts & 0x0F0F0F0F0F0F0F0F) + ((counts >> 4) & 0x0F0F0F0F0F0F0F0F)
+    return ((counts * 0x0101010101010101) >> 56) & 0xFF
 
 
 def voxel_lookup(
@@ -94,22 +109,12 @@ def voxel_lookup_reference(
         bit = (local[:, 0] * 4 + local[:, 1]) * 4 + local[:, 2]
         word = words[number]
         below = word & ((torch.ones_like(bit) << bit) - 1)
-        row = first[number] + _count_ones(below)
+        row = first[number] + count_ones(below)
         stored = ((word >> bit) & 1).bool() & (row >= 0) & (row < len(table))
         parts = [fraction[:, d] if shift[d] else 1 - fraction[:, d] for d in range(3)]
         weight = parts[0] * parts[1] * parts[2]
         total = total + weight[:, None] * padded[torch.where(stored, row, len(table))]
     return total
-
-
-def _count_ones(words: Tensor) -> Tensor:
-    """Set bits of int64 [...]: the well-known sum of neighbouring fields of growing width."""
-    odd = words & 0x5555555555555555
-    even = (words >> 1) & 0x5555555555555555  # the mask clears what a signed shift drags in
-    counts = odd + even  # 32 fields of 2 bits
-    counts = (counts & 0x3333333333333333) + ((counts >> 2) & 0x3333333333333333)
-    counts = (counts & 0x0F0F0F0F0F0F0F0F) + ((counts >> 4) & 0x0F0F0F0F0F0F0F0F)
-    return ((counts * 0x0101010101010101) >> 56) & 0xFF
 
 
 def _forward(unit, table, words, first, cells):

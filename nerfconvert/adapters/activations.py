@@ -1,0 +1,36 @@
+"""Activations whose gradient stays alive where their value does not move."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+class LeakyGradientRelu(torch.autograd.Function):
+    """relu whose gradient below zero is exp(value), not 0: a density that starts at zero
+    everywhere can still be taught."""
+
+    @staticmethod
+    def forward(ctx, value: Tensor) -> Tensor:
+        ctx.save_for_backward(value)
+        return value.relu()
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        (value,) = ctx.saved_tensors
+        return gradient * value.clamp(max=0).exp()
+
+
+class InwardClamp(torch.autograd.Function):
+    """Clamp to [0, 1] that passes the gradient outside too where descent leads back inside."""
+
+    @staticmethod
+    def forward(ctx, value: Tensor) -> Tensor:
+        ctx.save_for_backward(value)
+        return value.clamp(0, 1)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        (value,) = ctx.saved_tensors
+        outward = ((value < 0) & (gradient > 0)) | ((value > 1) & (gradient < 0))
+        return gradient.masked_fill(outward, 0.0)

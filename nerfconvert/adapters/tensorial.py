@@ -1,0 +1,204 @@
+"""tensorial: truly sparse voxels of density and spherical harmonics (Plenoxels, Yu et al. 2022).
+
+Vertices lie on a cube lattice stretched over the box. A stored vertex has one row of the table:
+raw density and 3 x 9 coefficients, color after color, as in svox2. What is not stored is empty.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import logging
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from ..kernels.spherical_harmonics import spherical_harmonics
+from ..kernels.voxel_lookup import (
+    bricks_per_axis,
+    count_ones,
+    first_rows,
+    list_vertices,
+    pack_vertices,
+    voxel_lookup,
+)
+from ..volume import FieldInfo, RadianceField, Sight
+from .activations import InwardClamp, LeakyGradientRelu
+from .tensorial_start import fit_voxels
+
+log = logging.getLogger(__name__)
+
+SH_BANDS = 3  # degree 2
+CHANNELS = 1 + 3 * SH_BANDS**2
+COARSE = 64  # cells along an axis of a new field, at most
+REFINED_BY = 0.4  # of the training budget: by then the resolution is the final one
+MAX_VOXELS = 1 << 23  # 0.9 GB of parameters
+DEPTH_SCALE = 4.0  # optical depth of one finest voxel edge for a raw density of 1
+THIN = 1.0  # optical depth of the whole box of a new field
+
+
+@dataclass(frozen=True, kw_only=True)
+class TensorialConfig:
+    """The lattice that is aimed at, and the one there is.
+
+    A new field starts coarse and full; `start_from` or `refine` make it fine and sparse and say so
+    here, so that a saved field can be rebuilt.
+    """
+
+    resolution: int = 256  # cells along each axis in the end: 4k up to 64, 64k beyond
+    color_activation: Literal["clamp", "sigmoid"] = "clamp"  # clamp: harmonics + 0.5, in [0, 1]
+    current_resolution: int | None = None  # cells along each axis now; None: of a new field
+    n_voxels: int | None = None  # stored vertices; None: all of them
+
+    def __post_init__(self):
+        size = self.resolution
+        multiple = 4 if isinstance(size, int) and size <= COARSE else COARSE
+        if not isinstance(size, int) or not 4 <= size <= 1024 or size % multiple:
+            raise ValueError(
+                f"resolution must be a multiple of 4 up to {COARSE} or of {COARSE} up to 1024, "
+                f"got {size!r}"
+            )
+        if self.color_activation not in ("clamp", "sigmoid"):
+            raise ValueError(
+                f"color_activation must be clamp or sigmoid, got {self.color_activation!r}"
+            )
+        if self.current_resolution is None:
+            object.__setattr__(self, "current_resolution", resolutions(size)[0])
+        if self.current_resolution not in resolutions(size):
+            raise ValueError(
+                f"current_resolution must be one of {resolutions(size)}, "
+                f"got {self.current_resolution!r}"
+            )
+        full = (self.current_resolution + 1) ** 3
+        if self.n_voxels is None:
+            object.__setattr__(self, "n_voxels", full)
+        if not isinstance(self.n_voxels, int) or not 0 <= self.n_voxels <= full:
+            raise ValueError(f"n_voxels must be an integer in 0..{full}, got {self.n_voxels!r}")
+
+
+def resolutions(finest: int) -> list[int]:
+    """Cells along an axis, from that of a new field to `finest`; each doubles the one before."""
+    sizes = [finest]
+    while sizes[0] > COARSE:
+        sizes.insert(0, sizes[0] // 2)
+    return sizes
+
+
+class TensorialField(RadianceField):
+    """Features [N, 28] are interpolated raw density and coefficients; `decode` is arithmetic."""
+
+    architecture = "tensorial"
+    Config = TensorialConfig
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        "small": {"resolution": 128},
+        "base": {},
+        "large": {"resolution": 512},
+    }
+    feature_dim = CHANNELS
+
+    words: Tensor  # [B^3] int64, see kernels.voxel_lookup
+    first: Tensor  # [B^3] int64
+
+    def __init__(self, config: TensorialConfig, info: FieldInfo):
+        super().__init__(info)
+        self.config = config
+        edge = math.prod(info.aabb.size) ** (1 / 3) / config.resolution
+        self.density_scale = DEPTH_SCALE / edge
+        cells = config.current_resolution
+        if config.n_voxels == (cells + 1) ** 3:
+            words = pack_vertices(torch.ones((cells + 1,) * 3, dtype=torch.bool))
+        else:  # known once a saved field is loaded
+            words = torch.zeros(bricks_per_axis(cells) ** 3, dtype=torch.int64)
+        self.register_buffer("words", words)
+        self.register_buffer("first", first_rows(words), persistent=False)
+        self.table = nn.Parameter(torch.zeros(config.n_voxels, CHANNELS))
+        with torch.no_grad():
+            self.table[:, 0] = THIN / (DEPTH_SCALE * config.resolution)
+        self.register_load_state_dict_pre_hook(_take_lattice)
+        self.register_load_state_dict_post_hook(_count_rows)
+
+    def encode(self, positions: Tensor) -> Tensor:
+        unit = self.aabb.to_unit(positions)
+        return voxel_lookup(
+            unit, self.table, self.words, self.first, self.config.current_resolution
+        )
+
+    def density(self, features: Tensor) -> Tensor:
+        return LeakyGradientRelu.apply(features[:, 0]) * self.density_scale
+
+    def color(self, features: Tensor, directions: Tensor) -> Tensor:
+        basis = spherical_harmonics(directions, SH_BANDS)
+        raw = (features[:, 1:].unflatten(1, (3, -1)) * basis[:, None]).sum(-1)
+        if self.config.color_activation == "sigmoid":
+            return raw.sigmoid()
+        return InwardClamp.apply(raw + 0.5)
+
+    def parameter_groups(self) -> dict[Literal["space", "decoder"], list[nn.Parameter]]:
+        return {"space": [self.table], "decoder": []}
+
+    def start_from(self, teacher: RadianceField, sight: Sight) -> bool:
+        cells = self.config.resolution
+        stored = self._occupied_vertices(cells)
+        while int(stored.sum()) > MAX_VOXELS and cells > self.config.current_resolution:
+            cells //= 2
+            stored = self._occupied_vertices(cells)
+        fitted = fit_voxels(self, teacher, sight, stored)
+        self.replace_voxels(*fitted)
+        return True
+
+    def refine(self, fraction: float) -> bool:
+        """Doubles the resolution at even steps until `REFINED_BY`; empty cells lose their voxels."""
+        sizes = resolutions(self.config.resolution)
+        due = min(int(fraction / REFINED_BY * (len(sizes) - 1)), len(sizes) - 1)
+        cells = self.config.current_resolution
+        if sizes[due] <= cells:
+            return False
+        stored = self._occupied_vertices(2 * cells)
+        if int(stored.sum()) > MAX_VOXELS:
+            return False
+        words = pack_vertices(stored)
+        unit = list_vertices(words).to(self.table.dtype) / (2 * cells)
+        with torch.no_grad():
+            table = voxel_lookup(unit, self.table, self.words, self.first, cells)
+        self.replace_voxels(words, table)
+        return True
+
+    def replace_voxels(self, words: Tensor, table: Tensor) -> None:
+        """Takes another lattice: words [B^3] int64 and its rows [V, 28]."""
+        self.words, self.first = words, first_rows(words)
+        self.table = nn.Parameter(table, requires_grad=self.table.requires_grad)
+        cells = 4 * (round(len(words) ** (1 / 3)) - 1)
+        self.config = dataclasses.replace(
+            self.config, current_resolution=cells, n_voxels=len(table)
+        )
+
+    def _occupied_vertices(self, cells: int) -> Tensor:
+        """[cells + 1]^3 bool: vertices of lattice cells that touch an occupied cell."""
+        stored = self.occupancy.dense()
+        size = len(stored)
+        index = torch.arange(cells + 1, device=stored.device)
+        # a vertex has a cell on either side; both together span these cells of the occupancy
+        low = (index - 1).clamp_min(0) * size // cells
+        high = -(-(index + 1).clamp(max=cells) * size // cells) - 1
+        for axis in range(3):
+            spans = (torch.minimum(low + k, high) for k in range(int((high - low).max()) + 1))
+            stored = functools.reduce(torch.logical_or, [stored.index_select(axis, s) for s in spans])
+        return stored
+
+
+def _take_lattice(field: TensorialField, state: dict, prefix: str, *_) -> None:
+    """Makes room for the lattice of a state dict, whatever the field held before."""
+    words, table = state.get(prefix + "words"), state.get(prefix + "table")
+    if words is not None and table is not None and table.shape != field.table.shape:
+        device = field.table.device
+        field.replace_voxels(words.to(device), table.to(device, field.table.dtype))
+
+
+def _count_rows(field: TensorialField, _) -> None:
+    stored = int(count_ones(field.words).sum())
+    if stored != len(field.table):
+        raise ValueError(f"words must mark {len(field.table)} stored voxels, got {stored}")
+    field.first = first_rows(field.words)
