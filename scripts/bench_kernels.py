@@ -21,6 +21,7 @@ import torch
 
 from nerfconvert.kernels.backend import backend_info, use_backend
 from nerfconvert.kernels.composite import composite
+from nerfconvert.kernels.factor_lookup import factor_lookup
 from nerfconvert.kernels.fused_mlp import fused_mlp
 from nerfconvert.kernels.hash_encode import hash_encode, level_layout
 from nerfconvert.kernels.march import march
@@ -190,6 +191,32 @@ def voxel_rows(device: str, generator: torch.Generator, n: int) -> Iterator[Row]
     yield "voxel_lookup backward", "M points/s", n / 1e6, run
 
 
+def factor_rows(device: str, generator: torch.Generator, n: int) -> Iterator[Row]:
+    """TensoRF's sizes: VM of 16 + 48 components at 300^3, CP of 96 + 288 at 500^3."""
+    unit = ray_points(n, device, generator)
+    for name, size, width, n_planes in (("vm", 300, 64, 3), ("cp", 500, 384, 0)):
+        shapes = [(size, size, width)] * n_planes + [(size, width)] * 3
+        factors = [torch.randn(s, generator=generator).to(device).requires_grad_() for s in shapes]
+        planes, lines = factors[:n_planes], factors[n_planes:]
+        plain = [p.detach() for p in planes], [x.detach() for x in lines]
+        yield (
+            f"factor_lookup {name} forward",
+            "M points/s",
+            n / 1e6,
+            lambda plain=plain: factor_lookup(unit, *plain),
+        )
+        features = factor_lookup(unit, planes, lines)
+        cotangent = torch.randn(features.shape, generator=generator).to(device)
+        yield (
+            f"factor_lookup {name} backward",
+            "M points/s",
+            n / 1e6,
+            lambda f=features, x=factors, c=cotangent: torch.autograd.grad(
+                f, x, c, retain_graph=True
+            ),
+        )
+
+
 def rows(device: str, scale: float) -> Iterator[Row]:
     generator = torch.Generator().manual_seed(0)
     points = int((1 << 18) * scale) // 32 * 32
@@ -199,6 +226,7 @@ def rows(device: str, scale: float) -> Iterator[Row]:
     yield from ray_rows(device, generator, int(65536 * scale))
     yield from sh_rows(device, generator, points * 4)
     yield from voxel_rows(device, generator, points)
+    yield from factor_rows(device, generator, points)
 
 
 def measure(backend: str, device: str, scale: float, only: str, budget: float) -> dict[str, dict]:

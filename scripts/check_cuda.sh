@@ -29,7 +29,7 @@ for source in "$root"/cuda_ext/ops/*/*.cu; do
         $targets -c "$source" -o "$out/object.o" 2>"$out/log" || { cat "$out/log" >&2; exit 1; }
     awk -v file="$(basename "$source")" '
         function name(mangled) {
-            if (match(mangled, /(march|composite|hash|sh|mlp|voxel)_(count|write|forward|backward)(ILi[0-9]+)?/))
+            if (match(mangled, /(march|composite|hash|sh|mlp|voxel|factor)_(count|write|forward|backward)(ILi[0-9]+)?/))
                 mangled = substr(mangled, RSTART, RLENGTH)
             sub(/ILi/, " ", mangled)
             return mangled

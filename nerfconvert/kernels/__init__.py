@@ -11,5 +11,6 @@ KERNELS = Registry(
         "spherical_harmonics": "nerfconvert.kernels.spherical_harmonics:SPHERICAL_HARMONICS",
         "fused_mlp": "nerfconvert.kernels.fused_mlp:FUSED_MLP",
         "voxel_lookup": "nerfconvert.kernels.voxel_lookup:VOXEL_LOOKUP",
+        "factor_lookup": "nerfconvert.kernels.factor_lookup:FACTOR_LOOKUP",
     },
 )

@@ -83,6 +83,11 @@ def with_sizes(name: str, size: int) -> tuple:
         unit = 1.4 * torch.rand(size, 3, generator=make) - 0.2
         rows = int(first_rows(words)[-1])
         return unit, torch.randn(rows, 33, generator=make), words, first_rows(words), 11
+    if name == "factor_lookup":  # points outside; more channels than a warp has lanes
+        lines = [torch.randn(n, 33, generator=make) for n in (7, 2, 40)]
+        planes = [torch.randn(*n, 33, generator=make) for n in ((40, 2), (40, 7), (2, 7))]
+        unit = 1.4 * torch.rand(size, 3, generator=make) - 0.2
+        return unit, planes if size % 2 else [], lines
     weights = [torch.randn(5, 3, generator=make), torch.randn(1, 5, generator=make)]
     return torch.randn(size, 3, generator=make), weights, [torch.ones(5), torch.ones(1)]
 

@@ -21,6 +21,7 @@ OPS = {
     "spherical_harmonics": "spherical_harmonics",
     "fused_mlp": "fused_mlp_training",
     "voxel_lookup": "voxel_lookup",
+    "factor_lookup": "factor_lookup",
 }
 
 

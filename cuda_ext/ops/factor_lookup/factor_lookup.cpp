@@ -1,0 +1,279 @@
+// factor_lookup on the CPU: one point at a time, its channels in vectors.
+#include "factor_lookup.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "host.h"
+
+namespace nc {
+namespace {
+
+constexpr int kStrip = 16;       // points located, and fetched into the cache, at once
+constexpr int64_t kGrain = 256;  // points worth one thread
+constexpr int kLine = 64;        // bytes
+
+template <class T>
+void fetch(const T* row, int64_t count) {
+  for (int64_t i = 0; i < count; i += kLine / static_cast<int64_t>(sizeof(T)))
+    __builtin_prefetch(row + i);
+}
+
+template <class T>
+void fetch_planes(const Factors<T>& factors, const FactorPoint<std::remove_const_t<T>>& point) {
+  for (int m = 0; factors.plane[0] && m < 3; ++m) {
+    const FactorMode<std::remove_const_t<T>> mode(factors, point, m);
+    fetch(factors.plane[m] + mode.plane, 2 * factors.width);
+    fetch(factors.plane[m] + mode.plane + mode.plane_step, 2 * factors.width);
+  }
+}
+
+// Points of one strip, without constructing them first.
+template <class T>
+struct Strip {
+  alignas(FactorPoint<T>) unsigned char memory[kStrip * sizeof(FactorPoint<T>)];
+
+  const FactorPoint<T>& operator[](int i) const {
+    return reinterpret_cast<const FactorPoint<T>*>(memory)[i];
+  }
+  template <class Pointer>
+  void locate(const Factors<Pointer>& factors, const T* unit, int n) {
+    for (int i = 0; i < n; ++i) {
+      new (reinterpret_cast<FactorPoint<T>*>(memory) + i) FactorPoint<T>(factors, unit + 3 * i);
+      fetch_planes(factors, (*this)[i]);
+    }
+  }
+};
+
+template <class T>
+void multiply(const Factors<const T>& factors, const FactorPoint<T>& point, T* __restrict out) {
+  const int64_t width = factors.width;
+  const FactorMode<T> modes[3] = {{factors, point, 0}, {factors, point, 1}, {factors, point, 2}};
+  if (!factors.plane[0]) {
+    const T* const z = factors.line[0] + modes[0].line;
+    const T* const y = factors.line[1] + modes[1].line;
+    const T* const x = factors.line[2] + modes[2].line;
+    for (int64_t f = 0; f < width; ++f)
+      out[f] = on_line(z + f, width, modes[0].end) * on_line(y + f, width, modes[1].end) *
+               on_line(x + f, width, modes[2].end);
+    return;
+  }
+  for (int m = 0; m < 3; ++m, out += width) {
+    const T* const plane = factors.plane[m] + modes[m].plane;
+    const T* const line = factors.line[m] + modes[m].line;
+    for (int64_t f = 0; f < width; ++f)
+      out[f] = on_plane(plane + f, width, modes[m].plane_step, modes[m].corner) *
+               on_line(line + f, width, modes[m].end);
+  }
+}
+
+template <class T>
+int look_up(const Factors<const T>& factors, int64_t points, const T* unit, T* features,
+            int64_t threads) {
+  const int64_t stride = factors.width * factors.modes();
+  prefer_huge_pages(features, points * stride * sizeof(T));
+  const int n_threads = useful_threads(threads, points, kGrain);
+#pragma omp parallel for schedule(dynamic, 16) num_threads(n_threads)
+  for (int64_t first = 0; first < points; first += kStrip) {
+    const int n = static_cast<int>(std::min<int64_t>(kStrip, points - first));
+    Strip<T> strip;
+    strip.locate(factors, unit + 3 * first, n);
+    for (int i = 0; i < n; ++i) multiply(factors, strip[i], features + (first + i) * stride);
+  }
+  return kOk;
+}
+
+// The rows that one thread may add to. A tile of a plane belongs to one thread, lines are its own
+// copy: no atomics, and every sum is in order of points.
+template <class T>
+struct Share {
+  Factors<T> grads;
+  int me, team;
+
+  bool owns(int mode, int64_t a, int64_t b) const {
+    const uint32_t tile = static_cast<uint32_t>((a >> 3) * 8209 + (b >> 3) * 3 + mode);
+    return static_cast<int>(uint64_t{tile * 2654435761u} * static_cast<uint32_t>(team) >> 32) == me;
+  }
+};
+
+template <class T>
+void add_row(T weight, const T* __restrict grad, const T* __restrict line, const T* end,
+             T* __restrict row, int64_t width) {
+  for (int64_t f = 0; f < width; ++f)
+    row[f] = fma_(weight, grad[f] * on_line(line + f, width, end), row[f]);
+}
+
+template <class T>
+void add_line(const FactorMode<T>& mode, const T* __restrict grad, const T* __restrict plane,
+              T* __restrict row, int64_t width) {
+#pragma GCC ivdep
+  for (int64_t f = 0; f < width; ++f) {
+    const T g = grad[f] * on_plane(plane + f, width, mode.plane_step, mode.corner);
+    row[f] = fma_(mode.end[0], g, row[f]);
+    row[f + width] = fma_(mode.end[1], g, row[f + width]);
+  }
+}
+
+// All four corners and both ends at once.
+template <class T>
+void add_all(const FactorMode<T>& mode, const T* __restrict grad, const T* __restrict plane,
+             const T* __restrict line, T* __restrict to_plane, T* __restrict to_line,
+             int64_t width) {
+  const int64_t step = mode.plane_step;
+#pragma GCC ivdep
+  for (int64_t f = 0; f < width; ++f) {
+    const T g = grad[f] * on_line(line + f, width, mode.end);
+    const T h = grad[f] * on_plane(plane + f, width, step, mode.corner);
+    to_plane[f] = fma_(mode.corner[0], g, to_plane[f]);
+    to_plane[f + width] = fma_(mode.corner[1], g, to_plane[f + width]);
+    to_plane[f + step] = fma_(mode.corner[2], g, to_plane[f + step]);
+    to_plane[f + step + width] = fma_(mode.corner[3], g, to_plane[f + step + width]);
+    to_line[f] = fma_(mode.end[0], h, to_line[f]);
+    to_line[f + width] = fma_(mode.end[1], h, to_line[f + width]);
+  }
+}
+
+template <class T>
+void add_planes(const Factors<const T>& factors, const Share<T>& share, const FactorPoint<T>& point,
+                const T* grad) {
+  const int64_t width = factors.width;
+  for (int m = 0; m < 3; ++m, grad += width) {
+    const FactorMode<T> mode(factors, point, m);
+    const T* const plane = factors.plane[m] + mode.plane;
+    const T* const line = factors.line[m] + mode.line;
+    T* const to_plane = share.grads.plane[m] + mode.plane;
+    T* const to_line = share.grads.line[m] + mode.line;
+    const int64_t a = point.cell[factor_first(m)], b = point.cell[factor_second(m)];
+    bool mine[4];
+    for (int c = 0; c < 4; ++c) mine[c] = share.owns(m, a + (c >> 1), b + (c & 1));
+    if (mine[0] && mine[1] && mine[2] && mine[3]) {
+      add_all(mode, grad, plane, line, to_plane, to_line, width);
+      continue;
+    }
+    for (int c = 0; c < 4; ++c)
+      if (mine[c])
+        add_row(mode.corner[c], grad, line, mode.end,
+                to_plane + (c >> 1) * mode.plane_step + (c & 1) * width, width);
+    if (mine[0]) add_line(mode, grad, plane, to_line, width);
+  }
+}
+
+template <class T>
+void add_lines(const Factors<const T>& factors, const Share<T>& share, const FactorPoint<T>& point,
+               const T* __restrict grad) {
+  const int64_t width = factors.width;
+  for (int m = 0; m < 3; ++m) {
+    const int others[2] = {m == 0 ? 1 : 0, m == 2 ? 1 : 2};
+    const FactorMode<T> mode(factors, point, m);
+    const FactorMode<T> first(factors, point, others[0]), second(factors, point, others[1]);
+    const T* const a = factors.line[others[0]] + first.line;
+    const T* const b = factors.line[others[1]] + second.line;
+    T* const row = share.grads.line[m] + mode.line;
+#pragma GCC ivdep
+    for (int64_t f = 0; f < width; ++f) {
+      const T g = grad[f] * on_line(a + f, width, first.end) * on_line(b + f, width, second.end);
+      row[f] = fma_(mode.end[0], g, row[f]);
+      row[f + width] = fma_(mode.end[1], g, row[f + width]);
+    }
+  }
+}
+
+// Strips first, first + by, ... of all points.
+template <class T>
+void add_strips(const Factors<const T>& factors, const Share<T>& share, int64_t points,
+                const T* unit, const T* grad_features) {
+  const bool planes = factors.plane[0];
+  const int64_t stride = factors.width * factors.modes();
+  const int64_t from = planes ? 0 : points * share.me / share.team;
+  const int64_t to = planes ? points : points * (share.me + 1) / share.team;
+  for (int64_t first = from; first < to; first += kStrip) {
+    const int n = static_cast<int>(std::min<int64_t>(kStrip, to - first));
+    Strip<T> strip;
+    strip.locate(share.grads, unit + 3 * first, n);
+    for (int i = 0; i < n; ++i) {
+      const T* const grad = grad_features + (first + i) * stride;
+      if (planes)
+        add_planes(factors, share, strip[i], grad);
+      else
+        add_lines(factors, share, strip[i], grad);
+    }
+  }
+}
+
+template <class T>
+void fill_share(T* values, int64_t count, int me, int team) {
+  std::fill(values + count * me / team, values + count * (me + 1) / team, T(0));
+}
+
+template <class T>
+int look_up_backward(const Factors<const T>& factors, const Factors<T>& grads, int64_t points,
+                     const T* unit, const T* grad_features, int64_t threads) {
+  const int n_threads = useful_threads(threads, points, kGrain);
+  int64_t line_size[3], lines = 0, plane_size[3] = {};
+  for (int m = 0; m < 3; ++m) {
+    line_size[m] = factors.size[factor_line(m)] * factors.width;
+    lines += line_size[m];
+    if (!factors.plane[0]) continue;
+    plane_size[m] = factors.size[factor_first(m)] * factors.size[factor_second(m)] * factors.width;
+    prefer_huge_pages(grads.plane[m], plane_size[m] * sizeof(T));
+  }
+  std::unique_ptr<T, decltype(&std::free)> copies(  // of the lines, one a further thread
+      static_cast<T*>(std::malloc(((n_threads - 1) * lines + 1) * sizeof(T))), &std::free);
+  if (!copies) return kOutOfMemory;
+#pragma omp parallel num_threads(n_threads)
+  {
+    Share<T> share{grads, thread_index(), thread_count()};
+    T* copy = copies.get() + (share.me - 1) * lines;
+    for (int m = 0; m < 3; ++m) {
+      if (share.me) share.grads.line[m] = copy;
+      copy += line_size[m];
+      std::fill_n(share.grads.line[m], line_size[m], T(0));
+      fill_share(grads.plane[m], plane_size[m], share.me, share.team);
+    }
+#pragma omp barrier
+    add_strips(factors, share, points, unit, grad_features);
+#pragma omp barrier
+    int64_t offset = 0;
+    for (int m = 0; m < 3; offset += line_size[m++])
+      for (int other = 1; other < share.team; ++other) {
+        const T* const from = copies.get() + (other - 1) * lines + offset;
+        for (int64_t f = line_size[m] * share.me / share.team;
+             f < line_size[m] * (share.me + 1) / share.team; ++f)
+          grads.line[m][f] += from[f];
+      }
+  }
+  return kOk;
+}
+
+template <class T>
+Factors<T> make_factors(T* const* planes, T* const* lines, const int64_t* sizes, int64_t width) {
+  Factors<T> factors{{}, {}, {}, width};
+  for (int i = 0; i < 3; ++i) {
+    factors.plane[i] = planes ? planes[i] : nullptr;
+    factors.line[i] = lines[i];
+    factors.size[i] = sizes[i];
+  }
+  return factors;
+}
+
+}  // namespace
+}  // namespace nc
+
+#define NC_FACTOR_LOOKUP(suffix, T)                                                               \
+  NC_API int nc_factor_lookup_##suffix(int64_t points, int64_t width, const int64_t* sizes,       \
+                                       const T* unit, const T* const* planes,                     \
+                                       const T* const* lines, T* features, int64_t threads) {     \
+    return nc::look_up<T>(nc::make_factors(planes, lines, sizes, width), points, unit, features,  \
+                          threads);                                                               \
+  }                                                                                               \
+  NC_API int nc_factor_lookup_backward_##suffix(                                                  \
+      int64_t points, int64_t width, const int64_t* sizes, const T* unit, const T* const* planes, \
+      const T* const* lines, const T* grad_features, T* const* grad_planes, T* const* grad_lines, \
+      int64_t threads) {                                                                          \
+    return nc::look_up_backward<T>(nc::make_factors(planes, lines, sizes, width),                 \
+                                   nc::make_factors(grad_planes, grad_lines, sizes, width),       \
+                                   points, unit, grad_features, threads);                         \
+  }
+
+NC_FACTOR_LOOKUP(f32, float)
+NC_FACTOR_LOOKUP(f64, double)

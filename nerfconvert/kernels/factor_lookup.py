@@ -1,0 +1,167 @@
+"""factor_lookup: products of planes and lines, the factorised grids of TensoRF (Chen et al. 2022).
+
+VM: mode m multiplies a plane of two axes with a line of the third: xy and z, xz and y, yz and x.
+CP: no planes, the three lines are multiplied.
+"""
+
+from __future__ import annotations
+
+import ctypes
+
+import torch
+from torch import Tensor
+
+from . import backend
+from .arguments import check_float, check_like, check_shape
+from .kernel import Kernel
+
+PLANE_AXES = ((0, 1), (0, 2), (1, 2))
+LINE_AXES = (2, 1, 0)
+MAX_SAMPLES = 1 << 24  # along an axis: float32 counts no further
+
+
+def factor_lookup(
+    unit: Tensor,  # [N, 3] in [0, 1]; clamped, NaN counts as 0
+    planes: list[Tensor],  # [X, Y, C], [X, Z, C], [Y, Z, C]; or none
+    lines: list[Tensor],  # [Z, C], [Y, C], [X, C]
+) -> Tensor:
+    """Products [N, 3 * C] of planes and lines at points of the unit cube, mode after mode.
+
+    Without planes: products [N, C] of the three lines. Samples are interpolated linearly, the
+    first and the last of an axis lie on the faces of the cube (grid_sample's align_corners).
+    Gradients reach planes and lines.
+    """
+    check_float("unit", unit)
+    check_shape("unit", unit, "N", 3)
+    if len(lines) != 3 or len(planes) not in (0, 3):
+        raise ValueError(
+            f"lines must be 3 and planes 3 or none, got {len(lines)} lines, {len(planes)} planes"
+        )
+    for mode, line in enumerate(lines):
+        check_shape(f"lines[{mode}]", line, "samples", lines[0].shape[-1] if mode else "C")
+        check_like(f"lines[{mode}]", line, "unit", unit)
+        if not 2 <= line.shape[0] <= MAX_SAMPLES:
+            raise ValueError(
+                f"lines[{mode}] must have 2 to {MAX_SAMPLES} rows, got {line.shape[0]}"
+            )
+    sizes, width = _sizes(lines), lines[0].shape[1]
+    for mode, plane in enumerate(planes):
+        first, second = PLANE_AXES[mode]
+        check_shape(f"planes[{mode}]", plane, sizes[first], sizes[second], width)
+        check_like(f"planes[{mode}]", plane, "unit", unit)
+    if backend.is_native("factor_lookup", unit):
+        return torch.ops.nerfconvert.factor_lookup(unit, list(planes), list(lines))
+    return factor_lookup_reference(unit, planes, lines)
+
+
+def factor_lookup_reference(unit: Tensor, planes: list[Tensor], lines: list[Tensor]) -> Tensor:
+    """`factor_lookup` in plain torch."""
+    sizes = unit.new_tensor(_sizes(lines))
+    position = unit.detach().nan_to_num(0.0, 1.0, 0.0).clamp(0, 1) * (sizes - 1)
+    cell = position.floor().minimum(sizes - 2)
+    fraction = position - cell
+    ends = list(zip(cell.long().unbind(1), fraction.unbind(1)))
+    on_lines = [_on_line(line, *ends[axis]) for line, axis in zip(lines, LINE_AXES)]
+    if not planes:
+        return on_lines[0] * on_lines[1] * on_lines[2]
+    products = []
+    for plane, axes, on_line in zip(planes, PLANE_AXES, on_lines):
+        (row, across), (column, along) = (ends[axis] for axis in axes)
+        flat = plane.flatten(0, 1)
+        index = row * plane.shape[1] + column
+        low = _on_line(flat, index, along)
+        high = _on_line(flat, index + plane.shape[1], along)
+        products.append((low + (high - low) * across[:, None]) * on_line)
+    return torch.cat(products, 1)
+
+
+def _on_line(line: Tensor, cell: Tensor, fraction: Tensor) -> Tensor:
+    return line[cell] * (1 - fraction[:, None]) + line[cell + 1] * fraction[:, None]
+
+
+def _sizes(lines: list[Tensor]) -> list[int]:
+    """Samples along x, y and z."""
+    return [lines[LINE_AXES.index(axis)].shape[0] for axis in range(3)]
+
+
+def _pointers(tensors: list[Tensor]) -> ctypes.Array | None:
+    """A C array of the tensors' addresses, or None for an empty list."""
+    if not tensors:
+        return None
+    return (ctypes.c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))
+
+
+def _shape(unit: Tensor, lines: list[Tensor]) -> tuple[int, int, ctypes.Array]:
+    """Points, channels, and samples along each axis as C int64."""
+    return len(unit), lines[0].shape[1], (ctypes.c_int64 * 3)(*_sizes(lines))
+
+
+def _forward(unit, planes, lines):
+    features = _forward_fake(unit, planes, lines)
+    planes, lines = [p.contiguous() for p in planes], [x.contiguous() for x in lines]
+    inputs = unit.contiguous(), _pointers(planes), _pointers(lines)
+    backend.launch("factor_lookup", unit, *_shape(unit, lines), *inputs, features)
+    return features
+
+
+def _backward(unit, planes, lines, grad_features):
+    grads = _backward_fake(unit, planes, lines, grad_features)
+    planes, lines = [p.contiguous() for p in planes], [x.contiguous() for x in lines]
+    inputs = unit.contiguous(), _pointers(planes), _pointers(lines), grad_features.contiguous()
+    outputs = [_pointers(group) for group in grads]
+    backend.launch("factor_lookup_backward", unit, *_shape(unit, lines), *inputs, *outputs)
+    return grads
+
+
+def _setup_context(ctx, inputs, output):
+    unit, planes, lines = inputs
+    ctx.n_planes = len(planes)
+    ctx.save_for_backward(unit, *planes, *lines)
+
+
+def _autograd(ctx, grad_features):
+    unit, *factors = ctx.saved_tensors
+    planes, lines = factors[: ctx.n_planes], factors[ctx.n_planes :]
+    backward = torch.ops.nerfconvert.factor_lookup_backward
+    return None, *backward(unit, planes, lines, grad_features)
+
+
+def _forward_fake(unit, planes, lines):
+    return unit.new_empty(unit.shape[0], lines[0].shape[1] * max(len(planes), 1))
+
+
+def _backward_fake(unit, planes, lines, grad_features):
+    return [[x.new_empty(x.shape) for x in group] for group in (planes, lines)]
+
+
+backend.register(
+    "factor_lookup(Tensor unit, Tensor[] planes, Tensor[] lines) -> Tensor",
+    _forward,
+    _forward_fake,
+)
+backend.register(
+    "factor_lookup_backward(Tensor unit, Tensor[] planes, Tensor[] lines, Tensor grad_features) "
+    "-> (Tensor[], Tensor[])",
+    _backward,
+    _backward_fake,
+)
+backend.differentiate("factor_lookup", _autograd, _setup_context)
+
+
+def _example(generator: torch.Generator, device: torch.device, dtype: torch.dtype) -> tuple:
+    def draw(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator, dtype=torch.float64).to(device, dtype)
+
+    sizes, width = (5, 17, 9), 12
+    unit = torch.rand(41, 3, generator=generator, dtype=torch.float64).to(device, dtype)
+    planes = [draw(sizes[a], sizes[b], width) for a, b in PLANE_AXES]
+    return unit, planes, [draw(sizes[axis], width) for axis in LINE_AXES]
+
+
+FACTOR_LOOKUP = Kernel(
+    name="factor_lookup",
+    fast=factor_lookup,
+    reference=factor_lookup_reference,
+    example=_example,
+    differentiable=(1, 2),
+)
