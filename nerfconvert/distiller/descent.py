@@ -16,12 +16,14 @@ from ..errors import DivergedError
 from ..volume import RadianceField
 from .clock import Clock
 from .config import DistillConfig
+from .last_good import LastGood
 from .optimizers import Optimizers
 from .progress import Distilled, Progress, StageRecord
 from .state import load_state, save_state
 
 REPORT_EVERY = 0.25  # seconds between progress reports
 SAVE_EVERY = 30.0  # seconds between saved states
+LOOK_EVERY = 10  # steps between looks at the loss: each waits for the device
 WARM_UP = 8  # steps
 
 
@@ -87,6 +89,7 @@ class Descent:
     initialise_s: float = 0.0
     psnr_initial: float | None = None
     _stage_start: tuple[int, float] = (0, 0.0)
+    _last_good: LastGood | None = None
 
     def __post_init__(self):
         self.fingerprint = {
@@ -108,7 +111,7 @@ class Descent:
             if self.hooks.should_stop and self.hooks.should_stop():
                 interrupted = True
                 break
-            self._one_step(stages[self.stage_index])
+            self._one_step(stages)
             self._checkpoints()
             self._report(stages)
             last = self.stage_index == len(stages) - 1
@@ -125,7 +128,9 @@ class Descent:
             self.initialise_s, self.psnr_initial, interrupted,
         )  # fmt: skip
 
-    def _one_step(self, stage: Stage) -> None:
+    def _one_step(self, stages: list[Stage]) -> None:
+        stage = stages[self.stage_index]
+        self._last_good = self._last_good or LastGood(self.student, self.step)
         fraction = self.clock.fraction(self.step)
         if self.student.refine(fraction):
             self.optimizers = Optimizers(self.student.parameter_groups())
@@ -136,14 +141,25 @@ class Descent:
         self.step += 1
         self.rays += result.rays
         self.samples += result.samples
-        if result.error is not None and self.step % 10 == 0:
-            error = float(result.error)
-            if not math.isfinite(error):
-                raise DivergedError(
-                    f"the student diverged at step {self.step} (stage {stage.name}): its rays are "
-                    f"{error}; try another --seed"
-                )
-            self.error = error if self.error is None else 0.9 * self.error + 0.1 * error
+        if self.step % LOOK_EVERY == 0:
+            if not self._last_good.sound(self.step, result.loss):
+                self._give_up(stages)
+            if result.error is not None:
+                error = float(result.error)
+                self.error = error if self.error is None else 0.9 * self.error + 0.1 * error
+
+    def _give_up(self, stages: list[Stage]) -> None:
+        """Puts the last good student back, saves it, and raises DivergedError."""
+        diverged, self.step = self.step, self._last_good.restore()
+        self.optimizers = Optimizers(self.student.parameter_groups())  # their momenta diverged too
+        self.save(stages)
+        kept = f"the student of step {self.step} is kept"
+        if self.state_path:
+            kept += f" in {self.state_path}: repeat the command with --resume to go on from it"
+        raise DivergedError(
+            f"the student diverged at step {diverged} (stage {stages[self.stage_index].name}): its "
+            f"loss or parameters are no longer finite; {kept}, or try another --seed"
+        )
 
     @property
     def psnr(self) -> float | None:

@@ -1,0 +1,97 @@
+"""A run that diverges is noticed, keeps its last good student, and can go on from there."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from nerfconvert.adapters.hashgrid import HashgridConfig, HashgridField
+from nerfconvert.distiller.clock import Clock
+from nerfconvert.distiller.config import DistillConfig
+from nerfconvert.distiller.descent import Descent, Hooks, StepLoss
+from nerfconvert.distiller.last_good import LastGood
+from nerfconvert.errors import DivergedError
+from nerfconvert.volume import Aabb, FieldInfo
+
+TINY = HashgridConfig(n_levels=2, log2_table_size=8, finest_resolution=16, hidden_width=8)
+
+
+def student() -> HashgridField:
+    torch.manual_seed(0)
+    return HashgridField(TINY, FieldInfo(aabb=Aabb((-1, -1, -1), (1, 1, 1))))
+
+
+class Breaking:
+    """A stage that asks for the density 1 everywhere, and whose loss is `bad` at step `at`."""
+
+    name = "points"
+
+    def __init__(self, field: HashgridField, at: int, bad: float):
+        self.field, self.at, self.bad = field, at, bad
+
+    def prepare(self, step, fraction):
+        self.step = step
+
+    def loss(self, generator):
+        positions = torch.rand(64, 3, generator=generator) * 2 - 1
+        loss = (self.field.density(self.field.encode(positions)) - 1).square().mean()
+        return StepLoss(loss * self.bad if self.step == self.at else loss, 64)
+
+    def finished(self, step, fraction):
+        return False
+
+    def state(self):
+        return {}
+
+    def restore(self, state): ...
+
+
+def descent(field, path) -> Descent:
+    config = DistillConfig(seconds=None, steps=60)
+    return Descent(field, config, Hooks(), path, {}, Clock(config))
+
+
+@pytest.mark.parametrize(("at", "noticed"), [(3, 10), (33, 40), (39, 40)])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_diverging_run_keeps_its_last_good_student(tmp_path, monkeypatch, at, noticed, bad):
+    monkeypatch.setattr("nerfconvert.distiller.last_good.KEEP_EVERY", 0.0)
+    path, field = tmp_path / "run.state", student()
+    good = noticed - 10
+    with pytest.raises(
+        DivergedError, match=rf"step {noticed} \(stage points\).*step {good} is kept"
+    ):
+        descent(field, path).run([Breaking(field, at, bad)])
+    reached = student()
+    sound = descent(reached, None)
+    sound.config = DistillConfig(seconds=None, steps=60)
+    for _ in range(good):
+        sound._one_step([Breaking(reached, -1, 1.0)])
+    for name, tensor in reached.state_dict().items():
+        assert torch.equal(tensor, field.state_dict()[name]), name
+    resumed = student()
+    again = descent(resumed, path)
+    assert again.resume([Breaking(resumed, -1, 1.0)])
+    assert again.step == good
+    assert torch.equal(resumed.table, field.table)
+    assert again.run([Breaking(resumed, -1, 1.0)]).steps == 60
+    assert bool(resumed.table.isfinite().all())
+
+
+def test_parameters_that_broke_unseen_are_never_kept(monkeypatch):
+    """A finite loss does not mean finite parameters: the last update may have spoiled them."""
+    field = student()
+    good = LastGood(field, 0)
+    monkeypatch.setattr("nerfconvert.distiller.last_good.KEEP_EVERY", 0.0)
+    before = field.table.detach().clone()
+    with torch.no_grad():
+        field.table[3] = float("nan")
+    assert not good.sound(10, torch.tensor(1.0))
+    assert good.restore() == 0
+    assert torch.equal(field.table, before)
+
+
+def test_without_a_state_the_student_itself_is_the_last_good_one():
+    field = student()
+    with pytest.raises(DivergedError, match="of step 0 is kept, or try"):
+        descent(field, None).run([Breaking(field, 5, float("nan"))])
+    assert torch.equal(field.table, student().table)
