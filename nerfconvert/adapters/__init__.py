@@ -7,6 +7,8 @@ ADAPTERS = Registry(
     {
         "mlp": "nerfconvert.adapters.mlp:MlpField",
         "hashgrid": "nerfconvert.adapters.hashgrid:HashgridField",
+        "vm": "nerfconvert.adapters.lowrank:VmField",
+        "cp": "nerfconvert.adapters.lowrank:CpField",
         "analytic": "nerfconvert.adapters.analytic:AnalyticField",
         "ppng": "nerfconvert.adapters.ppng:PpngField",
         "tensorial": "nerfconvert.adapters.tensorial:TensorialField",

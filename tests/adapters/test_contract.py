@@ -25,6 +25,16 @@ TINY = {
         "hidden_width": 16,
     },
     "analytic": {"primitives": ({**BLOB, "color": (1.0, 0.5, 0.1), "highlight": 0.2},)},
+    "vm": {
+        "resolution": 12,
+        "density_components": 2,
+        "appearance_components": 3,
+        "feature_width": 5,
+        "density_activation": "exp",
+        "density_shift": -2.0,
+        "hidden_width": 16,
+    },
+    "cp": {"resolution": 9, "density_components": 3, "appearance_components": 4},
     "ppng": {"frequencies": (1.0, 2.0), "factor_dimensions": 1, "resolution": 6},
 }
 
