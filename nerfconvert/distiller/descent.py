@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import DivergedError
 from ..volume import RadianceField
@@ -24,7 +24,6 @@ from .state import load_state, save_state
 REPORT_EVERY = 0.25  # seconds between progress reports
 SAVE_EVERY = 30.0  # seconds between saved states
 LOOK_EVERY = 10  # steps between looks at the loss: each waits for the device
-WARM_UP = 8  # steps
 
 
 @dataclass(frozen=True)
@@ -57,14 +56,31 @@ class Stage(Protocol):
     def restore(self, state: dict) -> None: ...
 
 
+class Stepper(Protocol):
+    """The optimizers of a field."""
+
+    def schedule(self, step: int, fraction: float) -> float:
+        """Factor on the peak learning rates."""
+
+    def step(self, scale: float) -> None:
+        """One step with learning rates scaled by the schedule's factor; clears gradients."""
+
+    def state_dict(self) -> Any: ...
+
+    def load_state_dict(self, state: Any) -> None: ...
+
+
 @dataclass(kw_only=True)
 class Hooks:
-    """Callbacks of the caller; the training clock stands still while `on_checkpoint` runs."""
+    """Callbacks of the caller; the training clock stands still while `on_checkpoint` runs.
+
+    What `on_checkpoint` returns becomes the curve of the run, through interruptions too.
+    """
 
     on_progress: Callable[[Progress], None] | None = None
     should_stop: Callable[[], bool] | None = None
     checkpoints: Sequence[float] = ()  # seconds at which `on_checkpoint` is called, ascending
-    on_checkpoint: Callable[[float], None] | None = None
+    on_checkpoint: Callable[[float], Any] | None = None
 
 
 @dataclass
@@ -78,7 +94,8 @@ class Descent:
     fingerprint: dict  # of the task; a state with another one is refused
     clock: Clock
     rate: float = 1.0  # factor on all learning rates
-    optimizers: Optimizers = field(init=False)
+    new_optimizers: Callable[[dict[str, list[nn.Parameter]]], Stepper] = Optimizers
+    optimizers: Stepper = field(init=False)
     generator: torch.Generator = field(init=False)
     step: int = 0
     rays: int = 0
@@ -86,6 +103,7 @@ class Descent:
     stage_index: int = 0
     error: float | None = None  # smoothed mean squared error of ray colors
     records: list[StageRecord] = field(default_factory=list)
+    curve: list[Any] = field(default_factory=list)  # what `on_checkpoint` returned
     initialise_s: float = 0.0
     psnr_initial: float | None = None
     _stage_start: tuple[int, float] = (0, 0.0)
@@ -99,7 +117,7 @@ class Descent:
             "parameters": self.student.parameter_count,
             **self.fingerprint,
         }
-        self.optimizers = Optimizers(self.student.parameter_groups())
+        self.optimizers = self.new_optimizers(self.student.parameter_groups())
         self.generator = torch.Generator().manual_seed(self.config.seed)
         self._reported = self._saved = time.monotonic()
         self._pending = sorted(self.hooks.checkpoints)
@@ -125,7 +143,7 @@ class Descent:
             self._close(stages)
         return Distilled(
             self.records, self.step, self.rays, self.samples, self.clock.seconds,
-            self.initialise_s, self.psnr_initial, interrupted,
+            self.initialise_s, self.psnr_initial, interrupted, self.curve,
         )  # fmt: skip
 
     def _one_step(self, stages: list[Stage]) -> None:
@@ -133,11 +151,11 @@ class Descent:
         self._last_good = self._last_good or LastGood(self.student, self.step)
         fraction = self.clock.fraction(self.step)
         if self.student.refine(fraction):
-            self.optimizers = Optimizers(self.student.parameter_groups())
+            self.optimizers = self.new_optimizers(self.student.parameter_groups())
         stage.prepare(self.step, fraction)
         result = stage.loss(self.generator)
         result.loss.backward()
-        self.optimizers.step(self.rate * schedule(self.step, fraction))
+        self.optimizers.step(self.rate * self.optimizers.schedule(self.step, fraction))
         self.step += 1
         self.rays += result.rays
         self.samples += result.samples
@@ -151,7 +169,9 @@ class Descent:
     def _give_up(self, stages: list[Stage]) -> None:
         """Puts the last good student back, saves it, and raises DivergedError."""
         diverged, self.step = self.step, self._last_good.restore()
-        self.optimizers = Optimizers(self.student.parameter_groups())  # their momenta diverged too
+        self.optimizers = self.new_optimizers(
+            self.student.parameter_groups()
+        )  # their momenta diverged too
         self.save(stages)
         kept = f"the student of step {self.step} is kept"
         if self.state_path:
@@ -170,7 +190,7 @@ class Descent:
         while self._pending and self.clock.seconds >= self._pending[0]:
             due = self._pending.pop(0)
             self.clock.pause()
-            self.hooks.on_checkpoint(due)
+            self.curve.append(self.hooks.on_checkpoint(due))
             self.clock.resume()
 
     def _report(self, stages: list[Stage]) -> None:
@@ -209,6 +229,7 @@ class Descent:
                 "generator": self.generator.get_state(),
                 "numbers": {n: getattr(self, n) for n in (*numbers, "psnr_initial")},
                 "records": [vars(r) for r in self.records],
+                "curve": self.curve,
                 "stage_start": self._stage_start,
                 "seconds": self.clock.seconds,
                 "stages": [stage.state() for stage in stages],
@@ -222,21 +243,16 @@ class Descent:
             return False
         state = load_state(self.state_path, self.fingerprint)
         self.student.load_state_dict(state["student"])
-        self.optimizers = Optimizers(self.student.parameter_groups())
+        self.optimizers = self.new_optimizers(self.student.parameter_groups())
         self.optimizers.load_state_dict(state["optimizers"])
         self.generator.set_state(state["generator"])
         for name, value in state["numbers"].items():
             setattr(self, name, value)
         self.records = [StageRecord(**r) for r in state["records"]]
+        self.curve = state["curve"]
         self._stage_start = tuple(state["stage_start"])
         for stage, saved in zip(stages, state["stages"]):
             stage.restore(saved)
         self.clock.go_on_from(state["seconds"])
         self._pending = [c for c in self._pending if c > state["seconds"]]
         return True
-
-
-def schedule(step: int, fraction: float) -> float:
-    """Learning-rate factor: linear warm-up, then cosine from 1 to 0.01 over the budget."""
-    warm = min(1.0, (step + 1) / WARM_UP)
-    return warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * fraction)))

@@ -5,20 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from ..errors import NerfConvertError
 from ..renderer.cameras import Cameras
-from ..renderer.occupancy import refine_occupancy
-from ..renderer.sight import look
 from ..volume import RadianceField
 from ..volume.occupancy import adopt
-from .bank import RayBank
 from .clock import Clock
 from .config import DistillConfig
 from .descent import Descent, Hooks
 from .progress import Distilled
-from .stages import curriculum
-
-MARCH_STEPS = 512  # samples along the box diagonal while training; half of what rendering uses
+from .recipes import RECIPES
+from .recipes.plan import Task
 
 
 def distill(
@@ -27,6 +22,7 @@ def distill(
     cameras: Cameras,
     config: DistillConfig,
     *,
+    recipe: str = "fast",
     hooks: Hooks | None = None,
     probe: Callable[[], float] | None = None,
     state_path: Path | None = None,
@@ -37,35 +33,32 @@ def distill(
     `cameras` are the views to be right in (world frame of both fields); `probe` measures the
     student before the first gradient step (dB) outside the clock; with `state_path` the run is
     saved there every 30 s and when stopped, and `resume` goes on from it. The student takes over
-    the teacher's occupancy and drops what it leaves empty at the end. Raises NerfConvertError for
-    a teacher that none of the rays hits, DivergedError when the student becomes NaN.
+    the teacher's occupancy; what else happens is up to the `recipe`, a name of RECIPES. Raises
+    NerfConvertError for a teacher that none of the rays hits, DivergedError when the student
+    becomes NaN.
     """
     clock = Clock(config)
     adopt(student, teacher)
-    student.start_from(teacher, look(teacher, cameras))
-    bank = RayBank(
-        teacher, cameras, teacher.aabb.diagonal / MARCH_STEPS, config.seed, config.memory_mb
-    )
+    task = Task(teacher=teacher, student=student, cameras=cameras, config=config, clock=clock)
+    plan = RECIPES[recipe](task)
     fingerprint = {
         "kind": "distill",
+        "recipe": recipe,
         "memory_mb": config.memory_mb,
         "teacher": teacher.architecture,
     }
-    descent = Descent(student, config, hooks or Hooks(), state_path, fingerprint, clock)
-    stages = curriculum(teacher, student, bank, clock)
-    if not (resume and descent.resume(stages)):
-        bank.grow()
+    descent = Descent(
+        student, config, hooks or Hooks(), state_path, fingerprint, clock,
+        new_optimizers=plan.optimizers,
+    )  # fmt: skip
+    if not (resume and descent.resume(plan.stages)):
+        plan.begin()
         descent.initialise_s = clock.seconds
         if probe:
             clock.pause()
             descent.psnr_initial = probe()
             clock.resume()
-    if not bank.lessons:
-        raise NerfConvertError(
-            f"the teacher ({teacher.architecture}) shows nothing to any camera: no ray crosses an "
-            "occupied cell of its box; check the cameras' frame and scale"
-        )
-    outcome = descent.run(stages)
+    outcome = descent.run(plan.stages)
     if not outcome.interrupted:
-        refine_occupancy(student)
+        plan.finish()
     return outcome

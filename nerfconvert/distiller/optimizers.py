@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 TABLE_RATE, ADAM_RATE, MUON_RATE = 2e-2, 3e-3, 4e-2  # peak learning rates
+WARM_UP = 8  # steps
 NARROW = 16  # matrices with a side below this are no hidden matrices (tables, output heads)
 
 
@@ -45,8 +46,16 @@ def orthogonalize(matrix: Tensor, iterations: int = 5) -> Tensor:
     return x if wide else x.T
 
 
+def schedule(step: int, fraction: float) -> float:
+    """Learning-rate factor: linear warm-up, then cosine from 1 to 0.01 over the budget."""
+    warm = min(1.0, (step + 1) / WARM_UP)
+    return warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * fraction)))
+
+
 class Optimizers:
     """The optimizers of one field, stepped and scheduled together."""
+
+    schedule = staticmethod(schedule)
 
     def __init__(self, groups: dict[str, list[nn.Parameter]]):
         parameters = [p for group in groups.values() for p in group]

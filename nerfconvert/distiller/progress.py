@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -40,3 +41,4 @@ class Distilled:
     initialise_s: float  # part of it before the first gradient step
     psnr_initial: float | None  # of the probe views before the first gradient step
     interrupted: bool
+    curve: list[Any]  # what the caller measured at its checkpoints

@@ -54,7 +54,7 @@ def convert(
     student = ADAPTERS[options.to](config, student_info(teacher)).to(device)
     album = Album(held_out(teacher, options.views, options.job.seed))
     before = album.photograph(teacher)
-    outcome, curve = _distilled(options, teacher, student, album, before, on_progress)
+    outcome = _distilled(options, teacher, student, album, before, on_progress)
     after = album.photograph(student)
     save(student, options.target, options.format, overwrite=True)
     document = {
@@ -68,7 +68,7 @@ def convert(
         "quality": quality(album.evaluation, before, after, outcome.psnr_initial),
         "time": {**_time(outcome, album, started), "load_s": load_s},
         "stages": stages(outcome),
-        "curve": curve,
+        "curve": outcome.curve,
         "render": render_speed(before, after),
         "protocol": album.evaluation.protocol,
         "machine": machine(device),
@@ -93,13 +93,12 @@ def _distilled(
     album: Album,
     before: Pictures,
     on_progress: Callable[[Progress], None] | None,
-) -> tuple[Distilled, list[dict[str, float]]]:
-    """Trains `student` in place; the account of it, and its quality at the checkpoints."""
+) -> Distilled:
+    """Trains `student` in place; the account of it."""
     state = state_path(options.target)
-    curve: list[dict[str, float]] = []
 
-    def measure(seconds: float) -> None:
-        curve.append(curve_point(seconds, album.photograph(student), before, album.evaluation))
+    def measure(seconds: float) -> dict[str, float]:
+        return curve_point(seconds, album.photograph(student), before, album.evaluation)
 
     with stop_on_signals() as stop:
         outcome = distill(
@@ -107,6 +106,7 @@ def _distilled(
             student,
             teaching_cameras(teacher, options.views, options.job.seed),
             distill_config(options.budget, options.job),
+            recipe=options.recipe,
             hooks=Hooks(
                 on_progress=on_progress,
                 should_stop=stop,
@@ -119,7 +119,7 @@ def _distilled(
         )
     if outcome.interrupted:
         raise InterruptedRunError(stop.signum, state)
-    return outcome, curve
+    return outcome
 
 
 def _time(outcome: Distilled, album: Album, started: float) -> dict[str, float]:

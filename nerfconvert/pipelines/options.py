@@ -17,7 +17,7 @@ from tyro.conf import Positional, UseAppendAction, arg
 from ..errors import UsageError
 
 DEFAULT_SECONDS = 120.0
-Recipe = Literal["fast"]
+Recipe = Literal["fast", "pvd", "pvd-al"]
 RECIPES = get_args(Recipe)
 optional = functools.partial(arg, help_behavior_hint="")  # the help text says what None means
 Overwrite = Annotated[bool, arg(aliases=("-w",), help="Replace an output that is there.")]
@@ -146,7 +146,9 @@ class ConvertOptions:
     format: Annotated[
         str | None, optional(metavar="NAME", help="File format of OUT; default: by its suffix.")
     ] = None
-    recipe: Annotated[Recipe, arg(help="How to distil; fast is ours.")] = "fast"
+    recipe: Annotated[
+        Recipe, arg(help="How to distil: fast is ours, pvd and pvd-al are published ones.")
+    ] = "fast"
     budget: Budget = field(default_factory=Budget)
     views: Views = field(default_factory=Views)
     gates: Gates = field(default_factory=Gates)

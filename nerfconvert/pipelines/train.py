@@ -50,7 +50,7 @@ def train(
     info = FieldInfo(aabb=parse_bounds(options.bounds), background=choice)
     torch.manual_seed(options.job.seed)
     field = ADAPTERS[options.arch](config, info).to(device)
-    outcome, curve = _fitted(options, field, album, on_progress)
+    outcome = _fitted(options, field, album, on_progress)
     pictures = album.photograph(field)
     save(field, options.target, options.format, overwrite=True)
     state_path(options.target).unlink(missing_ok=True)
@@ -68,7 +68,7 @@ def train(
             "total_s": time.perf_counter() - started,
             "steps": outcome.steps,
             "stages": stages(outcome),
-            "curve": curve,
+            "curve": outcome.curve,
             "seconds_per_frame": pictures.seconds_per_frame,
             "protocol": album.evaluation.protocol,
             "machine": machine(device),
@@ -92,7 +92,7 @@ def _fitted(
     field: RadianceField,
     album: Album,
     on_progress: Callable[[Progress], None] | None,
-) -> tuple[Distilled, list[dict[str, float]]]:
+) -> Distilled:
     scene = read_scene(
         options.data,
         split="train",
@@ -100,12 +100,10 @@ def _fitted(
         background=album.evaluation.background,
     )
     state = state_path(options.target)
-    curve: list[dict[str, float]] = []
 
-    def measure(seconds: float) -> None:
+    def measure(seconds: float) -> dict[str, float]:
         images = album.photograph(field).images
-        psnr = mean_psnr(images, album.evaluation.truth)
-        curve.append({"seconds": seconds, "psnr_vs_truth": psnr})
+        return {"seconds": seconds, "psnr_vs_truth": mean_psnr(images, album.evaluation.truth)}
 
     with stop_on_signals() as stop:
         outcome = fit_images(
@@ -125,4 +123,4 @@ def _fitted(
         )
     if outcome.interrupted:
         raise InterruptedRunError(stop.signum, state)
-    return outcome, curve
+    return outcome

@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from nerfconvert.distiller.descent import schedule
-from nerfconvert.distiller.optimizers import Muon, Optimizers, orthogonalize
+from nerfconvert.distiller.optimizers import Muon, Optimizers, orthogonalize, schedule
 
 
 @pytest.mark.parametrize("shape", [(32, 32), (64, 32), (32, 100)])

@@ -1,0 +1,101 @@
+"""Exercise: one batch of rays, its samples, and what teacher and student make of them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ...kernels.composite import composite
+from ...renderer.cameras import Cameras
+from ...renderer.sweep import march_rays
+from ...volume import RadianceField, Rays, Samples
+from .published import CLAMPED_FEATURES, HIGH, LOW
+
+BATCH_RAYS = 4096
+MAX_STEPS = 1024  # samples along the diagonal of the cube
+MOST_SAMPLES = 1 << 18  # of a step; rays beyond are dropped, as beyond the published buffer's end
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """R rays and their S packed samples."""
+
+    rays: Rays
+    samples: Samples
+    background: Tensor  # [R, 3] random
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a field says at the samples, in the published units and clamps."""
+
+    features: Tensor | None  # [S, F]; None where the two sides' features do not mean the same
+    log_density: Tensor  # [S] clamped logarithm of density per half edge of the box
+    density: Tensor  # [S] its exponential, per world unit
+    rgb: Tensor  # [S, 3]
+
+
+def draw_rays(camera: Cameras, generator: torch.Generator) -> Rays:
+    """`BATCH_RAYS` random pixels of one camera, drawn with replacement."""
+    draw = torch.rand(2, BATCH_RAYS, generator=generator)
+    columns = (draw[0] * camera.width).floor() + 0.5
+    rows = (draw[1] * camera.height).floor() + 0.5
+    return camera.rays_at(torch.zeros(BATCH_RAYS, dtype=torch.int64), columns, rows)
+
+
+def set_exercise(student: RadianceField, rays: Rays, generator: torch.Generator) -> Exercise:
+    """Samples of `rays` in the student's occupied cells, which are the teacher's."""
+    device = student.occupancy.words.device
+    step = math.sqrt(3) * max(student.aabb.size) / MAX_STEPS
+    jitter = torch.rand(len(rays), generator=generator).to(device)
+    rays = rays.to(device)
+    samples = march_rays(student, rays, step, jitter)
+    kept = int((samples.offsets[1:] <= MOST_SAMPLES).sum())
+    if kept < len(rays):
+        rays, samples = rays[:kept], _first(samples, kept)
+    background = torch.rand(len(rays), 3, generator=generator).to(device)
+    return Exercise(rays, samples, background)
+
+
+def encode(field: RadianceField, exercise: Exercise) -> Tensor:
+    """Features [S, F], clamped where the published code clamps them."""
+    features = field.encode(exercise.samples.positions(exercise.rays))
+    return _comparable(field, features)
+
+
+def answer(field: RadianceField, exercise: Exercise, unit: float, features: bool) -> Answer:
+    """The answer of `field`; `unit` is the half edge of the student's box, in world units."""
+    encoded = field.encode(exercise.samples.positions(exercise.rays))
+    directions = exercise.rays.view_directions[exercise.samples.ray_indices]
+    density = torch.nan_to_num(field.density(encoded), 0.0) * unit
+    clamped = density.clamp(math.exp(LOW), math.exp(HIGH))  # first: log 0 has no gradient
+    rgb = torch.nan_to_num(field.color(encoded, directions), 0.0)
+    kept = _comparable(field, encoded) if features else None
+    return Answer(kept, clamped.log(), clamped / unit, rgb)
+
+
+def paint(given: Answer, exercise: Exercise) -> tuple[Tensor, Tensor, Tensor]:
+    """(colors [R, 3] on the background, opacity [R], weights [S]) of an answer."""
+    samples = exercise.samples
+    color, opacity, _, weights = composite(
+        given.density, given.rgb, samples.t_mids, samples.deltas, samples.offsets
+    )
+    return color + (1 - opacity[:, None]) * exercise.background, opacity, weights
+
+
+def _comparable(field: RadianceField, features: Tensor) -> Tensor:
+    return features.clamp(LOW, HIGH) if field.architecture in CLAMPED_FEATURES else features
+
+
+def _first(samples: Samples, count: int) -> Samples:
+    """The samples of the first `count` rays."""
+    end = int(samples.offsets[count])
+    return Samples(
+        samples.t_starts[:end],
+        samples.deltas[:end],
+        samples.ray_indices[:end],
+        samples.offsets[: count + 1],
+    )
