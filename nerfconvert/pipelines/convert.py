@@ -18,6 +18,7 @@ from ..errors import UsageError
 from ..formats import save
 from ..report.metrics import mean_psnr
 from ..volume import RadianceField
+from .checked import CheckedField, refuse_empty, warn_of_invalid
 from .evaluation import Album, Pictures, held_out, teaching_cameras
 from .files import check_holds, check_output, open_field, state_path
 from .interrupt import InterruptedRunError, stop_on_signals
@@ -48,14 +49,17 @@ def convert(
     check_output(options.target, options.job.overwrite)
     check_holds(options.target, options.format, options.to)
     device = pick_device(options.job.device)
-    teacher = open_field(options.source, device)
+    teacher = CheckedField(open_field(options.source, device))
+    refuse_empty(options.source, teacher)
     load_s = time.perf_counter() - started
     torch.manual_seed(options.job.seed)  # of the student's first weights
     student = ADAPTERS[options.to](config, student_info(teacher)).to(device)
     album = Album(held_out(teacher, options.views, options.job.seed))
     before = album.photograph(teacher)
+    refuse_empty(options.source, teacher)
     outcome = _distilled(options, teacher, student, album, before, on_progress)
     after = album.photograph(student)
+    warn_of_invalid(options.source, teacher)
     save(student, options.target, options.format, overwrite=True)
     document = {
         "schema": SCHEMA,
@@ -63,7 +67,7 @@ def convert(
         "argv": list(argv),
         "seed": options.job.seed,
         "recipe": options.recipe,
-        "source": describe_file(options.source, teacher),
+        "source": {**describe_file(options.source, teacher), "nan": teacher.counts()},
         "target": describe_file(options.target, student),
         "quality": quality(album.evaluation, before, after, outcome.psnr_initial),
         "time": {**_time(outcome, album, started), "load_s": load_s},

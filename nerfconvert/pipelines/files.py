@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from ..errors import OutputExistsError, UnsupportedError, UsageError
+from ..errors import NerfConvertError, OutputExistsError, UnsupportedError, UsageError
 from ..formats import FORMATS, format_of_suffix, load
 from ..renderer.occupancy import build_occupancy
 from ..volume import RadianceField
@@ -15,8 +15,8 @@ from ..volume import RadianceField
 def open_field(path: Path, device: torch.device) -> RadianceField:
     """The field in `path` on `device`, without gradients; its occupancy is built if it has none.
 
-    Raises FormatError, and UnsupportedError for a forward-facing field: its rays need the focal
-    length of the capture, which its file does not hold.
+    Raises FormatError, NerfConvertError for an empty field, and UnsupportedError for a
+    forward-facing one: its rays need the focal length of the capture, which its file does not hold.
     """
     field = load(path).to(device).eval().requires_grad_(False)
     if field.info.frame == "ndc":
@@ -25,7 +25,10 @@ def open_field(path: Path, device: torch.device) -> RadianceField:
             "release reads and re-saves such fields, but does not render or convert them yet"
         )
     if bool((field.occupancy.words == -1).all()):
-        build_occupancy(field)
+        try:
+            build_occupancy(field)
+        except NerfConvertError as error:
+            raise NerfConvertError(f"{path}: {error}") from error
     return field
 
 
