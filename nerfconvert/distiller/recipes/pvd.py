@@ -17,14 +17,15 @@ What could not be kept:
 * A budget of N steps, or of seconds, is the published run of 30,000 steps compressed: stages,
   decay and cosine go by the fraction that is used.
 * All is float32; theirs is fp16 under autocast.
-* Their architectures have 16 features each, and the same decoder. Ours do not, so the feature loss
-  and the first stage exist only where decoders agree by name and shape; the other pairs are
-  treated as theirs with `tensors`, which begin with the second stage.
-* Weights are copied where names and shapes match, but between two fields of one architecture only
-  the decoder's: copying everything would make the student the teacher.
+* Their architectures have 16 features each, and the same decoder. Ours do not, so weights are
+  copied, and there is a feature loss and a first stage, only where all shapes of the two decoders
+  agree; other pairs are treated as theirs with `tensors`, which begin with the second stage.
+* Between two fields of one architecture and size they copy everything, so that the student is the
+  teacher before it begins. Here it is the decoder alone.
 * Sizes, first weights and activations are our architectures' own, and a field that refines its
   resolution has the final one from the start. The saved field renders without the clamp.
-* No zero padding of the sample buffer (half of theirs); rays beyond 262,144 samples a step are dropped.
+* No zero padding of the sample buffer (half of theirs); rays beyond 262,144 samples a step are
+  dropped.
 * Their synthetic poses look at the origin from a distance of 4; ours look at the center of the box
   from the median distance of the cameras. Their rules for other data sets are left out, and so is
   the L1 loss on the factors of a vm student (weight 1e-4).

@@ -77,27 +77,22 @@ def ready(task: Task, source: PoseSource) -> Tutor:
     """A tutor, with the student as it begins: at its final resolution, with what it can copy."""
     while task.student.refine(1.0):
         pass
-    features = copy_weights(task.teacher, task.student)
+    features = copy_decoder(task.teacher, task.student)
     return Tutor(task.teacher, task.student, source, task.config.seed, features)
 
 
 @torch.no_grad()
-def copy_weights(teacher: RadianceField, student: RadianceField) -> bool:
-    """Copies parameters that agree by name and shape; whether the whole decoder was among them.
-
-    Between fields of one architecture only the decoder's are copied.
-    """
-    theirs = dict(teacher.named_parameters())
-    decoder = {id(p) for p in student.parameter_groups()["decoder"]}
-    same = teacher.architecture == student.architecture
-    copied = set()
-    for name, own in student.named_parameters():
-        given = theirs.get(name)
-        if given is not None and given.shape == own.shape and (id(own) in decoder or not same):
-            own.copy_(given)
-            copied.add(id(own))
-    whole = bool(decoder) and decoder <= copied
-    return whole and teacher.feature_dim == student.feature_dim
+def copy_decoder(teacher: RadianceField, student: RadianceField) -> bool:
+    """Copies the teacher's decoder where the student's has the same shapes; whether it did, and
+    so whether the features of both mean the same."""
+    theirs, ours = (field.parameter_groups()["decoder"] for field in (teacher, student))
+    if not ours or teacher.feature_dim != student.feature_dim:
+        return False
+    if [p.shape for p in ours] != [p.shape for p in theirs]:
+        return False
+    for own, given in zip(ours, theirs):
+        own.copy_(given)
+    return True
 
 
 def sample_loss(

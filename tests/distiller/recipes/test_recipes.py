@@ -1,0 +1,197 @@
+"""The published recipes: losses in closed form, stages in order, tiny runs end to end."""
+
+import math
+from typing import get_args
+
+import pytest
+import torch
+
+from nerfconvert.adapters.analytic import AnalyticConfig, AnalyticField, Primitive
+from nerfconvert.adapters.hashgrid import HashgridConfig, HashgridField
+from nerfconvert.adapters.mlp import MlpConfig, MlpField
+from nerfconvert.distiller.clock import Clock
+from nerfconvert.distiller.config import DistillConfig
+from nerfconvert.distiller.descent import Hooks
+from nerfconvert.distiller.loop import distill
+from nerfconvert.distiller.recipes import RECIPES, exercise
+from nerfconvert.distiller.recipes.exercise import Answer, answer, draw_rays, set_exercise
+from nerfconvert.distiller.recipes.plan import Task
+from nerfconvert.distiller.recipes.pvd import pvd
+from nerfconvert.distiller.recipes.pvd_al import hard_samples
+from nerfconvert.distiller.recipes.tutor import copy_decoder, sample_loss
+from nerfconvert.errors import NerfConvertError
+from nerfconvert.pipelines.options import Recipe
+from nerfconvert.renderer.cameras import around
+from nerfconvert.renderer.image import render_image
+from nerfconvert.renderer.occupancy import build_occupancy
+from nerfconvert.volume import Aabb, FieldInfo, Samples
+from nerfconvert.volume.occupancy import adopt
+
+INFO = FieldInfo(aabb=Aabb((-1, -1, -1), (1, 1, 1)))
+TINY = HashgridConfig(n_levels=6, log2_table_size=12, finest_resolution=64, hidden_width=32)
+CAMERAS = around((0.0, 0.0, 0.0), (3.0, 3.2), 8, torch.Generator().manual_seed(1), size=(24, 24))
+PUBLISHED = [name for name in RECIPES if name != "fast"]
+
+
+@pytest.fixture(autouse=True)
+def _few_rays(monkeypatch):
+    """Batches that tiny fields can afford."""
+    monkeypatch.setattr(exercise, "BATCH_RAYS", 256)
+
+
+@pytest.fixture(scope="module")
+def teacher() -> AnalyticField:
+    box = Primitive(
+        kind="box", center=(0.1, 0, 0), size=(0.4, 0.3, 0.35), density=40, color=(0.9, 0.3, 0.1)
+    )
+    field = AnalyticField(AnalyticConfig(primitives=(box,)), INFO)
+    build_occupancy(field, resolution=32)
+    return field
+
+
+def student(seed: int = 0) -> HashgridField:
+    torch.manual_seed(seed)
+    return HashgridField(TINY, INFO)
+
+
+def task(teacher, field, steps: int = 30) -> Task:
+    config = DistillConfig(seconds=None, steps=steps)
+    return Task(teacher=teacher, student=field, cameras=CAMERAS, config=config, clock=Clock(config))
+
+
+def test_the_command_line_offers_every_recipe():
+    assert set(get_args(Recipe)) == set(RECIPES)
+
+
+@pytest.mark.parametrize("recipe", PUBLISHED)
+def test_a_student_learns(teacher, recipe):
+    field, view = student(), CAMERAS[:1]
+    before = render_image(field, view, 0)
+    outcome = distill(teacher, field, CAMERAS, DistillConfig(seconds=None, steps=60), recipe=recipe)
+    assert outcome.steps == 60
+    wanted = render_image(teacher, view, 0)
+    errors = [
+        float((image - wanted).square().mean()) for image in (before, render_image(field, view, 0))
+    ]
+    assert errors[1] < errors[0] / 4
+    assert torch.equal(field.occupancy.dense(), occupancy_of(teacher))
+
+
+def occupancy_of(teacher) -> torch.Tensor:
+    """The teacher's occupancy as a student adopts it."""
+    field = student()
+    adopt(field, teacher)
+    return field.occupancy.dense()
+
+
+@pytest.mark.parametrize("recipe", PUBLISHED)
+def test_a_resumed_run_ends_in_the_same_bytes(teacher, tmp_path, recipe):
+    config, state = DistillConfig(seconds=None, steps=12), tmp_path / "run.state"
+    unbroken = student()
+    distill(teacher, unbroken, CAMERAS, config, recipe=recipe)
+    calls = iter(range(100))
+    hooks = Hooks(should_stop=lambda: next(calls) >= 7)
+    distill(teacher, student(), CAMERAS, config, recipe=recipe, hooks=hooks, state_path=state)
+    resumed = student(5)
+    distill(teacher, resumed, CAMERAS, config, recipe=recipe, state_path=state, resume=True)
+    for name, tensor in unbroken.state_dict().items():
+        assert torch.equal(tensor, resumed.state_dict()[name]), name
+
+
+def test_stages_end_at_published_steps(teacher):
+    """2000 and 5000 of 30,000, counted from 1; without common features the first is left out."""
+    first, second, third = pvd(task(copy_of_student(), student())).stages
+    assert [s.name for s in (first, second, third)] == ["features", "samples", "rays"]
+    for stage, last in ((first, 1999), (second, 4999)):
+        assert not stage.finished(last - 1, (last - 1) / 30_000)
+        assert stage.finished(last, last / 30_000)
+    assert not third.finished(30_000, 1.0)
+    assert [s.name for s in pvd(task(teacher, student())).stages] == ["samples", "rays"]
+
+
+def copy_of_student() -> HashgridField:
+    """A teacher with the student's decoder shapes and density somewhere."""
+    return student(7).requires_grad_(False)
+
+
+def test_the_first_stage_teaches_features_alone():
+    field = student()
+    stage = pvd(task(copy_of_student(), field)).stages[0]
+    stage.prepare(0, 0.0)
+    stage.loss(torch.Generator().manual_seed(0)).loss.backward()
+    assert float(field.table.grad.abs().sum()) > 0
+    assert all(weight.grad is None for weight in field.color_weights)
+
+
+def test_decoders_are_copied_where_all_shapes_agree():
+    field, other = student(), student(3)
+    assert copy_decoder(other, field)
+    assert all(torch.equal(a, b) for a, b in zip(field.color_weights, other.color_weights))
+    assert not torch.equal(field.table, other.table)
+    network = MlpField(MlpConfig(depth=2, width=16, skips=(), head_width=8), INFO)
+    before = [p.clone() for p in network.parameters()]
+    assert not copy_decoder(other, network)
+    assert all(torch.equal(a, b) for a, b in zip(before, network.parameters()))
+
+
+def test_the_sample_loss_is_the_weighted_sum_of_norms():
+    wanted = Answer(torch.zeros(4, 2), torch.zeros(4), torch.ones(4), torch.zeros(4, 3))
+    found = Answer(torch.full((4, 2), 3.0), torch.full((4,), 2.0), torch.ones(4), torch.ones(4, 3))
+    norms = math.sqrt(12), 4.0, math.sqrt(8) * 3
+    weights = 0.002, 0.002, 0.002 * 0.995**500
+    expected = sum(w * n for w, n in zip(weights, norms))
+    assert float(sample_loss(found, wanted, 500)) == pytest.approx(expected, rel=1e-5)
+    half = sample_loss(found, wanted, 500, torch.tensor([True, False, False, False]))
+    assert float(half) == pytest.approx(expected / 2, rel=1e-5)
+
+
+def test_density_is_compared_and_rendered_between_its_clamps(teacher, generator):
+    """In units of half an edge; outside the clamp there is no gradient, not even of log 0."""
+    field = student()
+    adopt(field, teacher)
+    drawn = set_exercise(field, draw_rays(CAMERAS[:1], generator), generator)
+    given = answer(teacher, drawn, 0.5, features=False)
+    depth = 0.5 * teacher.density(teacher.encode(drawn.samples.positions(drawn.rays)))
+    empty, inside = depth < 0.1, depth > 0.2
+    assert empty.any()
+    assert inside.any()
+    assert (given.log_density[empty] == -2).all()
+    torch.testing.assert_close(given.log_density[inside], depth[inside].log())
+    torch.testing.assert_close(given.density, given.log_density.exp() / 0.5)
+    network = MlpField(MlpConfig(depth=2, width=16, skips=(), head_width=8), INFO)
+    torch.nn.init.constant_(network.density_layer.bias, -100.0)
+    answer(network, drawn, 1.0, features=False).log_density.sum().backward()
+    assert float(network.density_layer.bias.grad) == 0.0
+
+
+def test_rays_beyond_the_buffer_are_dropped(teacher, generator, monkeypatch):
+    rays = draw_rays(CAMERAS[:1], generator)
+    state = generator.get_state()
+    field = student()
+    adopt(field, teacher)
+    whole = set_exercise(field, rays, generator)
+    monkeypatch.setattr(exercise, "MOST_SAMPLES", len(whole.samples) // 2)
+    part = set_exercise(field, rays, generator.set_state(state))
+    count = len(part.rays)
+    assert 0 < count < len(rays)
+    assert len(part.samples) <= exercise.MOST_SAMPLES < int(whole.samples.offsets[count + 1])
+    assert torch.equal(part.samples.t_starts, whole.samples.t_starts[: len(part.samples)])
+    assert len(part.background) == count
+
+
+def test_hard_samples_are_the_heaviest_of_rays_that_are_not_transparent():
+    counts = [4, 0, 10, 3]
+    offsets = torch.tensor([0, 4, 4, 14, 17])
+    index = torch.repeat_interleave(torch.arange(4), torch.tensor(counts))
+    samples = Samples(torch.zeros(17), torch.zeros(17), index, offsets)
+    weights = torch.tensor([0.1, 0.4, 0.3, 0.2, *(i / 100 for i in range(10)), 0.3, 0.2, 0.1])
+    chosen = hard_samples(weights, torch.tensor([1.0, 0.0, 0.5, 0.49]), samples)
+    assert chosen.nonzero()[:, 0].tolist() == [1, 2, 10, 11, 12, 13]  # 2 of 4, 4 of 10, none of 3
+
+
+@pytest.mark.parametrize("recipe", PUBLISHED)
+def test_a_teacher_that_shows_nothing_is_named(teacher, recipe):
+    empty = copy_of_student()
+    empty.occupancy.assign(torch.zeros(32, 32, 32, dtype=torch.bool))
+    with pytest.raises(NerfConvertError, match="shows nothing"):
+        distill(empty, student(), CAMERAS, DistillConfig(seconds=None, steps=3), recipe=recipe)
