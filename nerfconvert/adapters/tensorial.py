@@ -140,17 +140,18 @@ class TensorialField(RadianceField):
         return {"space": [self.table], "decoder": []}
 
     def start_from(self, teacher: RadianceField, sight: Sight) -> bool:
-        cells = self.config.resolution
+        cells, _ = self._finest_lattice()
         stored = self._occupied_vertices(cells)
-        while int(stored.sum()) > MAX_VOXELS and cells > self.config.current_resolution:
-            cells //= 2
-            stored = self._occupied_vertices(cells)
-        fitted = fit_voxels(self, teacher, sight, stored)
-        self.replace_voxels(*fitted)
+        edge = math.prod(self.aabb.size) ** (1 / 3) / cells
+        words, raw, coefficients = fit_voxels(
+            teacher, sight, self.aabb, stored, edge, self.config.color_activation
+        )
+        raw = raw / (edge * self.density_scale)
+        self.replace_voxels(words, torch.cat([raw[:, None], coefficients], 1))
         return True
 
     def refine(self, fraction: float) -> bool:
-        """Doubles the resolution at even steps until `REFINED_BY`; empty cells lose their voxels."""
+        """Doubles the resolution at even steps until `REFINED_BY`, keeping occupied cells only."""
         sizes = resolutions(self.config.resolution)
         due = min(int(fraction / REFINED_BY * (len(sizes) - 1)), len(sizes) - 1)
         cells = self.config.current_resolution
@@ -166,6 +167,28 @@ class TensorialField(RadianceField):
         self.replace_voxels(words, table)
         return True
 
+    def trained_size(self) -> tuple[int, int]:
+        cells, n_voxels = self._finest_lattice()
+        _, others = super().trained_size()
+        words = bricks_per_axis(cells) ** 3 - len(self.words)
+        return n_voxels * CHANNELS, others + words * self.words.element_size()
+
+    def _finest_lattice(self) -> tuple[int, int]:
+        """Cells along an axis, and vertices to store there; coarser than asked where they would
+        be too many."""
+        cells = self.config.resolution
+        while (stored := self._count_vertices(cells)) > MAX_VOXELS:
+            if cells <= self.config.current_resolution:
+                break
+            cells //= 2
+        return cells, stored
+
+    def _count_vertices(self, cells: int) -> int:
+        """Of `_occupied_vertices`, without a list: those that touch the same cells are alike."""
+        spans, alike = torch.unique(torch.stack(self._spans(cells)), dim=1, return_counts=True)
+        rows = self._touching(*spans).float() @ alike.float()  # up to cells + 1: exact
+        return int(alike.double() @ rows.double() @ alike.double())
+
     def replace_voxels(self, words: Tensor, table: Tensor) -> None:
         """Takes another lattice: words [B^3] int64 and its rows [V, 28]."""
         self.words, self.first = words, first_rows(words)
@@ -177,24 +200,35 @@ class TensorialField(RadianceField):
 
     def _occupied_vertices(self, cells: int) -> Tensor:
         """[cells + 1]^3 bool: vertices of lattice cells that touch an occupied cell."""
-        stored = self.occupancy.dense()
-        size = len(stored)
-        index = torch.arange(cells + 1, device=stored.device)
-        # a vertex has a cell on either side; both together span these cells of the occupancy
+        return self._touching(*self._spans(cells))
+
+    def _spans(self, cells: int) -> tuple[Tensor, Tensor]:
+        """First and last cell of the occupancy, both [cells + 1], that a vertex's two cells touch
+        along an axis."""
+        size = self.occupancy.resolution
+        index = torch.arange(cells + 1, device=self.occupancy.words.device)
         low = (index - 1).clamp_min(0) * size // cells
-        high = -(-(index + 1).clamp(max=cells) * size // cells) - 1
+        return low, -(-(index + 1).clamp(max=cells) * size // cells) - 1
+
+    def _touching(self, low: Tensor, high: Tensor) -> Tensor:
+        """[N, N, N] bool: is a cell of the occupancy occupied within the spans [N] of each axis."""
+        stored = self.occupancy.dense()
         for axis in range(3):
             spans = (torch.minimum(low + k, high) for k in range(int((high - low).max()) + 1))
-            stored = functools.reduce(torch.logical_or, [stored.index_select(axis, s) for s in spans])
+            stored = functools.reduce(
+                torch.logical_or, [stored.index_select(axis, s) for s in spans]
+            )
         return stored
 
 
 def _take_lattice(field: TensorialField, state: dict, prefix: str, *_) -> None:
     """Makes room for the lattice of a state dict, whatever the field held before."""
     words, table = state.get(prefix + "words"), state.get(prefix + "table")
-    if words is not None and table is not None and table.shape != field.table.shape:
-        device = field.table.device
-        field.replace_voxels(words.to(device), table.to(device, field.table.dtype))
+    if words is None or table is None:
+        return
+    if (words.shape, table.shape) != (field.words.shape, field.table.shape):
+        room = torch.empty(table.shape, dtype=field.table.dtype, device=field.table.device)
+        field.replace_voxels(words.to(room.device, copy=True), room)
 
 
 def _count_rows(field: TensorialField, _) -> None:

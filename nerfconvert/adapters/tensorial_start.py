@@ -1,101 +1,253 @@
-"""Sparse voxels from a teacher in closed form: opacities at the vertices, harmonics by least
-squares over the directions from which each vertex is seen."""
+"""Sparse voxels from a teacher in closed form, no gradient step.
+
+Density: the teacher's optical depth across a voxel, put on a scale that is linear where it matters
+and logarithmic at both ends, is sampled at the vertices and then fitted by least squares to
+points between them. Below zero that scale goes on, so that interpolation finds a surface between
+two vertices and relu cuts it off there. Color: harmonics by least squares over directions.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from ..kernels.spherical_harmonics import spherical_harmonics
-from ..kernels.voxel_lookup import (
-    first_rows,
-    list_vertices,
-    pack_vertices,
-    voxel_lookup,
-)
-from ..volume import RadianceField, Sight
+from ..kernels.voxel_lookup import first_rows, list_vertices, pack_vertices, voxel_lookup
+from ..volume import Aabb, RadianceField, Sight
 
-BATCH = 1 << 14
-MOST_DEPTH = 8.0
-EMPTY = 1e-3
-GAUSS = 3
-RIDGE = 0.02
+BATCH = 1 << 14  # vertices asked at once; their colors are asked in every direction
+EMPTY = 0.01  # optical depth of a voxel below which nothing is stored
+HIDDEN = 0.02  # share of light that no camera misses
+THIN, SOLID = 0.2, 1.0  # optical depths of a voxel between which its raw density is linear
+OUTSIDE, DEEPEST = -1.6, 8.0  # bounds of raw density, as optical depths
+POINTS = 4  # per vertex, to which density is fitted
+TETHER = 0.3  # weight of a vertex's own sample beside the points around it
+ITERATIONS = 8  # of conjugate gradients
+RIDGE = 0.02  # weight of the mean color beside a vertex's directions
+FAINT = 1e-3  # weight of a direction that does not see the vertex
+GAUSS_NEWTON = 2  # steps through the sigmoid
+FILLINGS = 4  # voxels that color spreads into what is empty or hidden
 
 
-D0, D1, LOW = 0.3, 1.0, -1.0
+@dataclass(frozen=True)
+class Lattice:
+    """Stored vertices, over the unit cube of `aabb`."""
 
+    aabb: Aabb
+    cells: int
+    words: Tensor
+    first: Tensor
+    vertices: Tensor  # [V, 3] float
 
-def soft(d):
-    low = D0 * (1 + torch.log(d.clamp_min(1e-8) / D0))
-    high = D1 * (1 + torch.log(d.clamp_min(1e-8) / D1))
-    return torch.where(d < D0, low, torch.where(d > D1, high, d)).clamp(LOW, MOST_DEPTH)
+    @staticmethod
+    def of(aabb: Aabb, stored: Tensor) -> Lattice:
+        """From [cells + 1]^3 bool."""
+        words = pack_vertices(stored)
+        vertices = list_vertices(words).to(torch.float32)
+        return Lattice(aabb, len(stored) - 1, words, first_rows(words), vertices)
+
+    def world(self, points: Tensor) -> Tensor:
+        """World positions of points [N, 3] in units of cells."""
+        return self.aabb.from_unit(points / self.cells)
+
+    def look_up(self, table: Tensor, points: Tensor) -> Tensor:
+        """Interpolated rows [N, C] of [V, C] at points [N, 3] in units of cells."""
+        return voxel_lookup(points / self.cells, table, self.words, self.first, self.cells)
 
 
 @torch.no_grad()
-def fit_voxels(field, teacher: RadianceField, sight: Sight, stored: Tensor):
-    cells = len(stored) - 1
-    words = pack_vertices(stored)
-    vertices = list_vertices(words)
-    edge = torch.tensor(field.aabb.size).prod() ** (1 / 3) / cells
-    positions = field.aabb.from_unit(vertices.float() / cells)
-    table = positions.new_zeros(len(positions), field.feature_dim)
-    basis = spherical_harmonics(sight.directions, 3)
-    solved = positions.new_zeros(len(positions))
-    for start in range(0, len(positions), BATCH):
-        p = positions[start : start + BATCH]
-        f = teacher.encode(p)
-        density = teacher.density(f).nan_to_num(0.0)
-        table[start : start + BATCH, 0] = (
-            soft(density * edge) / edge / field.density_scale
-        )
-        solid = density * edge > EMPTY
-        if not solid.any():
-            continue
-        light = sight.visible(p[solid])
-        rows = solid.nonzero()[:, 0] + start
-        fs = f[solid]
-        coefficients = fit_color(teacher, fs, sight.directions, basis, light + 1e-3)
-        table[rows, 1:] = coefficients.flatten(1)
-        solved[rows] = -torch.expm1(-density[solid] * edge) * light.mean(1)
-    first = first_rows(words)
-    fill(table, solved, words, first, vertices, cells)
-    return words, table
+def fit_voxels(
+    teacher: RadianceField,
+    sight: Sight,
+    aabb: Aabb,
+    stored: Tensor,
+    edge: float,
+    activation: Literal["clamp", "sigmoid"],
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(words [B^3], raw [V], coefficients [V, 27]) near `teacher`, at most where `stored` says.
 
-
-def fit_color(teacher, features, directions, basis, light):
-    m, k = light.shape
-    d = directions.repeat(m, 1)
-    f = features.repeat_interleave(k, 0)
-    c = torch.cat([teacher.color(a, b) for a, b in zip(f.split(1 << 16), d.split(1 << 16))]).view(
-        m, k, 3
+    `stored` is [cells + 1]^3 bool; `edge` the length of a voxel in world units; `raw` in optical
+    depths of it. Kept are the vertices that hold density and are seen, and their neighbours.
+    """
+    lattice = Lattice.of(aabb, stored)
+    depth, seen = _survey(teacher, sight, lattice, edge)
+    kept = _with_neighbours(lattice, stored, (depth > EMPTY) & seen)
+    index = torch.full(stored.shape, -1, dtype=torch.int32, device=stored.device)
+    index[tuple(lattice.vertices.long().T)] = torch.arange(
+        len(depth), dtype=torch.int32, device=stored.device
     )
-    w = light / light.sum(1, keepdim=True)
-    mean = (w[..., None] * c).sum(1)
-    rest = c - mean[:, None]
-    nb = basis.shape[1]
-    gram = (w @ (basis[:, :, None] * basis[:, None]).flatten(1)).view(m, nb, nb)
-    ridge = torch.full((nb,), RIDGE)
-    gram = gram + torch.diag(ridge)
-    right = torch.einsum("mkc,kb->mbc", w[..., None] * rest, basis)
-    out = torch.linalg.solve(gram, right)  # [m, 9, 3]
-    out[:, 0] += (mean - 0.5) / basis[0, 0]
-    return out.transpose(1, 2)
+    lattice = Lattice.of(aabb, kept)
+    depth = depth[index[tuple(lattice.vertices.long().T)].long()]
+    raw = _fit_density(teacher, lattice, depth, edge)
+    return lattice.words, raw, _fit_colors(teacher, sight, lattice, depth, activation)
 
 
-def fill(table, weight, words, first, vertices, cells):
-    unknown = weight <= 0
-    pre = torch.cat([weight[:, None], table[:, 1:] * weight[:, None]], 1)
-    total = pre.sum(0)
-    offs = torch.cartesian_prod(*[torch.tensor([-0.5, 0.5])] * 3)
-    todo = unknown.nonzero()[:, 0]
-    for _ in range(4):
-        u = vertices[todo].float()
-        s = 0
-        for o in offs:
-            s = s + voxel_lookup((u + o) / cells, pre, words, first, cells)
-        got = s[:, 0] > 1e-9
-        rows = todo[got]
-        pre[rows] = s[got] / s[got, :1] * 1e-3
-        table[rows, 1:] = s[got, 1:] / s[got, :1]
-        todo = todo[~got]
-    table[todo, 1:] = total[1:] / total[0]
+def _survey(
+    teacher: RadianceField, sight: Sight, lattice: Lattice, edge: float
+) -> tuple[Tensor, Tensor]:
+    """Optical depth [V] of a voxel at each vertex, and whether any camera sees it [V]."""
+    depth = _depth(teacher, lattice, lattice.vertices, edge)
+    seen = depth > EMPTY
+    for rows in seen.nonzero()[:, 0].split(BATCH):
+        seen[rows] = sight.visible(lattice.world(lattice.vertices[rows])).amax(1) > HIDDEN
+    return depth, seen
+
+
+def _depth(teacher: RadianceField, lattice: Lattice, points: Tensor, edge: float) -> Tensor:
+    parts = [teacher.density(teacher.encode(lattice.world(p))) for p in points.split(BATCH)]
+    return torch.cat(parts).nan_to_num(0.0) * edge if parts else points.new_zeros(0)
+
+
+def _with_neighbours(lattice: Lattice, stored: Tensor, chosen: Tensor) -> Tensor:
+    """[cells + 1]^3 bool: the stored vertices at or around `chosen` [V] ones; all for none."""
+    if not chosen.any():
+        return stored
+    grown = torch.zeros_like(stored)
+    grown[tuple(lattice.vertices[chosen].long().T)] = True
+    for axis in range(3):
+        size = len(grown) - 1
+        before, after = grown.narrow(axis, 0, size), grown.narrow(axis, 1, size)
+        middle = grown.clone()
+        middle.narrow(axis, 1, size).logical_or_(before)
+        middle.narrow(axis, 0, size).logical_or_(after)
+        grown = middle
+    return grown & stored
+
+
+def _soft(depth: Tensor) -> Tensor:
+    """Optical depth on the scale of raw density: d between THIN and SOLID, logarithms beyond."""
+    depth = depth.clamp_min(1e-8)
+    low = THIN * (1 + (depth / THIN).log())
+    high = SOLID * (1 + (depth / SOLID).log())
+    soft = torch.where(depth < THIN, low, torch.where(depth > SOLID, high, depth))
+    return soft.clamp(OUTSIDE, DEEPEST)
+
+
+def _fit_density(teacher: RadianceField, lattice: Lattice, depth: Tensor, edge: float) -> Tensor:
+    """Raw density [V]: regularised least squares over random points around the vertices that are
+    not plainly outside, by conjugate gradients from the vertices' own samples."""
+    raw = _soft(depth)
+    generator = torch.Generator().manual_seed(0)
+    centers = lattice.vertices[raw > OUTSIDE].repeat(POINTS, 1)
+    shifts = torch.rand(centers.shape, generator=generator).to(centers.device) - 0.5
+    points = (centers + shifts).clamp(0, lattice.cells)
+    wanted = _soft(_depth(teacher, lattice, points, edge))
+    column = raw[:, None].clone().requires_grad_()
+    with torch.enable_grad():
+        at_points = lattice.look_up(column, points)[:, 0]
+    error = wanted - at_points.detach()
+    # what lies beyond the bounds already is as good as at them
+    beyond = ((wanted >= DEEPEST) & (error < 0)) | ((wanted <= OUTSIDE) & (error > 0))
+    counts = (~beyond).to(raw.dtype)
+
+    def spread(values: Tensor) -> Tensor:
+        (gradient,) = torch.autograd.grad(at_points, column, values, retain_graph=True)
+        return gradient[:, 0]
+
+    def apply(direction: Tensor) -> Tensor:
+        return spread(counts * lattice.look_up(direction[:, None], points)[:, 0]) + (
+            TETHER * direction
+        )
+
+    return raw + _conjugate_gradients(apply, spread(counts * error))
+
+
+def _conjugate_gradients(apply, right: Tensor) -> Tensor:
+    """x [V] with apply(x) = right, nearly; `apply` is symmetric and positive."""
+    solution, residual, direction = torch.zeros_like(right), right.clone(), right
+    square = residual @ residual
+    for _ in range(ITERATIONS):
+        if square < 1e-20:
+            break
+        applied = apply(direction)
+        rate = square / (direction @ applied)
+        solution += rate * direction
+        residual -= rate * applied
+        before, square = square, residual @ residual
+        direction = residual + square / before * direction
+    return solution
+
+
+def _fit_colors(
+    teacher: RadianceField, sight: Sight, lattice: Lattice, depth: Tensor, activation: str
+) -> Tensor:
+    """Coefficients [V, 27] of the vertices with density; the others take their neighbours'."""
+    basis = spherical_harmonics(sight.directions, 3)
+    weight = depth.new_zeros(len(depth))
+    table = depth.new_zeros(len(depth), 3 * basis.shape[1])
+    for rows in (depth > EMPTY).nonzero()[:, 0].split(BATCH):
+        positions = lattice.world(lattice.vertices[rows])
+        light = sight.visible(positions)
+        rgb = _colors(teacher, teacher.encode(positions), sight.directions)
+        table[rows] = fit_harmonics(basis, rgb, light + FAINT, activation).flatten(1)
+        weight[rows] = -torch.expm1(-depth[rows]) * light.mean(1)
+    return _fill(lattice, table, weight)
+
+
+def _colors(teacher: RadianceField, features: Tensor, directions: Tensor) -> Tensor:
+    """[N, K, 3] of features [N, F] in every direction [K, 3]."""
+    parts = []
+    for some in features.split(max(1, (1 << 16) // len(directions))):
+        repeated = some.repeat_interleave(len(directions), 0)
+        rgb = teacher.color(repeated, directions.repeat(len(some), 1))
+        parts.append(rgb.nan_to_num(0.5).view(len(some), -1, 3))
+    return torch.cat(parts)
+
+
+def fit_harmonics(
+    basis: Tensor, rgb: Tensor, weight: Tensor, activation: Literal["clamp", "sigmoid"]
+) -> Tensor:
+    """Coefficients [N, 3, B] of colors [N, K, 3] in directions with `basis` [K, B] and positive
+    `weight` [N, K]; through the sigmoid by Gauss-Newton steps."""
+    weight = weight / weight.sum(1, keepdim=True)
+    if activation == "clamp":
+        return _least_squares(basis, rgb - 0.5, weight)
+    target = rgb.clamp(0.02, 0.98).logit()
+    found = _least_squares(basis, target, weight)
+    flat = rgb.transpose(1, 2).reshape(-1, rgb.shape[1])  # [3N, K]: each color on its own
+    shared = weight.repeat_interleave(3, 0)
+    for _ in range(GAUSS_NEWTON):
+        raw = (found.flatten(0, 1) @ basis.T).clamp(-6, 6)
+        shown = raw.sigmoid()
+        slope = shown * (1 - shown)
+        wanted = raw + ((flat - shown) / slope).clamp(-2, 2)
+        found = _least_squares(basis, wanted[..., None], shared * (4 * slope).square())
+        found = found.view(len(rgb), 3, -1)
+    return found
+
+
+def _least_squares(basis: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """[N, C, B] for targets [N, K, C], weights [N, K]; a ridge draws towards the mean target."""
+    n, count = len(target), basis.shape[1]
+    mean = (weight[..., None] * target).sum(1) / weight.sum(1, keepdim=True)
+    products = (basis[:, :, None] * basis[:, None]).flatten(1)
+    gram = (weight @ products).view(n, count, count)
+    gram += RIDGE * torch.eye(count, dtype=gram.dtype, device=gram.device)
+    rest = weight[..., None] * (target - mean[:, None])
+    right = (rest.transpose(1, 2).reshape(-1, len(basis)) @ basis).view(n, -1, count)
+    found = torch.linalg.solve(gram, right.transpose(1, 2)).transpose(1, 2).contiguous()
+    found[..., 0] += mean / basis[0, 0]  # the first harmonic is constant
+    return found
+
+
+def _fill(lattice: Lattice, table: Tensor, weight: Tensor) -> Tensor:
+    """[V, C] where rows of weight 0 are replaced by the weighted mean of those around them.
+
+    Look-ups half a cell away to all eight sides average over the 26 neighbours.
+    """
+    weighed = torch.cat([weight[:, None], table * weight[:, None]], 1)
+    mean = weighed[:, 1:].sum(0) / weight.sum().clamp_min(1e-12)
+    sides = torch.cartesian_prod(*[weight.new_tensor([-0.5, 0.5])] * 3)
+    unknown = (weight <= 0).nonzero()[:, 0]
+    for _ in range(FILLINGS):
+        around = sum(lattice.look_up(weighed, lattice.vertices[unknown] + s) for s in sides)
+        found = around[:, 0] > 0
+        rows, around = unknown[found], around[found]
+        table[rows] = around[:, 1:] / around[:, :1]
+        weighed[rows] = 1e-3 * around / around[:, :1]  # weak beside what was fitted
+        unknown = unknown[~found]
+    table[unknown] = mean
+    return table

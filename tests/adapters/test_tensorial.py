@@ -1,0 +1,264 @@
+"""tensorial: harmonics, sparse storage, refinement, and the start in closed form."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from nerfconvert.adapters.analytic import AnalyticConfig, AnalyticField, Primitive
+from nerfconvert.adapters.tensorial import TensorialConfig, TensorialField, resolutions
+from nerfconvert.adapters.tensorial_start import fit_harmonics
+from nerfconvert.errors import FormatError
+from nerfconvert.formats import load, save
+from nerfconvert.formats.native import Native
+from nerfconvert.kernels.spherical_harmonics import spherical_harmonics
+from nerfconvert.kernels.voxel_lookup import list_vertices
+from nerfconvert.volume import Aabb, FieldInfo, Sight
+
+INFO = FieldInfo(aabb=Aabb((-1.0, -1.0, -1.0), (1.0, 1.0, 1.5)))
+
+
+def build(**changes) -> TensorialField:
+    return TensorialField(TensorialConfig(**{"resolution": 8, **changes}), INFO)
+
+
+def directions(n: int) -> torch.Tensor:
+    return torch.nn.functional.normalize(torch.randn(n, 3), dim=-1)
+
+
+def shell(resolution: int) -> torch.Tensor:
+    """[r, r, r] bool: cells of a thin sphere, about 5 % of them."""
+    axis = (torch.arange(resolution) + 0.5) / resolution * 2 - 1
+    radius = (axis[:, None, None] ** 2 + axis[:, None] ** 2 + axis**2).sqrt()
+    return (radius > 0.75) & (radius < 0.8)
+
+
+def upper_sight(count: int = 32) -> Sight:
+    """Fibonacci directions from the upper hemisphere; nothing hides anything."""
+    i = torch.arange(count) + 0.5
+    z, turn = -i / count, math.pi * (1 + 5**0.5) * i
+    r = (1 - z * z).sqrt()
+    ways = torch.stack([r * turn.cos(), r * turn.sin(), z], 1)
+    return Sight(directions=ways, visible=lambda places: places.new_ones(len(places), count))
+
+
+def harmonics(x: float, y: float, z: float) -> list[float]:
+    """Degree 2 in svox2's order and signs, from the closed forms."""
+    one = math.sqrt(3 / (4 * math.pi))
+    two = math.sqrt(15 / (4 * math.pi))
+    return [
+        math.sqrt(1 / (4 * math.pi)),
+        -one * y,
+        one * z,
+        -one * x,
+        two * x * y,
+        -two * y * z,
+        math.sqrt(5 / (16 * math.pi)) * (2 * z * z - x * x - y * y),
+        -two * x * z,
+        two / 2 * (x * x - y * y),
+    ]
+
+
+@pytest.mark.parametrize("activation", ["clamp", "sigmoid"])
+def test_color_is_a_sum_of_harmonics(activation):
+    field = build(color_activation=activation)
+    features, ways = torch.randn(50, 28), directions(50)
+    rgb = field.color(features, ways)
+    for row, way, got in zip(features.tolist(), ways.tolist(), rgb.tolist()):
+        basis = harmonics(*way)
+        for c in range(3):
+            coefficients = row[1 + 9 * c : 10 + 9 * c]
+            raw = sum(a * b for a, b in zip(coefficients, basis, strict=True))
+            want = 1 / (1 + math.exp(-raw)) if activation == "sigmoid" else raw + 0.5
+            assert got[c] == pytest.approx(min(max(want, 0.0), 1.0), abs=2e-6)
+
+
+def test_clamped_color_is_led_back_inside():
+    field = build()
+    features = torch.zeros(4, 28)
+    features[:, 1] = torch.tensor([-9.0, -9.0, 9.0, 9.0])
+    features.requires_grad_()
+    cotangent = torch.tensor([1.0, -1.0, 1.0, -1.0])
+    (field.color(features, directions(4))[:, 0] * cotangent).sum().backward()
+    assert (features.grad[:, 1] != 0).tolist() == [False, True, True, False]
+
+
+def test_density_is_opacity_of_a_finest_voxel_and_can_be_taught():
+    field = build()
+    edge = (2 * 2 * 2.5) ** (1 / 3) / 8
+    features = torch.zeros(2, 28)
+    features[:, 0] = torch.tensor([0.25, -0.5])
+    features.requires_grad_()
+    density = field.density(features)
+    assert (density * edge).tolist() == pytest.approx([1.0, 0.0])
+    density.sum().backward()
+    assert bool((features.grad[:, 0] > 0).all())
+
+
+def test_new_fields_are_small_whatever_their_resolution():
+    for size in (128, 256, 512, 1024):
+        field = build(resolution=size)
+        assert field.config.current_resolution == 64
+        assert field.parameter_count == 65**3 * 28
+    assert resolutions(512) == [64, 128, 256, 512]
+    assert resolutions(320) == [40, 80, 160, 320]
+
+
+def test_refining_keeps_the_function_and_drops_what_is_empty():
+    field = build(resolution=128)
+    torch.nn.init.normal_(field.table)
+    field.occupancy.assign(shell(64))
+    assert not field.refine(0.0)
+    unit = torch.rand(20_000, 3)
+    unit = unit[field.occupancy.query(unit)]
+    positions = INFO.aabb.from_unit(unit)
+    before = field.encode(positions)
+    assert field.refine(0.5)
+    assert field.config.current_resolution == 128
+    assert field.config.n_voxels == len(field.table) < 0.15 * 129**3
+    torch.testing.assert_close(field.encode(positions), before, rtol=0, atol=1e-4)
+    assert not field.encode(INFO.aabb.from_unit(torch.full((1, 3), 0.5))).any()
+    assert not field.refine(1.0)
+
+
+def test_refining_in_steps():
+    field = build(resolution=256)
+    field.occupancy.assign(shell(64))
+    sizes = []
+    for fraction in (0.0, 0.1, 0.25, 0.3, 0.45, 1.0):
+        field.refine(fraction)
+        sizes.append(field.config.current_resolution)
+    assert sizes == [64, 64, 128, 128, 256, 256]
+
+
+def test_sparse_field_in_a_file(tmp_path):
+    field = build(resolution=128)
+    field.occupancy.assign(shell(64))
+    assert 0.04 < field.occupancy.fraction() < 0.06
+    field.refine(1.0)
+    torch.nn.init.normal_(field.table)
+    dense = 129**3 * 28 * 4
+    stored = sum(t.numel() * t.element_size() for t in field.state_dict().values())
+    assert stored < 0.1 * dense
+    path = tmp_path / "field.safetensors"
+    save(field, path)
+    assert path.stat().st_size < 1.01 * stored + 10_000
+    again = load(path)
+    assert again.config == field.config
+    positions = INFO.aabb.from_unit(torch.rand(5000, 3))
+    assert torch.equal(again.encode(positions), field.encode(positions))
+
+
+def test_state_of_another_lattice_is_taken():
+    """As when a run is resumed: the fresh field is coarse, the saved one is not."""
+    field = build(resolution=128)
+    field.occupancy.assign(shell(64))
+    field.refine(1.0)
+    torch.nn.init.normal_(field.table)
+    other = build(resolution=128)
+    other.occupancy.assign(shell(64))
+    other.load_state_dict(field.state_dict())
+    assert other.config == field.config
+    positions = INFO.aabb.from_unit(torch.rand(500, 3))
+    assert torch.equal(other.encode(positions), field.encode(positions))
+    assert other.table.data_ptr() != field.table.data_ptr()
+
+
+def test_words_that_do_not_fit_the_table_are_refused(tmp_path):
+    field = build()
+    field.words[0] = 0
+    path = tmp_path / "field.safetensors"
+    Native().write(field, path)
+    with pytest.raises(FormatError, match="words must mark 729 stored voxels, got 665"):
+        load(path)
+
+
+@pytest.mark.parametrize(("activation", "error"), [("clamp", 1e-3), ("sigmoid", 5e-3)])
+def test_harmonics_are_found_again(activation, error):
+    ways = directions(48)
+    basis = spherical_harmonics(ways, 3)
+    wanted = 0.15 * torch.randn(200, 3, 9)
+    raw = torch.einsum("ncb,kb->nkc", wanted, basis)
+    rgb = raw.sigmoid() if activation == "sigmoid" else raw + 0.5
+    weight = 0.2 + torch.rand(200, 48)
+    found = torch.einsum("ncb,kb->nkc", fit_harmonics(basis, rgb, weight, activation), basis)
+    again = found.sigmoid() if activation == "sigmoid" else found + 0.5
+    assert float((again - rgb).square().mean()) < error
+
+
+def test_hidden_directions_do_not_count():
+    basis = spherical_harmonics(directions(32), 3)
+    rgb = torch.full((1, 32, 3), 0.8)
+    rgb[:, 16:] = 0.0
+    weight = torch.full((1, 32), 1.0)
+    weight[:, 16:] = 1e-6
+    found = fit_harmonics(basis, rgb, weight, "clamp")[0] @ basis.T + 0.5
+    torch.testing.assert_close(found[:, :16], torch.full((3, 16), 0.8), rtol=0, atol=1e-2)
+
+
+def ball() -> AnalyticField:
+    body = {"kind": "box", "center": (0, 0, 0.2), "size": (0.6, 0.5, 0.4), "density": 200.0}
+    colored = Primitive(**body, color=(0.9, 0.4, 0.2), softness=0.02)
+    field = AnalyticField(AnalyticConfig(primitives=(colored,)), INFO)
+    cells = torch.zeros(32, 32, 32, dtype=torch.bool)
+    cells[4:28, 5:27, 6:22] = True
+    field.occupancy.assign(cells)
+    return field
+
+
+@pytest.mark.parametrize("activation", ["clamp", "sigmoid"])
+def test_start_is_close_to_the_teacher(activation):
+    teacher = ball()
+    field = build(resolution=64, color_activation=activation)
+    field.occupancy.assign(teacher.occupancy.dense())
+    assert field.start_from(teacher, upper_sight())
+    assert field.config.current_resolution == 64
+    assert field.config.n_voxels < 0.21 * 65**3
+    positions = torch.rand(4000, 3) * torch.tensor([1.6, 1.4, 1.2]) - torch.tensor([0.8, 0.7, 0.4])
+    with torch.no_grad():
+        features, truth = field.encode(positions), teacher.encode(positions)
+        edge = 0.03
+        alpha = 1 - torch.exp(-field.density(features) * edge)
+        wanted = 1 - torch.exp(-teacher.density(truth) * edge)
+        assert float((alpha - wanted).abs().mean()) < 0.06
+        solid = wanted > 0.5
+        ways = upper_sight(len(positions)).directions
+        difference = field.color(features, ways) - teacher.color(truth, ways)
+        assert float(difference[solid].abs().mean()) < 0.02
+    assert field.table.requires_grad
+
+
+def test_start_stores_what_is_seen_only():
+    """Half of the box that no camera sees is left out."""
+    teacher, everything = ball(), upper_sight()
+    half = Sight(
+        directions=everything.directions,
+        visible=lambda p: (p[:, :1] > 0).float().expand(-1, 32),
+    )
+    field = build(resolution=64)
+    field.occupancy.assign(teacher.occupancy.dense())
+    field.start_from(teacher, half)
+    x = list_vertices(field.words)[:, 0]
+    assert int(x.min()) >= 31
+    field.start_from(teacher, everything)
+    assert int(list_vertices(field.words)[:, 0].min()) < 20
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"resolution": 6},
+        {"resolution": 96},
+        {"resolution": 2048},
+        {"resolution": 8.0},
+        {"color_activation": "relu"},
+        {"current_resolution": 4},
+        {"n_voxels": 730},
+        {"n_voxels": -1},
+    ],
+)
+def test_wrong_values(changes):
+    with pytest.raises(ValueError, match=next(iter(changes))):
+        build(**changes)
