@@ -113,6 +113,7 @@ class MlpField(RadianceField):
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "small": {**STUDENT, "depth": 4, "width": 128, "skips": (), "head_width": 64},
         "base": STUDENT,
+        "large": {**STUDENT, "width": 512, "head_width": 256},
         "nerf": RELU,  # the paper's network, as nerf-pytorch writes it
         "krrish94": {
             **RELU,

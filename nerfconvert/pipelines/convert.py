@@ -24,6 +24,7 @@ from .files import check_holds, check_output, open_field, state_path
 from .interrupt import InterruptedRunError, stop_on_signals
 from .machine import machine, pick_device
 from .options import Budget, ConvertOptions, Job
+from .planning import plan_student
 from .quality import check_gates, curve_point, quality, render_speed
 from .receipt import describe_file, receipt_path, stages, strict, write_json
 from .students import field_config, student_info
@@ -45,15 +46,17 @@ def convert(
     started = time.perf_counter()
     if options.gates.max_drop is not None and options.views.data is None:
         raise UsageError("--max-drop compares with the truth: give --data DIR as well")
-    config = field_config(options.to, options.size, options.settings)
+    field_config(options.to, options.size, options.settings)  # a wrong one is named at once
     check_output(options.target, options.job.overwrite)
     check_holds(options.target, options.format, options.to)
     device = pick_device(options.job.device)
     teacher = CheckedField(open_field(options.source, device))
     refuse_empty(options.source, teacher)
     load_s = time.perf_counter() - started
+    info = student_info(teacher)
+    config = plan_student(options.to, options, info, device, teacher)
     torch.manual_seed(options.job.seed)  # of the student's first weights
-    student = ADAPTERS[options.to](config, student_info(teacher)).to(device)
+    student = ADAPTERS[options.to](config, info).to(device)
     album = Album(held_out(teacher, options.views, options.job.seed))
     before = album.photograph(teacher)
     refuse_empty(options.source, teacher)

@@ -14,6 +14,7 @@ from ..errors import NerfConvertError
 from ..formats import FORMATS, identify, load
 from ..volume import RadianceField
 from .receipt import strict
+from .sizes import PARAMETERS
 
 
 def info(paths: Sequence[Path]) -> dict[str, Any]:
@@ -37,6 +38,7 @@ def tables() -> dict[str, Any]:
         {
             "name": name,
             "sizes": sorted(getattr(kind, "PRESETS", ())),
+            "parameters": PARAMETERS.get(name, {}),
             "settings": [setting.name for setting in dataclasses.fields(kind.Config)],
         }
         for name, kind in ADAPTERS.items()

@@ -15,6 +15,7 @@ from typing import Annotated, Literal, get_args
 from tyro.conf import Positional, UseAppendAction, arg
 
 from ..errors import UsageError
+from .sizes import PARAMETERS, SIZES, one_size, parameters_help
 
 DEFAULT_SECONDS = 120.0
 Recipe = Literal["fast", "pvd", "pvd-al"]
@@ -49,7 +50,17 @@ Settings = Annotated[
     UseAppendAction[tuple[str, ...]],
     arg(name="set", metavar="KEY=VALUE", help="A number of the architecture, e.g. width=128."),
 ]
-Size = Annotated[str, arg(metavar="PRESET", help="Size of the architecture: small, base, large.")]
+Size = Annotated[
+    str,
+    arg(
+        metavar="PRESET",
+        help=f"Size of the architecture: {', '.join(SIZES)}. Parameters: {parameters_help()}.",
+    ),
+]
+MaxSize = Annotated[
+    str | None,
+    optional(metavar="BYTES", help="Instead of --size: the largest whose file fits, e.g. 5MB."),
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,9 +150,11 @@ class ConvertOptions:
     source: Positional[Annotated[Path, arg(metavar="IN", help="Checkpoint to convert.")]]
     target: Positional[Annotated[Path, arg(metavar="OUT", help="File to write (.safetensors).")]]
     to: Annotated[
-        str, arg(metavar="ARCH", help="Architecture of OUT: hashgrid, mlp; see `formats`.")
+        str,
+        arg(metavar="ARCH", help=f"Architecture of OUT: {', '.join(PARAMETERS)}; see `formats`."),
     ]
     size: Size = "base"
+    max_size: MaxSize = None
     settings: Settings = ()
     format: Annotated[
         str | None, optional(metavar="NAME", help="File format of OUT; default: by its suffix.")
@@ -156,6 +169,7 @@ class ConvertOptions:
 
     def __post_init__(self):
         as_paths(self, "source", "target")
+        one_size(self.size, self.max_size)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,8 +178,11 @@ class TrainOptions:
         Annotated[Path, arg(metavar="DATA", help="Folder with transforms*.json and images.")]
     ]
     target: Positional[Annotated[Path, arg(metavar="OUT", help="File to write (.safetensors).")]]
-    arch: Annotated[str, arg(metavar="ARCH", help="Architecture: hashgrid, mlp; see `formats`.")]
+    arch: Annotated[
+        str, arg(metavar="ARCH", help=f"Architecture: {', '.join(PARAMETERS)}; see `formats`.")
+    ]
     size: Size = "base"
+    max_size: MaxSize = None
     settings: Settings = ()
     format: Annotated[
         str | None, optional(metavar="NAME", help="File format of OUT; default: by its suffix.")
@@ -186,6 +203,7 @@ class TrainOptions:
 
     def __post_init__(self):
         as_paths(self, "data", "target")
+        one_size(self.size, self.max_size)
         at_least("--eval-views", self.eval_views, 1)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..report.matrix import matrix_rows, name_of, speedup_figure
 from ..report.table import bytes_figure, compare_rows, figure, receipt_rows
+from .sizes import rounded
 
 Table = tuple[list[str], list[list[str]]]
 
@@ -91,13 +92,20 @@ def formats_tables(document: dict[str, Any]) -> list[Table]:
         for entry in document["formats"]
     ]
     architectures = [
-        [entry["name"], ", ".join(entry["sizes"]) or "read only", ", ".join(entry["settings"])]
+        [entry["name"], _sizes(entry), ", ".join(entry["settings"])]
         for entry in document["architectures"]
     ]
     return [
         (["format", "", "", "architectures"], formats),
         (["architecture", "--size", "--set"], architectures),
     ]
+
+
+def _sizes(entry: dict[str, Any]) -> str:
+    """'small (834k), base (6.1M), nerf'."""
+    counts = entry["parameters"]
+    known = [f"{size} ({rounded(count)})" for size, count in counts.items()]
+    return ", ".join([*known, *(s for s in entry["sizes"] if s not in counts)]) or "read only"
 
 
 def doctor_tables(document: dict[str, Any]) -> list[Table]:

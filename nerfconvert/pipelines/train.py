@@ -25,6 +25,7 @@ from .files import check_holds, check_output, state_path
 from .interrupt import InterruptedRunError, stop_on_signals
 from .machine import machine, pick_device
 from .options import TrainOptions, parse_resolution
+from .planning import plan_student
 from .receipt import describe_file, stages, strict
 from .students import field_config
 
@@ -39,7 +40,7 @@ def train(
 ) -> dict[str, Any]:
     """The account of a training; writes OUT. Raises as `convert` does."""
     started = time.perf_counter()
-    config = field_config(options.arch, options.size, options.settings)
+    field_config(options.arch, options.size, options.settings)  # a wrong one is named at once
     check_output(options.target, options.job.overwrite)
     check_holds(options.target, options.format, options.arch)
     device = pick_device(options.job.device)
@@ -48,6 +49,7 @@ def train(
         from_data(options.data, options.resolution, options.eval_views, BACKGROUNDS[choice])
     )
     info = FieldInfo(aabb=parse_bounds(options.bounds), background=choice)
+    config = plan_student(options.arch, options, info, device)
     torch.manual_seed(options.job.seed)
     field = ADAPTERS[options.arch](config, info).to(device)
     outcome = _fitted(options, field, album, on_progress)

@@ -18,7 +18,7 @@ def bytes_figure(count: int | None) -> str:
     """A file size in the largest unit that leaves at least one digit before the point."""
     if count is None:
         return "–"
-    for unit, scale in (("MB", 1e6), ("kB", 1e3)):
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if count >= scale:
             return f"{count / scale:.2f} {unit}"
     return f"{count} B"

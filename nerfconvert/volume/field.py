@@ -55,6 +55,15 @@ class RadianceField(nn.Module, abc.ABC):
     def parameter_count(self) -> int:
         return sum(p.numel() for p in self.parameters())
 
+    def trained_size(self) -> tuple[int, int]:
+        """(parameters, bytes of all else that is saved) once it is as fine as `refine` makes it.
+
+        For planning: asks config and occupancy only, also of a field without memory.
+        """
+        names = {name for name, _ in self.named_parameters()}
+        others = (t for name, t in self.state_dict().items() if name not in names)
+        return self.parameter_count, sum(t.numel() * t.element_size() for t in others)
+
     @abc.abstractmethod
     def encode(self, positions: Tensor) -> Tensor:
         """Features [N, F] at world positions [N, 3] inside the box."""
