@@ -11,7 +11,10 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Aabb:
-    """Box from `low` to `high`, triples in world units. ValueError unless finite, low < high."""
+    """Box from `low` to `high`, triples in world units.
+
+    ValueError unless finite and low < high, also as float32, in which positions are computed.
+    """
 
     low: tuple[float, float, float]
     high: tuple[float, float, float]
@@ -20,10 +23,13 @@ class Aabb:
         low, high = (tuple(float(v) for v in corner) for corner in (self.low, self.high))
         if len(low) != 3 or len(high) != 3:
             raise ValueError(f"aabb corners must have 3 numbers, got {len(low)} and {len(high)}")
-        if not all(math.isfinite(v) for v in low + high):
+        corners = torch.tensor([low, high], dtype=torch.float32)
+        if not corners.isfinite().all():
             raise ValueError(f"aabb must be finite, got {low} to {high}")
-        if not all(a < b for a, b in zip(low, high, strict=True)):
-            raise ValueError(f"aabb must have low < high on each axis, got {low} to {high}")
+        if not (corners[0] < corners[1]).all():
+            raise ValueError(
+                f"aabb has no volume: it must have low < high on each axis, got {low} to {high}"
+            )
         object.__setattr__(self, "low", low)
         object.__setattr__(self, "high", high)
 

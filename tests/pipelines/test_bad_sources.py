@@ -10,10 +10,11 @@ import torch
 
 from nerfconvert.adapters.analytic import AnalyticConfig, AnalyticField, Primitive
 from nerfconvert.cli import main
-from nerfconvert.errors import NerfConvertError
+from nerfconvert.errors import NerfConvertError, UsageError
 from nerfconvert.formats import save
 from nerfconvert.pipelines.checked import CheckedField, refuse_empty, warn_of_invalid
 from nerfconvert.pipelines.files import open_field
+from nerfconvert.pipelines.train import parse_bounds
 from nerfconvert.renderer.cameras import orbit
 from nerfconvert.renderer.image import render_image
 from nerfconvert.volume import Aabb, FieldInfo
@@ -138,3 +139,14 @@ def test_occupied_cells_without_density_are_named(tmp_path, capsys):
 
 def test_a_field_that_nobody_asked_is_not_called_empty(tmp_path):
     refuse_empty(tmp_path, CheckedField(scene()))
+
+
+def test_a_box_without_volume_is_named(tmp_path, capsys):
+    scene_file = tmp_path / "flat.toml"
+    scene_file.write_text("aabb = [[-1, -1, 0], [1, 1, 0]]\n")
+    assert convert(scene_file, tmp_path / "out.safetensors") == 3
+    error = capsys.readouterr().err
+    assert "flat.toml" in error
+    assert "aabb has no volume" in error
+    with pytest.raises(UsageError, match=r"--bounds must be.*aabb has no volume"):
+        parse_bounds("0")

@@ -30,16 +30,24 @@ def test_sizes():
 @pytest.mark.parametrize(
     ("low", "high"),
     [
-        ((0, 0, 0), (1, 1, 0)),
-        ((0, 0, 0), (1, 1, -1)),
         ((0, 0, math.nan), (1, 1, 1)),
         ((0, 0, 0), (1, 1, math.inf)),
         ((0, 0), (1, 1)),
+        ((0, 0, 0), (1e39, 1, 1)),
     ],
 )
-def test_refuses_boxes_without_volume(low, high):
+def test_refuses_boxes_that_are_none(low, high):
     with pytest.raises(ValueError, match="aabb"):
         Aabb(low, high)
+
+
+@pytest.mark.parametrize("high", [(1, 1, 0), (1, 1, -1), (1, 1, 1e-46)])
+def test_names_a_box_without_volume(high):
+    with pytest.raises(ValueError, match=r"aabb has no volume.*got"):
+        Aabb((0, 0, 0), high)
+    far = [1e9] * 3  # whose float32 are 64 apart
+    with pytest.raises(ValueError, match="aabb has no volume"):
+        Aabb(far, [1e9 + 1] * 3)
 
 
 def test_rays_enter_and_leave_on_the_surface(generator):
