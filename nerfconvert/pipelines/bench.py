@@ -104,7 +104,11 @@ class Bench:
         self.folder, self.device = options.output.absolute(), options.device
         self.on_progress, self.on_cell = on_progress, on_cell
         names = itertools.product(config.teachers, config.recipes, config.targets)
-        self.cells = [Cell(teacher, target, recipe) for teacher, recipe, target in names]
+        self.cells = [
+            Cell(teacher, target, recipe)
+            for teacher, recipe, target in names
+            if config.wants(teacher, target)
+        ]
         made = sum(teacher.to is not None for teacher in config.teachers)
         trained = 0 if config.no_scratch else 2 * len(config.targets)
         self.runs, self.done = made + len(self.cells) + trained, 0

@@ -7,7 +7,7 @@ from typing import Any
 
 from .bench_config import BenchConfig, Target, Teacher
 from .children import Outcome
-from .speedup import conversion_seconds, speedup
+from .speedup import conversion_curve, conversion_seconds, speedup, time_to_reach
 
 SCHEMA = "nerfconvert.bench/1"
 PENDING = "not run yet"
@@ -78,7 +78,15 @@ class Cell:
         truth = self.receipt and self.receipt["quality"]["psnr_target_vs_truth"]
         if self.training and truth is not None:
             return speedup(self.receipt, self.training)
-        return {"speedup_to_scratch_psnr": None, "speedup_is_lower_bound": None}
+        if self.training is None:
+            reason = self.scratch_reason or PENDING
+        else:
+            reason = "there is no conversion" if self.receipt is None else "the images are equal"
+        return {
+            "speedup_to_scratch_psnr": None,
+            "speedup_to_scratch_psnr_reason": reason,
+            "speedup_is_lower_bound": None,
+        }
 
 
 def bench_document(config: BenchConfig, cells: list[Cell], about: dict[str, Any]) -> dict[str, Any]:
@@ -90,5 +98,20 @@ def bench_document(config: BenchConfig, cells: list[Cell], about: dict[str, Any]
         "schema": SCHEMA,
         **about,
         "speedup_reason": reason,
-        "cells": [cell.entry() for cell in cells],
+        "cells": [cell.entry() | _beside_ours(cell, cells) for cell in cells],
     }
+
+
+def _beside_ours(cell: Cell, cells: list[Cell]) -> dict[str, Any]:
+    """How long our own recipe took to become as good as `cell`, which is another one's."""
+    ours = [
+        c for c in cells if (c.teacher, c.target, c.recipe) == (cell.teacher, cell.target, "fast")
+    ]
+    if cell.recipe == "fast" or not ours:
+        return {}
+    key = "fast_seconds_to_psnr"
+    if not (cell.receipt and ours[0].receipt):
+        return {key: None, f"{key}_reason": "one of the two has no result"}
+    wanted = cell.receipt["quality"]["psnr_target_vs_source"]
+    found = time_to_reach(wanted, conversion_curve(ours[0].receipt))
+    return {key: found} if found is not None else {key: None, f"{key}_reason": "never reached"}

@@ -60,6 +60,8 @@ class BenchConfig:
     resolution: str | None = None
     background: str = "white"
     recipes: tuple[str, ...] = ("fast",)
+    pairs: tuple[tuple[str, str], ...] | None = None  # None: every teacher to every target
+    curves: bool = False
     scratch: bool = False  # without data there is none, and the tables say so
     scratch_seconds: Budgets | None = None
     bounds: str | None = None
@@ -81,6 +83,23 @@ class BenchConfig:
         if self.background not in ("white", "black"):
             raise UsageError(f"background must be white or black, got '{self.background}'")
         parse_resolution(self.resolution)
+        self._check_pairs()
+        for architecture in [t.arch for t in self.targets] + [t.to for t in self.teachers if t.to]:
+            self.budget(architecture)
+
+    def _check_pairs(self) -> None:
+        """Raises UsageError unless `pairs` hold a teacher and a target each."""
+        names = [entry.name for entry in self.teachers], [entry.name for entry in self.targets]
+        for pair in self.pairs or ():
+            if len(pair) != 2:
+                raise UsageError(f"pairs must be [teacher, target], got {list(pair)}")
+            for kind, name, known in zip(("teacher", "target"), pair, names):
+                if name not in known:
+                    raise UnknownNameError(kind, name, known)
+
+    def wants(self, teacher: Teacher, target: Target) -> bool:
+        """Whether there is a cell of the two."""
+        return self.pairs is None or (teacher.name, target.name) in self.pairs
 
     @property
     def no_scratch(self) -> str | None:

@@ -73,6 +73,8 @@ def cell_run(config: BenchConfig, cell: Cell, source: Path, folder: Path, device
         option, f"{count:g}", "--memory-mb", str(config.memory_mb), *_views(config, folder),
         "--seed", str(config.seed), "--device", device,
     ]  # fmt: skip
+    if config.curves:
+        asked += _curve(option, count)
     name = f"cells/{cell.teacher.name}-to-{target.name}-{cell.recipe}"
     return _conversion(cell.title, folder, name, source, asked)
 
@@ -85,8 +87,7 @@ def scratch_run(config: BenchConfig, target: Target, folder: Path, device: str) 
         "--eval-views", str(config.views), "--background", config.background,
         "--seed", str(config.seed), "--device", device,
     ]  # fmt: skip
-    if option == "--seconds":
-        asked += ["--eval-at", ",".join(f"{part * count:g}" for part in CURVE)]
+    asked += _curve(option, count)
     for name in ("resolution", "bounds"):
         if getattr(config, name) is not None:
             asked += [f"--{name}", getattr(config, name)]
@@ -113,6 +114,13 @@ def _conversion(title: str, folder: Path, name: str, source: Path, asked: list[s
     path = f"{name}-{_digest(['convert', sha256(source), *asked])}.safetensors"
     argv = ("convert", os.path.relpath(source, folder), path, *asked)
     return Run(title, argv, folder / path, receipt_path(folder / path))
+
+
+def _curve(option: str, count: float) -> list[str]:
+    """Where to measure on the way; budgets in steps have no clock to go by."""
+    if option != "--seconds":
+        return []
+    return ["--eval-at", ",".join(f"{part * count:g}" for part in CURVE)]
 
 
 def _views(config: BenchConfig, folder: Path) -> list[str]:

@@ -5,6 +5,8 @@
     resolution = "200x200"
     background = "white"              # that all pictures are on
     recipes = ["fast"]
+    pairs = [["lego-mlp", "hashgrid"]]  # optional: these cells only
+    curves = true                     # measure conversions on the way, too
     scratch = true                    # train every target on the images as well (needs data)
     bounds = "1.2"                    # box of the from-scratch fields, as of `train --bounds`
     seed = 0
@@ -51,9 +53,9 @@ KINDS: dict[str, tuple[type, ...]] = {
         ("data", "resolution", "background", "bounds", "name", "path", "to", "arch", "size"), (str,)
     ),
     **dict.fromkeys(("views", "seed", "memory_mb"), (int,)),
-    **dict.fromkeys(("teachers", "targets", "recipes"), (list,)),
+    **dict.fromkeys(("teachers", "targets", "recipes", "pairs"), (list,)),
     **dict.fromkeys(("seconds", "steps", "scratch_seconds"), (int, float, dict)),
-    "scratch": (bool,),
+    **dict.fromkeys(("scratch", "curves"), (bool,)),
     "set": (dict,),
 }
 
@@ -81,6 +83,10 @@ def _config(document: dict[str, Any], folder: Path) -> BenchConfig:
     if "data" in values:
         values["data"] = folder / values["data"]
     values["recipes"] = tuple(str(r) for r in values.get("recipes", ("fast",)))
+    if "pairs" in values:
+        values["pairs"] = tuple(
+            tuple(map(str, p)) if isinstance(p, list) else (str(p),) for p in values["pairs"]
+        )
     values["targets"] = tuple(
         Target(**checked(Target, entry, "[[targets]]")) for entry in values["targets"]
     )

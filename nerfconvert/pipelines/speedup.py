@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 
@@ -20,7 +21,7 @@ def speedup(receipt: dict[str, Any], training: dict[str, Any]) -> dict[str, Any]
     """
     wanted = receipt["quality"]["psnr_target_vs_truth"]
     seconds = conversion_seconds(receipt)
-    reached = time_to_reach(wanted, training)
+    reached = time_to_reach(wanted, training_curve(training))
     bound = reached is None
     return {
         "speedup_to_scratch_psnr": (training["seconds"] if bound else reached) / seconds,
@@ -28,13 +29,32 @@ def speedup(receipt: dict[str, Any], training: dict[str, Any]) -> dict[str, Any]
     }
 
 
-def time_to_reach(psnr: float, training: dict[str, Any]) -> float | None:
-    """Seconds after which a training was first at least `psnr` dB; None where it never was."""
+def training_curve(training: dict[str, Any]) -> list[tuple[float, float]]:
+    """(seconds, dB against the truth) of an account of `train`; the last is its end."""
     points = [(p["seconds"], p["psnr_vs_truth"]) for p in training["curve"]]
-    points.append((training["seconds"], training["psnr_vs_truth"]))
+    return [*points, (training["seconds"], training["psnr_vs_truth"])]
+
+
+def conversion_curve(receipt: dict[str, Any]) -> list[tuple[float, float]]:
+    """(seconds, dB against the source) of a conversion; the first is its start in closed form."""
+    time, quality, key = receipt["time"], receipt["quality"], "psnr_target_vs_source"
+    points = [(p["seconds"], p[key]) for p in receipt["curve"]]
+    start = [(time["initialise_s"], quality["psnr_initial"])]
+    return [*start, *points, (time["distill_s"], quality[key])]
+
+
+def time_to_reach(psnr: float | None, points: list[tuple[float, float | None]]) -> float | None:
+    """Seconds after which a curve was first at least `psnr` dB; None where it never was.
+
+    dB of None are those of equal images: infinitely many.
+    """
+    psnr = math.inf if psnr is None else psnr
+    points = [(seconds, math.inf if level is None else level) for seconds, level in points]
     if points[0][1] >= psnr:
         return points[0][0]
     for (start, low), (end, high) in itertools.pairwise(points):
+        if high == math.inf:
+            return end
         if high >= psnr:
             return start + (end - start) * (psnr - low) / (high - low)
     return None

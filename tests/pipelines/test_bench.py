@@ -12,6 +12,9 @@ import pytest
 import torch
 
 from nerfconvert.pipelines.bench import BenchInterruptedError, bench
+from nerfconvert.pipelines.bench_cells import Cell
+from nerfconvert.pipelines.bench_config import BenchConfig, Target, Teacher
+from nerfconvert.pipelines.bench_jobs import cell_run
 from nerfconvert.pipelines.options import BenchOptions
 from nerfconvert.renderer.cameras import orbit
 from tests.conftest import ROOT, write_transforms
@@ -138,6 +141,36 @@ def test_training_from_scratch_gives_the_speed_up(tmp_path):
     runs = []
     assert bench(options, on_progress=lambda *note: runs.append(note))["cells"] == [cell]
     assert runs == []
+
+
+def test_curves_are_measured_at_parts_of_the_seconds():
+    target = Target(arch="hashgrid")
+    teacher = Teacher(name="glass", path=SCENES / "glass.toml")
+    cell = Cell(teacher, target, "fast")
+    for curves, seconds in ((True, 64), (False, 64), (True, None)):
+        budget = {"default": 64.0}
+        budget = {"seconds": budget} if seconds else {"steps": budget}
+        config = BenchConfig(teachers=(teacher,), targets=(target,), curves=curves, **budget)
+        argv = cell_run(config, cell, teacher.path, ROOT, "cpu").argv
+        if curves and seconds:
+            assert argv[argv.index("--eval-at") + 1] == "1,2,4,8,12,16,24,32,48"
+        else:
+            assert "--eval-at" not in argv
+
+
+def test_recipes_are_compared_for_the_pairs_that_are_asked(tmp_path):
+    asked = 'recipes = ["fast", "pvd"]\npairs = [["glass", "hashgrid"]]\n'
+    (tmp_path / "bench.toml").write_text(TOP + asked + GLASS + HASHGRID + MLP)
+    options = BenchOptions(config=tmp_path / "bench.toml", output=tmp_path / "out")
+    ours, theirs = bench(options)["cells"]
+    assert [cell["student"] for cell in (ours, theirs)] == ["hashgrid", "hashgrid"]
+    assert (ours["recipe"], theirs["recipe"]) == ("fast", "pvd")
+    assert "fast_seconds_to_psnr" not in ours
+    reached = theirs["fast_seconds_to_psnr"]
+    better = ours["receipt"]["quality"]["psnr_target_vs_source"]
+    if better > theirs["receipt"]["quality"]["psnr_target_vs_source"]:
+        assert 0 < reached <= ours["receipt"]["time"]["distill_s"]
+    assert "glass, pvd" in (tmp_path / "out" / "matrix.md").read_text()
 
 
 def test_an_interrupted_benchmark_goes_on(tmp_path):
