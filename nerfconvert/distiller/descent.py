@@ -74,12 +74,13 @@ class Stepper(Protocol):
 class Hooks:
     """Callbacks of the caller; the training clock stands still while `on_checkpoint` runs.
 
-    What `on_checkpoint` returns becomes the curve of the run, through interruptions too.
+    It is called after the first step that ends at or after a checkpoint, with the seconds on the
+    clock by then. What it returns becomes the curve of the run, through interruptions too.
     """
 
     on_progress: Callable[[Progress], None] | None = None
     should_stop: Callable[[], bool] | None = None
-    checkpoints: Sequence[float] = ()  # seconds at which `on_checkpoint` is called, ascending
+    checkpoints: Sequence[float] = ()  # seconds from which on `on_checkpoint` is due
     on_checkpoint: Callable[[float], Any] | None = None
 
 
@@ -187,10 +188,11 @@ class Descent:
         return None if not self.error else -10 * math.log10(self.error)
 
     def _checkpoints(self) -> None:
-        while self._pending and self.clock.seconds >= self._pending[0]:
-            due = self._pending.pop(0)
+        now = self.clock.seconds
+        if self._pending and now >= self._pending[0]:
+            self._pending = [due for due in self._pending if due > now]
             self.clock.pause()
-            self.curve.append(self.hooks.on_checkpoint(due))
+            self.curve.append(self.hooks.on_checkpoint(self.clock.seconds))
             self.clock.resume()
 
     def _report(self, stages: list[Stage]) -> None:

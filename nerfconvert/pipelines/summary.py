@@ -24,7 +24,7 @@ def compare_tables(document: dict[str, Any]) -> list[Table]:
 def train_tables(document: dict[str, Any]) -> list[Table]:
     """The curve, then the final figures."""
     pairs = [
-        (f"after {point['seconds']:g} s", figure(point["psnr_vs_truth"], "dB"))
+        (f"after {point['seconds']:.1f} s", figure(point["psnr_vs_truth"], "dB"))
         for point in document["curve"]
     ]
     pairs.append(("PSNR vs truth", figure(document["psnr_vs_truth"], "dB")))

@@ -195,3 +195,29 @@ def test_a_teacher_that_shows_nothing_is_named(teacher, recipe):
     empty.occupancy.assign(torch.zeros(32, 32, 32, dtype=torch.bool))
     with pytest.raises(NerfConvertError, match="shows nothing"):
         distill(empty, student(), CAMERAS, DistillConfig(seconds=None, steps=3), recipe=recipe)
+
+
+def test_a_curve_survives_an_interruption(teacher, tmp_path):
+    """One checkpoint passes before the interruption and is not measured again."""
+    config, state = DistillConfig(seconds=None, steps=4), tmp_path / "run.state"
+    calls = iter(range(100))
+    passed = {"checkpoints": (1e-6,), "on_checkpoint": lambda seconds: {"seconds": seconds}}
+    hooks = Hooks(should_stop=lambda: next(calls) >= 2, **passed)
+    stopped = distill(
+        teacher, student(), CAMERAS, config, recipe="pvd", hooks=hooks, state_path=state
+    )
+    assert stopped.interrupted
+    hooks = Hooks(**passed)
+    whole = distill(
+        teacher,
+        student(),
+        CAMERAS,
+        config,
+        recipe="pvd",
+        hooks=hooks,
+        state_path=state,
+        resume=True,
+    )
+    assert whole.curve == stopped.curve
+    assert len(whole.curve) == 1
+    assert whole.curve[0]["seconds"] > 1e-6
