@@ -74,7 +74,7 @@ def draw_points(lesson: Lesson, count: int, generator: torch.Generator) -> Point
     index = torch.cat([chosen, uniform]).clamp(max=len(total) - 1)
     ray = lesson.samples.ray_indices[index]
     mids = lesson.samples.t_mids[index]
-    positions = lesson.rays.origins[ray] + lesson.rays.directions[ray] * mids[:, None]
+    positions = lesson.rays.points(ray, mids)
     packed = (lesson.density, lesson.rgb, lesson.samples.deltas, lesson.weights, lesson.light)
     return Points(positions, lesson.rays.view_directions[ray], *(t[index] for t in packed))
 
@@ -89,10 +89,7 @@ def ask(teacher: RadianceField, rays: Rays, step: float, jitter: Tensor) -> Less
     swept = sweep(teacher, rays, step, stop=HIDDEN, jitter=jitter)
     samples = swept.samples.select(swept.reached)
     density = swept.density[swept.reached]
-    seen = swept.seen[swept.reached]
-    rgb = density.new_full((len(density), 3), 0.5)
-    directions = rays.view_directions[samples.ray_indices[seen]]
-    rgb[seen] = torch.nan_to_num(teacher.color(swept.features, directions), 0.0)
+    rgb = swept.rgb[swept.reached]
     light = torch.exp(-optical_depth_before(density, samples)).float()
     rays, samples = _hit(rays, samples)
     color, opacity, _, weights = composite(

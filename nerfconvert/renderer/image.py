@@ -64,8 +64,7 @@ def render_rays(
         part = rays[start : start + chunk]
         swept = sweep(field, part, step)
         samples = swept.samples.select(swept.seen)
-        rgb = field.color(swept.features, part.view_directions[samples.ray_indices])
-        rgb = torch.nan_to_num(rgb, 0.0)  # one NaN would take its whole image's figures
+        rgb = swept.rgb[swept.seen]
         parts.append(render_samples(swept.density[swept.seen], rgb, samples, background))
     if not parts:
         return Rendered(rays.origins.new_zeros(0, 3), *(rays.origins.new_zeros(0),) * 2)

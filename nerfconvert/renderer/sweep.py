@@ -14,6 +14,7 @@ from ..volume import RadianceField, Rays, Samples
 WAVE = 12  # samples a ray advances before its transmittance is looked at again
 OPAQUE = 50.0  # optical depth of one sample beyond which nothing changes; keeps sums exact
 FAINT = 1e-4  # opacity of one sample below which its color cannot matter
+UNSEEN = 0.5  # gray level of a color that nobody asked for
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Swept:
     density: Tensor  # [S]; 0 where light does not arrive (never asked)
     reached: Tensor  # [S] bool: transmittance before the sample is above the stop
     seen: Tensor  # [S] bool: reached and not faint
-    features: Tensor  # [seen.sum(), F]
+    rgb: Tensor  # [S, 3]; `UNSEEN` where not seen
 
 
 def march_rays(
@@ -54,32 +55,35 @@ def sweep(
     stop: float = 1e-4,
     jitter: Tensor | None = None,
 ) -> Swept:
-    """Density of every sample that light reaches, and features of those that show.
+    """Density of every sample that light reaches, and color of those that show.
 
     A ray goes on in waves of `WAVE` samples until its transmittance falls below `stop`; NaN
-    densities count as empty.
+    densities count as empty, NaN colors as black.
     """
     samples = march_rays(field, rays, step, jitter)
     density = samples.t_starts.new_zeros(len(samples))
+    rgb = density.new_full((len(samples), 3), UNSEEN)
+    seen = torch.zeros_like(density, dtype=torch.bool)
     optical = density.new_zeros(len(rays))
     deepest = -math.log(stop)
-    shown, features = [], []
+    mids = samples.t_mids
     for wave in _waves(samples):
         rows = wave[optical[samples.ray_indices[wave]] < deepest]
         if not len(rows):
             continue
         ray = samples.ray_indices[rows]
-        positions = rays.origins[ray] + rays.directions[ray] * samples.t_mids[rows, None]
-        encoded = field.encode(positions)
-        found = torch.nan_to_num(field.density(encoded), 0.0)
+        features = field.encode(rays.points(ray, mids[rows]))
+        found = torch.nan_to_num(field.density(features), 0.0)
         density[rows] = found
         depth = (found * samples.deltas[rows]).clamp(max=OPAQUE)
         optical.index_add_(0, ray, depth)
-        shows = depth > FAINT
-        shown.append(rows[shows])
-        features.append(encoded[shows])
+        shows = (depth > FAINT).nonzero()[:, 0]
+        directions = rays.view_directions.index_select(0, ray[shows])
+        color = field.color(features.index_select(0, shows), directions)
+        rgb[rows[shows]] = torch.nan_to_num(color, 0.0)
+        seen[rows[shows]] = True
     reached = optical_depth_before(density, samples) < deepest
-    return _collect(field, samples, density, reached, shown, features)
+    return Swept(samples, density, reached, seen & reached, rgb)
 
 
 def optical_depth_before(density: Tensor, samples: Samples) -> Tensor:
@@ -95,17 +99,3 @@ def _waves(samples: Samples) -> list[Tensor]:
     wave = (rank - samples.offsets[samples.ray_indices]) // WAVE
     order = torch.argsort(wave, stable=True)
     return list(order.split(torch.bincount(wave).tolist())) if len(order) else []
-
-
-def _collect(field, samples, density, reached, shown, features) -> Swept:
-    """Puts the waves' features back into sample order, without those that light misses."""
-    if not shown:
-        empty = density.new_zeros(0, field.feature_dim)
-        return Swept(samples, density, reached, torch.zeros_like(reached), empty)
-    rows, stacked = torch.cat(shown), torch.cat(features)
-    order = torch.argsort(rows)
-    rows = rows[order]
-    lit = reached[rows]
-    seen = torch.zeros_like(reached)
-    seen[rows[lit]] = True
-    return Swept(samples, density, reached, seen, stacked[order[lit]])

@@ -37,6 +37,11 @@ class Rays:
         """The rays at `index` (slice, integer tensor or mask)."""
         return Rays(*(getattr(self, name)[index] for name in self.__dataclass_fields__))
 
+    def points(self, indices: Tensor, distances: Tensor) -> Tensor:
+        """[N, 3] at `distances` [N] along the rays number `indices` [N]."""
+        origins = self.origins.index_select(0, indices)
+        return torch.addcmul(origins, self.directions.index_select(0, indices), distances[:, None])
+
     def to(self, device) -> Rays:
         return Rays(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
 
@@ -63,8 +68,7 @@ class Samples:
 
     def positions(self, rays: Rays) -> Tensor:
         """[S, 3] midpoints of the segments."""
-        index = self.ray_indices
-        return rays.origins[index] + rays.directions[index] * self.t_mids[:, None]
+        return rays.points(self.ray_indices, self.t_mids)
 
     def select(self, keep: Tensor) -> Samples:
         """The samples where `keep` ([S] bool), still packed over the same R rays."""
