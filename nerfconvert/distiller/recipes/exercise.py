@@ -12,7 +12,7 @@ from ...kernels.composite import composite
 from ...renderer.cameras import Cameras
 from ...renderer.sweep import march_rays
 from ...volume import RadianceField, Rays, Samples
-from .published import CLAMPED_FEATURES, HIGH, LOW
+from .published import FACTORISED, HIGH, LOW
 
 BATCH_RAYS = 4096
 MAX_STEPS = 1024  # samples along the diagonal of the cube
@@ -87,7 +87,9 @@ def paint(given: Answer, exercise: Exercise) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _comparable(field: RadianceField, features: Tensor) -> Tensor:
-    return features.clamp(LOW, HIGH) if field.architecture in CLAMPED_FEATURES else features
+    if field.architecture not in FACTORISED:
+        return features
+    return torch.cat([features[:, :1], features[:, 1:].clamp(LOW, HIGH)], 1)  # density is first
 
 
 def _first(samples: Samples, count: int) -> Samples:

@@ -7,19 +7,18 @@ import math
 import torch
 from torch import Tensor, nn
 
+from ...volume import RadianceField
+
 STEPS = 30_000  # of a run; a budget of another size is that run compressed
 SECOND_STAGE, THIRD_STAGE = 2000, 5000  # steps, counted from 1, at which they begin
 RGB_WEIGHT, COLOR_WEIGHT, DENSITY_WEIGHT, FEATURE_WEIGHT = 1.0, 0.002, 0.002, 0.002
 FEATURE_DECAY = 0.995  # of the feature weight, a step
-LOW, HIGH = -2.0, 7.0  # clamp of log density, and of the features of factorised fields
+LOW, HIGH = -2.0, 7.0  # clamp of log density, and of the color features of factorised fields
+RATE, SLOW_RATE = 1e-2, 1e-3  # peak learning rates
 LAST_RATE = 7e-5  # at the end of the cosine, of all parameters
-RATES = {  # peak learning rates of (space, decoder)
-    "mlp": (1e-3, 1e-3),
-    "vm": (1e-2, 1e-3),
-    "cp": (1e-2, 1e-3),  # not among theirs; as vm
-}
-RATE = (1e-2, 1e-2)  # of all others
-CLAMPED_FEATURES = frozenset({"vm", "cp"})
+SLOW = frozenset({"mlp"})  # fields all of whose parameters learn slowly
+FACTORISED = frozenset({"vm", "cp"})  # all but the factors learn slowly; theirs has no cp
+SPARSITY_WEIGHT = 1e-4  # of the L1 loss on the density factors of these
 
 
 def published_step(fraction: float) -> float:
@@ -39,15 +38,32 @@ def frobenius(difference: Tensor) -> Tensor:
     return torch.linalg.vector_norm(difference)
 
 
+def sparsity(student: RadianceField) -> Tensor | float:
+    """Weighted sum over all factors of the mean size of their density components; a scalar."""
+    if student.architecture not in FACTORISED:
+        return 0.0
+    count = student.config.density_components
+    factors = [p for p in student.parameter_groups()["space"] if p.ndim == 3]
+    return SPARSITY_WEIGHT * sum(factor[..., :count].abs().mean() for factor in factors)
+
+
+def peak_rate(architecture: str, parameter: Tensor) -> float:
+    """The published peak learning rate of one parameter."""
+    slow = architecture in SLOW or (architecture in FACTORISED and parameter.ndim < 3)
+    return SLOW_RATE if slow else RATE
+
+
 class AdamW:
     """One AdamW for the whole field: betas 0.9 and 0.99, eps 1e-15, and the library's own weight
     decay of 1e-2, on tables as well (kept on purpose: it shrinks what receives no gradient)."""
 
     def __init__(self, groups: dict[str, list[nn.Parameter]], architecture: str):
-        rates = dict(zip(("space", "decoder"), RATES.get(architecture, RATE)))
-        self.peaks = [rates[name] for name in groups if groups[name]]
+        by_rate: dict[float, list[nn.Parameter]] = {}
+        for parameter in (p for group in groups.values() for p in group):
+            by_rate.setdefault(peak_rate(architecture, parameter), []).append(parameter)
+        self.peaks = list(by_rate)
         self.optimizer = torch.optim.AdamW(
-            [{"params": groups[name], "lr": rates[name]} for name in groups if groups[name]],
+            [{"params": parameters, "lr": rate} for rate, parameters in by_rate.items()],
             betas=(0.9, 0.99),
             eps=1e-15,
             weight_decay=1e-2,

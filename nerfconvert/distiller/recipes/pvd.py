@@ -27,8 +27,8 @@ What could not be kept:
 * No zero padding of the sample buffer (half of theirs); rays beyond 262,144 samples a step are
   dropped.
 * Their synthetic poses look at the origin from a distance of 4; ours look at the center of the box
-  from the median distance of the cameras. Their rules for other data sets are left out, and so is
-  the L1 loss on the factors of a vm student (weight 1e-4).
+  from the median distance of the cameras. Their rules for other data sets are left out.
+* Color features of factorised fields are clamped in the feature loss, not before the decoder.
 """
 
 from __future__ import annotations
@@ -41,7 +41,15 @@ from ..descent import StepLoss
 from .exercise import encode
 from .plan import Plan, Task
 from .poses import PoseSource
-from .published import SECOND_STAGE, THIRD_STAGE, AdamW, feature_weight, frobenius, published_step
+from .published import (
+    SECOND_STAGE,
+    THIRD_STAGE,
+    AdamW,
+    feature_weight,
+    frobenius,
+    published_step,
+    sparsity,
+)
 from .tutor import Tutor, joint_loss, ready, sample_loss
 
 NEVER = float("inf")
@@ -102,6 +110,7 @@ class ThirdStage(Stage):
         exercise = self.tutor.exercise(generator)
         wanted, found = self.tutor.answers(exercise)
         loss, error = joint_loss(found, wanted, exercise, self.tutor.now)
+        loss = loss + sparsity(self.tutor.student)
         return StepLoss(loss, len(exercise.samples), len(exercise.rays), error)
 
 

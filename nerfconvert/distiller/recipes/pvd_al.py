@@ -29,7 +29,7 @@ from .exercise import draw_rays, paint, set_exercise
 from .plan import Plan, Task
 from .pools import PosePool, RayPool
 from .poses import PoseSource
-from .published import RGB_WEIGHT, AdamW, frobenius
+from .published import RGB_WEIGHT, AdamW, frobenius, sparsity
 from .tutor import Tutor, ready, sample_loss
 
 KEPT_SAMPLES = 0.3  # of a ray's samples, those of the largest weights
@@ -66,6 +66,7 @@ class ActiveStage:
         hard |= hard_samples(weights.detach(), opacity.detach(), exercise.samples)
         loss = RGB_WEIGHT * frobenius(seen - goal)
         loss = loss + sample_loss(found, wanted, self.tutor.now, hard)
+        loss = loss + sparsity(self.tutor.student)
         difference = (seen.detach() - goal).cpu()
         self.rays.keep(exercise.rays, difference.abs().sum(-1))
         error = difference.square().mean()

@@ -8,6 +8,7 @@ import torch
 
 from nerfconvert.adapters.analytic import AnalyticConfig, AnalyticField, Primitive
 from nerfconvert.adapters.hashgrid import HashgridConfig, HashgridField
+from nerfconvert.adapters.lowrank import LowrankConfig, VmField
 from nerfconvert.adapters.mlp import MlpConfig, MlpField
 from nerfconvert.distiller.clock import Clock
 from nerfconvert.distiller.config import DistillConfig
@@ -16,6 +17,7 @@ from nerfconvert.distiller.loop import distill
 from nerfconvert.distiller.recipes import RECIPES, exercise
 from nerfconvert.distiller.recipes.exercise import Answer, answer, draw_rays, set_exercise
 from nerfconvert.distiller.recipes.plan import Task
+from nerfconvert.distiller.recipes.published import sparsity
 from nerfconvert.distiller.recipes.pvd import pvd
 from nerfconvert.distiller.recipes.pvd_al import hard_samples
 from nerfconvert.distiller.recipes.tutor import copy_decoder, sample_loss
@@ -162,6 +164,28 @@ def test_density_is_compared_and_rendered_between_its_clamps(teacher, generator)
     torch.nn.init.constant_(network.density_layer.bias, -100.0)
     answer(network, drawn, 1.0, features=False).log_density.sum().backward()
     assert float(network.density_layer.bias.grad) == 0.0
+
+
+def test_density_factors_are_kept_small():
+    """Of 2 density components among 5, in 3 planes and 3 lines, all entries -0.5."""
+    config = LowrankConfig(resolution=8, density_components=2, appearance_components=3)
+    field = VmField(config, INFO)
+    for factor in (*field.factors.planes, *field.factors.lines):
+        torch.nn.init.constant_(factor, 7.0)
+        factor.data[..., :2] = -0.5
+    assert sparsity(field).item() == pytest.approx(1e-4 * 6 * 0.5)
+    assert sparsity(student()) == 0
+
+
+def test_a_vm_student_trains_at_its_final_resolution(teacher):
+    config = LowrankConfig(
+        resolution=24, first_resolution=8, density_components=2, appearance_components=3
+    )
+    field = VmField(config, INFO)
+    before = [line.clone() for line in field.factors.lines]
+    distill(teacher, field, CAMERAS, DistillConfig(seconds=None, steps=3), recipe="pvd")
+    assert field.config.resolution == 24
+    assert not any(torch.equal(a, b) for a, b in zip(before, field.factors.lines))
 
 
 def test_rays_beyond_the_buffer_are_dropped(teacher, generator, monkeypatch):
