@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import logging
-import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -27,15 +25,13 @@ from ..kernels.voxel_lookup import (
 )
 from ..volume import FieldInfo, RadianceField, Sight
 from .activations import InwardClamp, LeakyGradientRelu
-from .tensorial_start import fit_voxels
-
-log = logging.getLogger(__name__)
+from .tensorial_start import MAX_VOXELS, fit_voxels, voxel_edge
 
 SH_BANDS = 3  # degree 2
 CHANNELS = 1 + 3 * SH_BANDS**2
 COARSE = 64  # cells along an axis of a new field, at most
 REFINED_BY = 0.4  # of the training budget: by then the resolution is the final one
-MAX_VOXELS = 1 << 23  # 0.9 GB of parameters
+SURVEYED = 128  # cells along an axis of the first lattice on which a teacher is looked at
 DEPTH_SCALE = 4.0  # optical depth of one finest voxel edge for a raw density of 1
 THIN = 1.0  # optical depth of the whole box of a new field
 
@@ -87,6 +83,11 @@ def resolutions(finest: int) -> list[int]:
     return sizes
 
 
+def cells_of(words: Tensor) -> int:
+    """Cells along an axis of the lattice of words [B^3]; ours are multiples of 4."""
+    return 4 * (round(len(words) ** (1 / 3)) - 1)
+
+
 class TensorialField(RadianceField):
     """Features [N, 28] are interpolated raw density and coefficients; `decode` is arithmetic."""
 
@@ -105,8 +106,7 @@ class TensorialField(RadianceField):
     def __init__(self, config: TensorialConfig, info: FieldInfo):
         super().__init__(info)
         self.config = config
-        edge = math.prod(info.aabb.size) ** (1 / 3) / config.resolution
-        self.density_scale = DEPTH_SCALE / edge
+        self.density_scale = DEPTH_SCALE / voxel_edge(info.aabb, config.resolution)
         cells = config.current_resolution
         if config.n_voxels == (cells + 1) ** 3:
             words = pack_vertices(torch.ones((cells + 1,) * 3, dtype=torch.bool))
@@ -140,13 +140,17 @@ class TensorialField(RadianceField):
         return {"space": [self.table], "decoder": []}
 
     def start_from(self, teacher: RadianceField, sight: Sight) -> bool:
-        cells, _ = self._finest_lattice()
-        stored = self._occupied_vertices(cells)
-        edge = math.prod(self.aabb.size) ** (1 / 3) / cells
+        finest = self.config.resolution
+        sizes = [size for size in resolutions(finest) if size >= min(finest, SURVEYED)]
         words, raw, coefficients = fit_voxels(
-            teacher, sight, self.aabb, stored, edge, self.config.color_activation
+            teacher,
+            sight,
+            self.aabb,
+            self._occupied_vertices(sizes[0]),
+            len(sizes) - 1,
+            self.config.color_activation,
         )
-        raw = raw / (edge * self.density_scale)
+        raw = raw * (cells_of(words) / (finest * DEPTH_SCALE))
         self.replace_voxels(words, torch.cat([raw[:, None], coefficients], 1))
         return True
 
@@ -168,20 +172,11 @@ class TensorialField(RadianceField):
         return True
 
     def trained_size(self) -> tuple[int, int]:
-        cells, n_voxels = self._finest_lattice()
+        cells = self.config.resolution
+        n_voxels = min(self._count_vertices(cells), MAX_VOXELS)
         _, others = super().trained_size()
         words = bricks_per_axis(cells) ** 3 - len(self.words)
         return n_voxels * CHANNELS, others + words * self.words.element_size()
-
-    def _finest_lattice(self) -> tuple[int, int]:
-        """Cells along an axis, and vertices to store there; coarser than asked where they would
-        be too many."""
-        cells = self.config.resolution
-        while (stored := self._count_vertices(cells)) > MAX_VOXELS:
-            if cells <= self.config.current_resolution:
-                break
-            cells //= 2
-        return cells, stored
 
     def _count_vertices(self, cells: int) -> int:
         """Of `_occupied_vertices`, without a list: those that touch the same cells are alike."""
@@ -193,9 +188,8 @@ class TensorialField(RadianceField):
         """Takes another lattice: words [B^3] int64 and its rows [V, 28]."""
         self.words, self.first = words, first_rows(words)
         self.table = nn.Parameter(table, requires_grad=self.table.requires_grad)
-        cells = 4 * (round(len(words) ** (1 / 3)) - 1)
         self.config = dataclasses.replace(
-            self.config, current_resolution=cells, n_voxels=len(table)
+            self.config, current_resolution=cells_of(words), n_voxels=len(table)
         )
 
     def _occupied_vertices(self, cells: int) -> Tensor:

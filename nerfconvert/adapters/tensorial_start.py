@@ -8,6 +8,8 @@ two vertices and relu cuts it off there. Color: harmonics by least squares over 
 
 from __future__ import annotations
 
+import logging
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,6 +20,9 @@ from ..kernels.spherical_harmonics import spherical_harmonics
 from ..kernels.voxel_lookup import first_rows, list_vertices, pack_vertices, voxel_lookup
 from ..volume import Aabb, RadianceField, Sight
 
+log = logging.getLogger(__name__)
+
+MAX_VOXELS = 1 << 23  # 0.9 GB of parameters
 BATCH = 1 << 14  # vertices asked at once; their colors are asked in every direction
 EMPTY = 0.01  # optical depth of a voxel below which nothing is stored
 HIDDEN = 0.02  # share of light that no camera misses
@@ -30,6 +35,11 @@ RIDGE = 0.02  # weight of the mean color beside a vertex's directions
 FAINT = 1e-3  # weight of a direction that does not see the vertex
 GAUSS_NEWTON = 2  # steps through the sigmoid
 FILLINGS = 4  # voxels that color spreads into what is empty or hidden
+
+
+def voxel_edge(aabb: Aabb, cells: int) -> float:
+    """World units; the geometric mean of the three edges."""
+    return math.prod(aabb.size) ** (1 / 3) / cells
 
 
 @dataclass(frozen=True)
@@ -49,6 +59,10 @@ class Lattice:
         vertices = list_vertices(words).to(torch.float32)
         return Lattice(aabb, len(stored) - 1, words, first_rows(words), vertices)
 
+    @property
+    def edge(self) -> float:
+        return voxel_edge(self.aabb, self.cells)
+
     def world(self, points: Tensor) -> Tensor:
         """World positions of points [N, 3] in units of cells."""
         return self.aabb.from_unit(points / self.cells)
@@ -64,41 +78,52 @@ def fit_voxels(
     sight: Sight,
     aabb: Aabb,
     stored: Tensor,
-    edge: float,
+    doublings: int,
     activation: Literal["clamp", "sigmoid"],
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """(words [B^3], raw [V], coefficients [V, 27]) near `teacher`, at most where `stored` says.
+    """(words [B^3], raw [V], coefficients [V, 27]) near `teacher`.
 
-    `stored` is [cells + 1]^3 bool; `edge` the length of a voxel in world units; `raw` in optical
-    depths of it. Kept are the vertices that hold density and are seen, and their neighbours.
+    `stored` ([cells + 1]^3 bool) is where there may be density; the lattice is finer by
+    `doublings`, or by as many as fit `MAX_VOXELS`. `raw` is in optical depths of a voxel. Kept are
+    the vertices that hold density and are seen, and their neighbours.
     """
-    lattice = Lattice.of(aabb, stored)
-    depth, seen = _survey(teacher, sight, lattice, edge)
-    kept = _with_neighbours(lattice, stored, (depth > EMPTY) & seen)
-    index = torch.full(stored.shape, -1, dtype=torch.int32, device=stored.device)
-    index[tuple(lattice.vertices.long().T)] = torch.arange(
-        len(depth), dtype=torch.int32, device=stored.device
-    )
-    lattice = Lattice.of(aabb, kept)
-    depth = depth[index[tuple(lattice.vertices.long().T)].long()]
-    raw = _fit_density(teacher, lattice, depth, edge)
-    return lattice.words, raw, _fit_colors(teacher, sight, lattice, depth, activation)
+    for level in range(doublings + 1):
+        lattice = Lattice.of(aabb, stored)
+        surveyed, seen = _survey(teacher, sight, lattice)
+        kept = _with_neighbours(lattice, stored, (surveyed > EMPTY) & seen)
+        inside = kept[tuple(lattice.vertices.long().T)]
+        if level and int(inside.sum()) > MAX_VOXELS:
+            log.warning("%d voxels a side would be too many; started with half", lattice.cells)
+            break
+        chosen, depth = Lattice.of(aabb, kept), surveyed[inside]
+        if level < doublings:
+            stored = _doubled(kept)
+    raw = _fit_density(teacher, chosen, depth)
+    return chosen.words, raw, _fit_colors(teacher, sight, chosen, depth, activation)
 
 
-def _survey(
-    teacher: RadianceField, sight: Sight, lattice: Lattice, edge: float
-) -> tuple[Tensor, Tensor]:
+def _doubled(kept: Tensor) -> Tensor:
+    """[2 cells + 1]^3 bool: vertices at or between the `kept` ones of [cells + 1]^3."""
+    for axis in range(3):
+        index = torch.arange(2 * kept.shape[axis] - 1, device=kept.device)
+        low = kept.index_select(axis, index // 2)
+        kept = low | kept.index_select(axis, (index + 1) // 2)
+    return kept
+
+
+def _survey(teacher: RadianceField, sight: Sight, lattice: Lattice) -> tuple[Tensor, Tensor]:
     """Optical depth [V] of a voxel at each vertex, and whether any camera sees it [V]."""
-    depth = _depth(teacher, lattice, lattice.vertices, edge)
+    depth = _depth(teacher, lattice, lattice.vertices)
     seen = depth > EMPTY
     for rows in seen.nonzero()[:, 0].split(BATCH):
         seen[rows] = sight.visible(lattice.world(lattice.vertices[rows])).amax(1) > HIDDEN
     return depth, seen
 
 
-def _depth(teacher: RadianceField, lattice: Lattice, points: Tensor, edge: float) -> Tensor:
+def _depth(teacher: RadianceField, lattice: Lattice, points: Tensor) -> Tensor:
+    """Optical depth [N] of a voxel with the density at points [N, 3]; NaN counts as empty."""
     parts = [teacher.density(teacher.encode(lattice.world(p))) for p in points.split(BATCH)]
-    return torch.cat(parts).nan_to_num(0.0) * edge if parts else points.new_zeros(0)
+    return torch.cat(parts).nan_to_num(0.0) * lattice.edge if parts else points.new_zeros(0)
 
 
 def _with_neighbours(lattice: Lattice, stored: Tensor, chosen: Tensor) -> Tensor:
@@ -126,7 +151,7 @@ def _soft(depth: Tensor) -> Tensor:
     return soft.clamp(OUTSIDE, DEEPEST)
 
 
-def _fit_density(teacher: RadianceField, lattice: Lattice, depth: Tensor, edge: float) -> Tensor:
+def _fit_density(teacher: RadianceField, lattice: Lattice, depth: Tensor) -> Tensor:
     """Raw density [V]: regularised least squares over random points around the vertices that are
     not plainly outside, by conjugate gradients from the vertices' own samples."""
     raw = _soft(depth)
@@ -134,7 +159,7 @@ def _fit_density(teacher: RadianceField, lattice: Lattice, depth: Tensor, edge: 
     centers = lattice.vertices[raw > OUTSIDE].repeat(POINTS, 1)
     shifts = torch.rand(centers.shape, generator=generator).to(centers.device) - 0.5
     points = (centers + shifts).clamp(0, lattice.cells)
-    wanted = _soft(_depth(teacher, lattice, points, edge))
+    wanted = _soft(_depth(teacher, lattice, points))
     column = raw[:, None].clone().requires_grad_()
     with torch.enable_grad():
         at_points = lattice.look_up(column, points)[:, 0]
