@@ -16,6 +16,7 @@ POINTS = 65_536  # at which the teacher's features are known
 MEMORY_SHARE = 0.25  # of the bank's bound that they may take
 CHECK_EVERY = 50  # steps between looks at the held-out part
 HELD_OUT = 4096  # points
+SHOWN = 1e-3  # render weight above which the teacher was certainly asked for a color
 OPACITY_ERROR, COLOR_ERROR = 0.05, 0.02  # mean differences within which two decoders are the same
 
 
@@ -40,7 +41,7 @@ def share_decoder(teacher: RadianceField, student: RadianceField, bank: RayBank)
     density = student.density(features)
     opacity = torch.expm1(-density * points.deltas) - torch.expm1(-points.density * points.deltas)
     color = student.color(features, points.directions) - points.rgb
-    shown = points.weights > 0
+    shown = points.weights > SHOWN
     same = opacity.abs().mean() < OPACITY_ERROR and color[shown].abs().mean() < COLOR_ERROR
     if not same:
         for mine, kept in zip(ours, own):
@@ -72,6 +73,8 @@ class FeatureStage:
         count = int(min(POINTS, room // (4 * (3 + self.teacher.feature_dim))))
         positions = self.bank.held_out(count).positions
         features = self.teacher.encode(positions)
+        valid = features.isfinite().all(1)
+        positions, features = positions[valid], features[valid]
         return positions, features, features.std(0).clamp_min(1e-3)
 
     def loss(self, generator: torch.Generator) -> StepLoss:

@@ -12,26 +12,66 @@ WARM_UP = 8  # steps
 NARROW = 16  # matrices with a side below this are no hidden matrices (tables, output heads)
 
 
-class Muon(torch.optim.Optimizer):
+class Adam:
+    """Adam (Kingma and Ba 2015) by torch's fused kernel.
+
+    Not `torch.optim.Adam`: making one imports torch's compiler, which takes seconds.
+    """
+
+    BETAS, EPS = (0.9, 0.99), 1e-15
+
+    def __init__(self, params: list[nn.Parameter], lr: float):
+        self.params, self.lr = params, lr
+        self.first = [torch.zeros_like(p) for p in params]
+        self.second = [torch.zeros_like(p) for p in params]
+        self.steps = [torch.zeros((), device=p.device) for p in params]
+
+    @torch.no_grad()
+    def step(self, scale: float) -> None:
+        """One step at `scale` times the learning rate; parameters without gradients stay."""
+        rows = zip(self.params, self.first, self.second, self.steps)
+        given = [(p, p.grad, *rest) for p, *rest in rows if p.grad is not None]
+        if not given:
+            return
+        params, grads, first, second, steps = (list(column) for column in zip(*given))
+        torch._foreach_add_(steps, 1)
+        torch._fused_adam_(
+            params, grads, first, second, [], steps,
+            lr=self.lr * scale, beta1=self.BETAS[0], beta2=self.BETAS[1], weight_decay=0.0,
+            eps=self.EPS, amsgrad=False, maximize=False,
+        )  # fmt: skip
+
+    def state(self) -> list[Tensor]:
+        """The tensors that a resumed run needs, for `copy_`."""
+        return [*self.first, *self.second, *self.steps]
+
+
+class Muon:
     """Momentum whose update is replaced by its nearest orthogonal matrix (Jordan et al. 2024).
 
     In float32: torch's own Muon works in bfloat16, which most CPUs emulate a hundredfold slower.
     """
 
-    def __init__(self, params, lr: float, momentum: float = 0.95):
-        super().__init__(params, {"lr": lr, "momentum": momentum})
+    MOMENTUM = 0.95
+
+    def __init__(self, params: list[nn.Parameter], lr: float):
+        self.params, self.lr = params, lr
+        self.momentum = [torch.zeros_like(p) for p in params]
 
     @torch.no_grad()
-    def step(self, closure=None):
-        for group in self.param_groups:
-            for p in group["params"]:
-                if p.grad is None:
-                    continue
-                buffer = self.state[p].setdefault("momentum", torch.zeros_like(p))
-                buffer.lerp_(p.grad, 1 - group["momentum"])
-                update = orthogonalize(p.grad.lerp(buffer, group["momentum"]))
-                scale = math.sqrt(max(1.0, p.shape[0] / p.shape[1]))
-                p.add_(update, alpha=-group["lr"] * scale)
+    def step(self, scale: float) -> None:
+        """One step at `scale` times the learning rate; parameters without gradients stay."""
+        for p, momentum in zip(self.params, self.momentum):
+            if p.grad is None:
+                continue
+            momentum.lerp_(p.grad, 1 - self.MOMENTUM)
+            update = orthogonalize(p.grad.lerp(momentum, self.MOMENTUM))
+            shape = math.sqrt(max(1.0, p.shape[0] / p.shape[1]))
+            p.add_(update, alpha=-self.lr * scale * shape)
+
+    def state(self) -> list[Tensor]:
+        """The tensors that a resumed run needs, for `copy_`."""
+        return self.momentum
 
 
 def orthogonalize(matrix: Tensor, iterations: int = 5) -> Tensor:
@@ -62,29 +102,27 @@ class Optimizers:
         tables = [p for p in parameters if p.ndim != 1 and is_table(p)]
         hidden = [p for p in parameters if _is_hidden(p)]
         rest = [p for p in parameters if not is_table(p) and not _is_hidden(p)]
-        fused = {"fused": True, "betas": (0.9, 0.99), "eps": 1e-15}
-        self.parts: list[torch.optim.Optimizer] = []
-        if tables or rest:
-            adam = [{"params": tables, "lr": TABLE_RATE}, {"params": rest, "lr": ADAM_RATE}]
-            self.parts.append(torch.optim.Adam([g for g in adam if g["params"]], **fused))
-        if hidden:
-            self.parts.append(Muon(hidden, lr=MUON_RATE))
-        self._peaks = [[g["lr"] for g in part.param_groups] for part in self.parts]
+        self.params = parameters
+        self.parts = [
+            part
+            for part in (Adam(tables, TABLE_RATE), Adam(rest, ADAM_RATE), Muon(hidden, MUON_RATE))
+            if part.params
+        ]
 
     def step(self, scale: float) -> None:
         """One step with all learning rates at `scale` times their peak; clears gradients."""
-        for part, peaks in zip(self.parts, self._peaks):
-            for group, peak in zip(part.param_groups, peaks):
-                group["lr"] = peak * scale
-            part.step()
-            part.zero_grad(set_to_none=True)
+        for part in self.parts:
+            part.step(scale)
+        for p in self.params:
+            p.grad = None
 
-    def state_dict(self) -> list[dict]:
-        return [part.state_dict() for part in self.parts]
+    def state_dict(self) -> list[list[Tensor]]:
+        return [part.state() for part in self.parts]
 
-    def load_state_dict(self, states: list[dict]) -> None:
-        for part, state in zip(self.parts, states):
-            part.load_state_dict(state)
+    def load_state_dict(self, states: list[list[Tensor]]) -> None:
+        for part, saved in zip(self.parts, states, strict=True):
+            for mine, theirs in zip(part.state(), saved, strict=True):
+                mine.copy_(theirs)
 
 
 def is_table(p: nn.Parameter) -> bool:
