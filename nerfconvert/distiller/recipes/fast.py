@@ -28,7 +28,7 @@ def fast(task: Task) -> Plan:
             )
 
     return Plan(
-        stages=curriculum(teacher, student, bank, task.clock),
+        stages=curriculum(student, bank, task.clock),
         begin=begin,
         finish=lambda: refine_occupancy(student),
     )
