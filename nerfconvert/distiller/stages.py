@@ -2,7 +2,7 @@
 
 Not features first, though the published recipes begin with them where a decoder can be shared
 (`recipes.pvd`): measured on real fields, a feature stage of a tenth of the budget cost 0.9 dB
-(hashgrid to hashgrid) and 3.3 dB (mlp to mlp) at the end, and a shared decoder alone gained nothing.
+(hashgrid to hashgrid) and 3.3 dB (mlp to mlp) at the end; a shared decoder alone gained nothing.
 """
 
 from __future__ import annotations
