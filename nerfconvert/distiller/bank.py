@@ -81,4 +81,5 @@ class RayBank:
         generator = torch.Generator().manual_seed((self.seed << 32) + number + 1)
         rays = draw_rays(self.cameras, self.teacher.aabb, CHUNK_RAYS, generator)
         jitter = torch.rand(len(rays), generator=generator)
-        return ask(self.teacher, rays, self.step, jitter)
+        device = self.teacher.device
+        return ask(self.teacher, rays.to(device), self.step, jitter.to(device))

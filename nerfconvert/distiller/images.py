@@ -37,16 +37,17 @@ class LiveOccupancy:
 
     def __init__(self, student: RadianceField):
         self.student = student
-        self.opacity = torch.zeros(RESOLUTION**3)  # decayed maximum of each cell
+        self.opacity = torch.zeros(RESOLUTION**3, device=student.device)  # decayed maximum of each cell
 
     @torch.no_grad()
     def refresh(self, number: int, prune: bool) -> None:
         """Looks once into each cell of part `number`; prunes only if asked."""
         generator = torch.Generator().manual_seed(number)
-        cells = torch.arange(number % PARTS, RESOLUTION**3, PARTS)
+        cells = torch.arange(number % PARTS, RESOLUTION**3, PARTS, device=self.opacity.device)
         x, y, z = cells // RESOLUTION**2, cells // RESOLUTION % RESOLUTION, cells % RESOLUTION
         corner = torch.stack([x, y, z], -1)
-        unit = (corner + torch.rand(corner.shape, generator=generator)) / RESOLUTION
+        shift = torch.rand(corner.shape, generator=generator).to(corner.device)
+        unit = (corner + shift) / RESOLUTION
         step = self.student.aabb.diagonal / FINE_STEPS
         found = -torch.expm1(-self._density(unit) * step)
         self.opacity[cells] = torch.maximum(self.opacity[cells] * DECAY, found)
@@ -84,13 +85,14 @@ class ImageStage:
         v, h, w, _ = self.images.shape
         pick = torch.rand(3, self.rays, generator=generator)
         views, rows, columns = (pick[0] * v).long(), (pick[1] * h).long(), (pick[2] * w).long()
-        rays = self.cameras.rays_at(views, columns + 0.5, rows + 0.5)
+        device = self.student.device
+        rays = self.cameras.rays_at(views, columns + 0.5, rows + 0.5).to(device)
         steps = FINE_STEPS if self.known else COARSE_STEPS
-        jitter = torch.rand(self.rays, generator=generator)
+        jitter = torch.rand(self.rays, generator=generator).to(device)
         samples = march_rays(self.student, rays, self.student.aabb.diagonal / steps, jitter)
         density, rgb = query(self.student, rays, samples)
         seen = render_samples(density, rgb, samples, self.background)
-        error = ray_color_loss(seen.rgb, self.images[views, rows, columns])
+        error = ray_color_loss(seen.rgb, self.images[views, rows, columns].to(device))
         used = max(1, len(samples))
         rays_now, self.rays = self.rays, int(min(8192, max(64, self.rays * self.samples / used)))
         return StepLoss(error, len(samples), rays_now, error.detach())
@@ -103,7 +105,7 @@ class ImageStage:
 
     def restore(self, state: dict) -> None:
         self.rays, self.known = state["rays"], state["known"]
-        self.occupancy.opacity = state["opacity"]
+        self.occupancy.opacity = state["opacity"].to(self.student.device)
 
 
 def fit_images(

@@ -67,7 +67,7 @@ class Points:
 def draw_points(lesson: Lesson, count: int, generator: torch.Generator) -> Points:
     """`count` samples of a lesson: half of them uniform, half by the teacher's render weights."""
     total = lesson.weights.cumsum(0, dtype=torch.float64)
-    draw = torch.rand(count, generator=generator, dtype=torch.float64)
+    draw = torch.rand(count, generator=generator, dtype=torch.float64).to(total.device)
     half = count // 2
     chosen = torch.searchsorted(total, draw[:half] * total[-1])
     uniform = (draw[half:] * len(total)).long()

@@ -112,7 +112,7 @@ class RayStage:
         lesson = self.bank.rays(self.batch, generator)
         samples = lesson.samples
         density, rgb = query(self.student, lesson.rays, samples)
-        background = torch.rand(len(lesson), 1, generator=generator)
+        background = torch.rand(len(lesson), 1, generator=generator).to(density.device)
         seen = render_samples(density, rgb, samples, background)
         wanted = lesson.color + (1 - lesson.opacity[:, None]) * background
         error = ray_color_loss(seen.rgb, wanted)

@@ -40,7 +40,7 @@ def build_occupancy(
     if resolution % 8 or not 8 <= resolution <= 1024:
         raise ValueError(f"resolution must be a multiple of 8 in 8..1024, got {resolution}")
     device = field.occupancy.words.device
-    generator = generator or torch.Generator(device).manual_seed(0)
+    generator = generator or torch.Generator().manual_seed(0)
     half = resolution // 2
     everywhere = torch.ones((half,) * 3, dtype=torch.bool, device=device)
     probe = Probe(field, resolution, threshold, generator, progress)
@@ -66,7 +66,7 @@ def refine_occupancy(field: RadianceField, *, threshold: float = 0.01) -> None:
     neither has anything. A field that is empty everywhere keeps what it had.
     """
     known = field.occupancy.dense()
-    generator = torch.Generator(known.device).manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
     probe = Probe(field, len(known), threshold, generator, None)
     occupied = probe.find(known, COARSE_POINTS)
     occupied |= probe.find(dilate(occupied) & known & ~occupied, RIM_POINTS)
@@ -102,10 +102,7 @@ class Probe:
         return occupied
 
     def _dense(self, cells: Tensor, points: int, resolution: int) -> Tensor:
-        jitter = torch.rand(
-            len(cells), points, 3, generator=self.generator, device=self.generator.device
-        )
-        jitter = jitter.to(cells.device)
+        jitter = torch.rand(len(cells), points, 3, generator=self.generator).to(cells.device)
         if points == RIM_POINTS:
             octants = torch.cartesian_prod(*(torch.arange(2, device=cells.device),) * 3)
             jitter = (octants + jitter) / 2

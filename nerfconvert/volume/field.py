@@ -6,6 +6,7 @@ import abc
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 
 from .aabb import Aabb
@@ -50,6 +51,11 @@ class RadianceField(nn.Module, abc.ABC):
     def aabb(self) -> Aabb:
         """The world box outside of which the field is empty."""
         return self.info.aabb
+
+    @property
+    def device(self) -> torch.device:
+        """Where it lives and wants its positions."""
+        return self.occupancy.words.device
 
     @property
     def parameter_count(self) -> int:
