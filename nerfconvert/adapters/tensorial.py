@@ -19,13 +19,12 @@ from ..kernels.voxel_lookup import (
     bricks_per_axis,
     count_ones,
     first_rows,
-    list_vertices,
     pack_vertices,
     voxel_lookup,
 )
 from ..volume import FieldInfo, RadianceField, Sight
 from .activations import InwardClamp, LeakyGradientRelu
-from .tensorial_start import MAX_VOXELS, fit_voxels, voxel_edge
+from .tensorial_start import EMPTY, MAX_VOXELS, Lattice, fit_voxels, voxel_edge
 
 SH_BANDS = 3  # degree 2
 CHANNELS = 1 + 3 * SH_BANDS**2
@@ -33,6 +32,8 @@ COARSE = 64  # cells along an axis of a new field, at most
 REFINED_BY = 0.4  # of the training budget: by then the resolution is the final one
 SURVEYED = 128  # cells along an axis of the first lattice on which a teacher is looked at
 DEPTH_SCALE = 4.0  # optical depth of one finest voxel edge for a raw density of 1
+# Optimizers move all tables at one pace, which is too fast for voxels that start near their goal.
+STARTED_UNIT = 0.1
 THIN = 1.0  # optical depth of the whole box of a new field
 
 
@@ -48,6 +49,7 @@ class TensorialConfig:
     color_activation: Literal["clamp", "sigmoid"] = "clamp"  # clamp: harmonics + 0.5, in [0, 1]
     current_resolution: int | None = None  # cells along each axis now; None: of a new field
     n_voxels: int | None = None  # stored vertices; None: all of them
+    unit: float = 1.0  # raw density and coefficients for a stored 1
 
     def __post_init__(self):
         size = self.resolution
@@ -73,6 +75,8 @@ class TensorialConfig:
             object.__setattr__(self, "n_voxels", full)
         if not isinstance(self.n_voxels, int) or not 0 <= self.n_voxels <= full:
             raise ValueError(f"n_voxels must be an integer in 0..{full}, got {self.n_voxels!r}")
+        if not isinstance(self.unit, int | float) or not 1e-6 <= self.unit <= 1e6:
+            raise ValueError(f"unit must be a number in 1e-6..1e6, got {self.unit!r}")
 
 
 def resolutions(finest: int) -> list[int]:
@@ -116,7 +120,7 @@ class TensorialField(RadianceField):
         self.register_buffer("first", first_rows(words), persistent=False)
         self.table = nn.Parameter(torch.zeros(config.n_voxels, CHANNELS))
         with torch.no_grad():
-            self.table[:, 0] = THIN / (DEPTH_SCALE * config.resolution)
+            self.table[:, 0] = THIN / (DEPTH_SCALE * config.unit * config.resolution)
         self.register_load_state_dict_pre_hook(_take_lattice)
         self.register_load_state_dict_post_hook(_count_rows)
 
@@ -127,10 +131,10 @@ class TensorialField(RadianceField):
         )
 
     def density(self, features: Tensor) -> Tensor:
-        return LeakyGradientRelu.apply(features[:, 0]) * self.density_scale
+        return LeakyGradientRelu.apply(features[:, 0] * self.config.unit) * self.density_scale
 
     def color(self, features: Tensor, directions: Tensor) -> Tensor:
-        basis = spherical_harmonics(directions, SH_BANDS)
+        basis = spherical_harmonics(directions, SH_BANDS) * self.config.unit
         raw = (features[:, 1:].unflatten(1, (3, -1)) * basis[:, None]).sum(-1)
         if self.config.color_activation == "sigmoid":
             return raw.sigmoid()
@@ -151,25 +155,33 @@ class TensorialField(RadianceField):
             self.config.color_activation,
         )
         raw = raw * (cells_of(words) / (finest * DEPTH_SCALE))
-        self.replace_voxels(words, torch.cat([raw[:, None], coefficients], 1))
+        self.config = dataclasses.replace(self.config, unit=STARTED_UNIT)
+        self.replace_voxels(words, torch.cat([raw[:, None], coefficients], 1) / STARTED_UNIT)
         return True
 
     def refine(self, fraction: float) -> bool:
-        """Doubles the resolution at even steps until `REFINED_BY`, keeping occupied cells only."""
+        """Doubles the resolution at even steps until `REFINED_BY`; keeps the voxels with density in
+        occupied cells, and their neighbours."""
         sizes = resolutions(self.config.resolution)
         due = min(int(fraction / REFINED_BY * (len(sizes) - 1)), len(sizes) - 1)
         cells = self.config.current_resolution
         if sizes[due] <= cells:
             return False
-        stored = self._occupied_vertices(2 * cells)
-        if int(stored.sum()) > MAX_VOXELS:
+        lattice = Lattice.of(self.aabb, self._occupied_vertices(2 * cells))
+        depth = self._finer(lattice, self.table[:, :1])[:, 0] * (DEPTH_SCALE * self.config.unit)
+        depth = depth * (self.config.resolution / lattice.cells)
+        lattice = lattice.around(depth > EMPTY)
+        if len(lattice.vertices) > MAX_VOXELS:
             return False
-        words = pack_vertices(stored)
-        unit = list_vertices(words).to(self.table.dtype) / (2 * cells)
-        with torch.no_grad():
-            table = voxel_lookup(unit, self.table, self.words, self.first, cells)
-        self.replace_voxels(words, table)
+        self.replace_voxels(lattice.words, self._finer(lattice, self.table))
         return True
+
+    @torch.no_grad()
+    def _finer(self, lattice: Lattice, table: Tensor) -> Tensor:
+        """Rows [V, C] of a finer lattice, interpolated from columns [., C] of this one's."""
+        unit = lattice.vertices / lattice.cells
+        words, cells = self.words, self.config.current_resolution
+        return voxel_lookup(unit, table.contiguous(), words, self.first, cells)
 
     def trained_size(self) -> tuple[int, int]:
         cells = self.config.resolution

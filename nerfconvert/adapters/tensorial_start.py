@@ -63,6 +63,38 @@ class Lattice:
     def edge(self) -> float:
         return voxel_edge(self.aabb, self.cells)
 
+    def around(self, chosen: Tensor) -> Lattice:
+        """Only the `chosen` [V] vertices and their neighbours; all where none is chosen."""
+        if not chosen.any():
+            return self
+        stored, grown = self._dense(self.vertices), self._dense(self.vertices[chosen])
+        for axis in range(3):
+            before, after = grown.narrow(axis, 0, self.cells), grown.narrow(axis, 1, self.cells)
+            middle = grown.clone()
+            middle.narrow(axis, 1, self.cells).logical_or_(before)
+            middle.narrow(axis, 0, self.cells).logical_or_(after)
+            grown = middle
+        return Lattice.of(self.aabb, grown & stored)
+
+    def holds(self, vertices: Tensor) -> Tensor:
+        """[N] bool: are integer `vertices` [N, 3] stored."""
+        return self._dense(self.vertices)[tuple(vertices.long().T)]
+
+    def doubled(self) -> Lattice:
+        """Twice as fine, with the vertices at or between those stored here."""
+        stored = self._dense(self.vertices)
+        index = torch.arange(2 * self.cells + 1, device=stored.device)
+        for axis in range(3):
+            low = stored.index_select(axis, index // 2)
+            stored = low | stored.index_select(axis, (index + 1) // 2)
+        return Lattice.of(self.aabb, stored)
+
+    def _dense(self, vertices: Tensor) -> Tensor:
+        """[cells + 1]^3 bool: True at `vertices` [N, 3]."""
+        dense = torch.zeros((self.cells + 1,) * 3, dtype=torch.bool, device=vertices.device)
+        dense[tuple(vertices.long().T)] = True
+        return dense
+
     def world(self, points: Tensor) -> Tensor:
         """World positions of points [N, 3] in units of cells."""
         return self.aabb.from_unit(points / self.cells)
@@ -87,28 +119,18 @@ def fit_voxels(
     `doublings`, or by as many as fit `MAX_VOXELS`. `raw` is in optical depths of a voxel. Kept are
     the vertices that hold density and are seen, and their neighbours.
     """
+    lattice = Lattice.of(aabb, stored)
     for level in range(doublings + 1):
-        lattice = Lattice.of(aabb, stored)
         surveyed, seen = _survey(teacher, sight, lattice)
-        kept = _with_neighbours(lattice, stored, (surveyed > EMPTY) & seen)
-        inside = kept[tuple(lattice.vertices.long().T)]
-        if level and int(inside.sum()) > MAX_VOXELS:
+        kept = lattice.around((surveyed > EMPTY) & seen)
+        if level and len(kept.vertices) > MAX_VOXELS:
             log.warning("%d voxels a side would be too many; started with half", lattice.cells)
             break
-        chosen, depth = Lattice.of(aabb, kept), surveyed[inside]
+        chosen, depth = kept, surveyed[kept.holds(lattice.vertices)]
         if level < doublings:
-            stored = _doubled(kept)
+            lattice = kept.doubled()
     raw = _fit_density(teacher, chosen, depth)
     return chosen.words, raw, _fit_colors(teacher, sight, chosen, depth, activation)
-
-
-def _doubled(kept: Tensor) -> Tensor:
-    """[2 cells + 1]^3 bool: vertices at or between the `kept` ones of [cells + 1]^3."""
-    for axis in range(3):
-        index = torch.arange(2 * kept.shape[axis] - 1, device=kept.device)
-        low = kept.index_select(axis, index // 2)
-        kept = low | kept.index_select(axis, (index + 1) // 2)
-    return kept
 
 
 def _survey(teacher: RadianceField, sight: Sight, lattice: Lattice) -> tuple[Tensor, Tensor]:
@@ -124,22 +146,6 @@ def _depth(teacher: RadianceField, lattice: Lattice, points: Tensor) -> Tensor:
     """Optical depth [N] of a voxel with the density at points [N, 3]; NaN counts as empty."""
     parts = [teacher.density(teacher.encode(lattice.world(p))) for p in points.split(BATCH)]
     return torch.cat(parts).nan_to_num(0.0) * lattice.edge if parts else points.new_zeros(0)
-
-
-def _with_neighbours(lattice: Lattice, stored: Tensor, chosen: Tensor) -> Tensor:
-    """[cells + 1]^3 bool: the stored vertices at or around `chosen` [V] ones; all for none."""
-    if not chosen.any():
-        return stored
-    grown = torch.zeros_like(stored)
-    grown[tuple(lattice.vertices[chosen].long().T)] = True
-    for axis in range(3):
-        size = len(grown) - 1
-        before, after = grown.narrow(axis, 0, size), grown.narrow(axis, 1, size)
-        middle = grown.clone()
-        middle.narrow(axis, 1, size).logical_or_(before)
-        middle.narrow(axis, 0, size).logical_or_(after)
-        grown = middle
-    return grown & stored
 
 
 def _soft(depth: Tensor) -> Tensor:

@@ -108,7 +108,7 @@ def test_new_fields_are_small_whatever_their_resolution():
 
 def test_refining_keeps_the_function_and_drops_what_is_empty():
     field = build(resolution=128)
-    torch.nn.init.normal_(field.table)
+    torch.nn.init.uniform_(field.table)
     field.occupancy.assign(shell(64))
     assert not field.refine(0.0)
     unit = torch.rand(20_000, 3)
@@ -121,6 +121,18 @@ def test_refining_keeps_the_function_and_drops_what_is_empty():
     torch.testing.assert_close(field.encode(positions), before, rtol=0, atol=1e-4)
     assert not field.encode(INFO.aabb.from_unit(torch.full((1, 3), 0.5))).any()
     assert not field.refine(1.0)
+
+
+def test_refining_drops_what_has_no_density():
+    field = build(resolution=128)
+    with torch.no_grad():
+        field.table[:, 0] = 0.0
+        vertex = list_vertices(field.words).tolist().index([20, 30, 40])
+        field.table[vertex, 0] = 1.0
+    field.refine(1.0)
+    low, high = list_vertices(field.words).aminmax(dim=0)
+    assert low.tolist() == [38, 58, 78]
+    assert high.tolist() == [42, 62, 82]
 
 
 def test_refining_in_steps():
@@ -215,6 +227,7 @@ def test_start_is_close_to_the_teacher(activation):
     field.occupancy.assign(teacher.occupancy.dense())
     assert field.start_from(teacher, upper_sight())
     assert field.config.current_resolution == 64
+    assert field.config.unit == 0.1
     assert field.config.n_voxels < 0.21 * 65**3
     positions = torch.rand(4000, 3) * torch.tensor([1.6, 1.4, 1.2]) - torch.tensor([0.8, 0.7, 0.4])
     with torch.no_grad():
@@ -257,6 +270,8 @@ def test_start_stores_what_is_seen_only():
         {"current_resolution": 4},
         {"n_voxels": 730},
         {"n_voxels": -1},
+        {"unit": 0.0},
+        {"unit": math.nan},
     ],
 )
 def test_wrong_values(changes):
