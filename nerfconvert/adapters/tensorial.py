@@ -24,7 +24,8 @@ from ..kernels.voxel_lookup import (
 )
 from ..volume import FieldInfo, RadianceField, Sight
 from .activations import InwardClamp, LeakyGradientRelu
-from .tensorial_start import EMPTY, MAX_VOXELS, Lattice, fit_voxels, voxel_edge
+from .tensorial_lattice import Lattice, voxel_edge
+from .tensorial_start import EMPTY, MAX_VOXELS, fit_voxels
 
 SH_BANDS = 3  # degree 2
 CHANNELS = 1 + 3 * SH_BANDS**2
@@ -146,7 +147,7 @@ class TensorialField(RadianceField):
     def start_from(self, teacher: RadianceField, sight: Sight) -> bool:
         finest = self.config.resolution
         sizes = [size for size in resolutions(finest) if size >= min(finest, SURVEYED)]
-        words, raw, coefficients = fit_voxels(
+        words, table = fit_voxels(
             teacher,
             sight,
             self.aabb,
@@ -154,9 +155,9 @@ class TensorialField(RadianceField):
             len(sizes) - 1,
             self.config.color_activation,
         )
-        raw = raw * (cells_of(words) / (finest * DEPTH_SCALE))
+        table[:, 0] *= cells_of(words) / (finest * DEPTH_SCALE)
         self.config = dataclasses.replace(self.config, unit=STARTED_UNIT)
-        self.replace_voxels(words, torch.cat([raw[:, None], coefficients], 1) / STARTED_UNIT)
+        self.replace_voxels(words, table.div_(STARTED_UNIT))
         return True
 
     def refine(self, fraction: float) -> bool:

@@ -9,16 +9,14 @@ two vertices and relu cuts it off there. Color: harmonics by least squares over 
 from __future__ import annotations
 
 import logging
-import math
-from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from ..kernels.spherical_harmonics import spherical_harmonics
-from ..kernels.voxel_lookup import first_rows, list_vertices, pack_vertices, voxel_lookup
 from ..volume import Aabb, RadianceField, Sight
+from .tensorial_lattice import Lattice
 
 log = logging.getLogger(__name__)
 
@@ -37,73 +35,6 @@ GAUSS_NEWTON = 2  # steps through the sigmoid
 FILLINGS = 4  # voxels that color spreads into what is empty or hidden
 
 
-def voxel_edge(aabb: Aabb, cells: int) -> float:
-    """World units; the geometric mean of the three edges."""
-    return math.prod(aabb.size) ** (1 / 3) / cells
-
-
-@dataclass(frozen=True)
-class Lattice:
-    """Stored vertices, over the unit cube of `aabb`."""
-
-    aabb: Aabb
-    cells: int
-    words: Tensor
-    first: Tensor
-    vertices: Tensor  # [V, 3] float
-
-    @staticmethod
-    def of(aabb: Aabb, stored: Tensor) -> Lattice:
-        """From [cells + 1]^3 bool."""
-        words = pack_vertices(stored)
-        vertices = list_vertices(words).to(torch.float32)
-        return Lattice(aabb, len(stored) - 1, words, first_rows(words), vertices)
-
-    @property
-    def edge(self) -> float:
-        return voxel_edge(self.aabb, self.cells)
-
-    def around(self, chosen: Tensor) -> Lattice:
-        """Only the `chosen` [V] vertices and their neighbours; all where none is chosen."""
-        if not chosen.any():
-            return self
-        stored, grown = self._dense(self.vertices), self._dense(self.vertices[chosen])
-        for axis in range(3):
-            before, after = grown.narrow(axis, 0, self.cells), grown.narrow(axis, 1, self.cells)
-            middle = grown.clone()
-            middle.narrow(axis, 1, self.cells).logical_or_(before)
-            middle.narrow(axis, 0, self.cells).logical_or_(after)
-            grown = middle
-        return Lattice.of(self.aabb, grown & stored)
-
-    def holds(self, vertices: Tensor) -> Tensor:
-        """[N] bool: are integer `vertices` [N, 3] stored."""
-        return self._dense(self.vertices)[tuple(vertices.long().T)]
-
-    def doubled(self) -> Lattice:
-        """Twice as fine, with the vertices at or between those stored here."""
-        stored = self._dense(self.vertices)
-        index = torch.arange(2 * self.cells + 1, device=stored.device)
-        for axis in range(3):
-            low = stored.index_select(axis, index // 2)
-            stored = low | stored.index_select(axis, (index + 1) // 2)
-        return Lattice.of(self.aabb, stored)
-
-    def _dense(self, vertices: Tensor) -> Tensor:
-        """[cells + 1]^3 bool: True at `vertices` [N, 3]."""
-        dense = torch.zeros((self.cells + 1,) * 3, dtype=torch.bool, device=vertices.device)
-        dense[tuple(vertices.long().T)] = True
-        return dense
-
-    def world(self, points: Tensor) -> Tensor:
-        """World positions of points [N, 3] in units of cells."""
-        return self.aabb.from_unit(points / self.cells)
-
-    def look_up(self, table: Tensor, points: Tensor) -> Tensor:
-        """Interpolated rows [N, C] of [V, C] at points [N, 3] in units of cells."""
-        return voxel_lookup(points / self.cells, table, self.words, self.first, self.cells)
-
-
 @torch.no_grad()
 def fit_voxels(
     teacher: RadianceField,
@@ -112,12 +43,12 @@ def fit_voxels(
     stored: Tensor,
     doublings: int,
     activation: Literal["clamp", "sigmoid"],
-) -> tuple[Tensor, Tensor, Tensor]:
-    """(words [B^3], raw [V], coefficients [V, 27]) near `teacher`.
+) -> tuple[Tensor, Tensor]:
+    """Words [B^3] and table [V, 28] (raw density, coefficients) near `teacher`.
 
     `stored` ([cells + 1]^3 bool) is where there may be density; the lattice is finer by
-    `doublings`, or by as many as fit `MAX_VOXELS`. `raw` is in optical depths of a voxel. Kept are
-    the vertices that hold density and are seen, and their neighbours.
+    `doublings`, or by as many as fit `MAX_VOXELS`. Raw density is in optical depths of a voxel.
+    Kept are the vertices that hold density and are seen, and their neighbours.
     """
     lattice = Lattice.of(aabb, stored)
     for level in range(doublings + 1):
@@ -129,8 +60,9 @@ def fit_voxels(
         chosen, depth = kept, surveyed[kept.holds(lattice.vertices)]
         if level < doublings:
             lattice = kept.doubled()
-    raw = _fit_density(teacher, chosen, depth)
-    return chosen.words, raw, _fit_colors(teacher, sight, chosen, depth, activation)
+    table = _fit_colors(teacher, sight, chosen, depth, activation)
+    table[:, 0] = _fit_density(teacher, chosen, depth)
+    return chosen.words, table
 
 
 def _survey(teacher: RadianceField, sight: Sight, lattice: Lattice) -> tuple[Tensor, Tensor]:
@@ -205,17 +137,19 @@ def _conjugate_gradients(apply, right: Tensor) -> Tensor:
 def _fit_colors(
     teacher: RadianceField, sight: Sight, lattice: Lattice, depth: Tensor, activation: str
 ) -> Tensor:
-    """Coefficients [V, 27] of the vertices with density; the others take their neighbours'."""
+    """Table [V, 28] with the coefficients of the vertices that have density; the others take their
+    neighbours'. The first column is left to density."""
     basis = spherical_harmonics(sight.directions, 3)
     weight = depth.new_zeros(len(depth))
-    table = depth.new_zeros(len(depth), 3 * basis.shape[1])
+    table = depth.new_zeros(len(depth), 1 + 3 * basis.shape[1])
     for rows in (depth > EMPTY).nonzero()[:, 0].split(BATCH):
         positions = lattice.world(lattice.vertices[rows])
         light = sight.visible(positions)
         rgb = _colors(teacher, teacher.encode(positions), sight.directions)
-        table[rows] = fit_harmonics(basis, rgb, light + FAINT, activation).flatten(1)
+        table[rows, 1:] = fit_harmonics(basis, rgb, light + FAINT, activation).flatten(1)
         weight[rows] = -torch.expm1(-depth[rows]) * light.mean(1)
-    return _fill(lattice, table, weight)
+    _fill(lattice, table, weight)
+    return table
 
 
 def _colors(teacher: RadianceField, features: Tensor, directions: Tensor) -> Tensor:
@@ -264,21 +198,25 @@ def _least_squares(basis: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     return found
 
 
-def _fill(lattice: Lattice, table: Tensor, weight: Tensor) -> Tensor:
-    """[V, C] where rows of weight 0 are replaced by the weighted mean of those around them.
+def _fill(lattice: Lattice, table: Tensor, weight: Tensor) -> None:
+    """Replaces the coefficients in rows of `table` [V, 28] whose `weight` [V] is 0 by the weighted
+    mean of those around them.
 
     Look-ups half a cell away to all eight sides average over the 26 neighbours.
     """
-    weighed = torch.cat([weight[:, None], table * weight[:, None]], 1)
+    weighed = table * weight[:, None]
+    weighed[:, 0] = weight
     mean = weighed[:, 1:].sum(0) / weight.sum().clamp_min(1e-12)
     sides = torch.cartesian_prod(*[weight.new_tensor([-0.5, 0.5])] * 3)
     unknown = (weight <= 0).nonzero()[:, 0]
     for _ in range(FILLINGS):
-        around = sum(lattice.look_up(weighed, lattice.vertices[unknown] + s) for s in sides)
-        found = around[:, 0] > 0
-        rows, around = unknown[found], around[found]
-        table[rows] = around[:, 1:] / around[:, :1]
-        weighed[rows] = 1e-3 * around / around[:, :1]  # weak beside what was fitted
-        unknown = unknown[~found]
-    table[unknown] = mean
-    return table
+        left = []
+        for rows in unknown.split(4 * BATCH):
+            around = sum(lattice.look_up(weighed, lattice.vertices[rows] + s) for s in sides)
+            found = around[:, 0] > 0
+            known = around[found] / around[found, :1]
+            table[rows[found], 1:] = known[:, 1:]
+            weighed[rows[found]] = 1e-3 * known  # weak beside what was fitted
+            left.append(rows[~found])
+        unknown = torch.cat(left) if left else unknown
+    table[unknown, 1:] = mean

@@ -1,0 +1,79 @@
+"""Lattice: which vertices of a cube lattice over a box are stored, and what lies between them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..kernels.voxel_lookup import first_rows, list_vertices, pack_vertices, voxel_lookup
+from ..volume import Aabb
+
+
+def voxel_edge(aabb: Aabb, cells: int) -> float:
+    """World units; the geometric mean of the three edges."""
+    return math.prod(aabb.size) ** (1 / 3) / cells
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Stored vertices, over the unit cube of `aabb`."""
+
+    aabb: Aabb
+    cells: int
+    words: Tensor
+    first: Tensor
+    vertices: Tensor  # [V, 3] float
+
+    @staticmethod
+    def of(aabb: Aabb, stored: Tensor) -> Lattice:
+        """From [cells + 1]^3 bool."""
+        words = pack_vertices(stored)
+        vertices = list_vertices(words).to(torch.float32)
+        return Lattice(aabb, len(stored) - 1, words, first_rows(words), vertices)
+
+    @property
+    def edge(self) -> float:
+        return voxel_edge(self.aabb, self.cells)
+
+    def around(self, chosen: Tensor) -> Lattice:
+        """Only the `chosen` [V] vertices and their neighbours; all where none is chosen."""
+        if not chosen.any():
+            return self
+        stored, grown = self._dense(self.vertices), self._dense(self.vertices[chosen])
+        for axis in range(3):
+            before, after = grown.narrow(axis, 0, self.cells), grown.narrow(axis, 1, self.cells)
+            middle = grown.clone()
+            middle.narrow(axis, 1, self.cells).logical_or_(before)
+            middle.narrow(axis, 0, self.cells).logical_or_(after)
+            grown = middle
+        return Lattice.of(self.aabb, grown & stored)
+
+    def holds(self, vertices: Tensor) -> Tensor:
+        """[N] bool: are integer `vertices` [N, 3] stored."""
+        return self._dense(self.vertices)[tuple(vertices.long().T)]
+
+    def doubled(self) -> Lattice:
+        """Twice as fine, with the vertices at or between those stored here."""
+        stored = self._dense(self.vertices)
+        index = torch.arange(2 * self.cells + 1, device=stored.device)
+        for axis in range(3):
+            low = stored.index_select(axis, index // 2)
+            stored = low | stored.index_select(axis, (index + 1) // 2)
+        return Lattice.of(self.aabb, stored)
+
+    def _dense(self, vertices: Tensor) -> Tensor:
+        """[cells + 1]^3 bool: True at `vertices` [N, 3]."""
+        dense = torch.zeros((self.cells + 1,) * 3, dtype=torch.bool, device=vertices.device)
+        dense[tuple(vertices.long().T)] = True
+        return dense
+
+    def world(self, points: Tensor) -> Tensor:
+        """World positions of points [N, 3] in units of cells."""
+        return self.aabb.from_unit(points / self.cells)
+
+    def look_up(self, table: Tensor, points: Tensor) -> Tensor:
+        """Interpolated rows [N, C] of [V, C] at points [N, 3] in units of cells."""
+        return voxel_lookup(points / self.cells, table, self.words, self.first, self.cells)
