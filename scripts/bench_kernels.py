@@ -247,14 +247,16 @@ def main() -> None:
     parser.add_argument("--only", default="", help="rows whose name holds this text")
     parser.add_argument("--no-reference", action="store_true")
     parser.add_argument("--budget", type=float, default=1.0, help="seconds a row")
+    parser.add_argument("--scale", type=float, default=1.0, help="of the numbers of points")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     arguments = options.device, options.only, options.budget
-    native = measure("native", arguments[0], 1.0, *arguments[1:])
+    native = measure("native", arguments[0], options.scale, *arguments[1:])
     reference = {}
     if not options.no_reference:
-        reference = measure("reference", arguments[0], 0.125, *arguments[1:])
+        slower = options.scale / 8 if options.device == "cpu" else options.scale
+        reference = measure("reference", arguments[0], slower, *arguments[1:])
     load = os.getloadavg()[0]
     print(f"{options.threads} threads, load {load:.1f}, {backend_info()}")
     print("| kernel | native | reference | ratio | unit |\n| --- | ---: | ---: | ---: | --- |")

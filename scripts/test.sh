@@ -15,6 +15,9 @@ python=.venv/bin/python
 # A missing kernel is an error here, not a slower reference.
 NERFCONVERT_REQUIRE_NATIVE=1 "$python" -m pytest "$@"
 
+# The check for GPUs, as far as it goes without one.
+[ $# -gt 0 ] || "$python" scripts/gpu_check.py --dev shim
+
 if command -v nvcc >/dev/null 2>&1 && [ -x scripts/check_cuda.sh ]; then
     scripts/check_cuda.sh
 fi

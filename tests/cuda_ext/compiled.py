@@ -26,7 +26,7 @@ def compile_library(kind: str, to: Path, *flags: str, sources: list[Path] | None
 
     `sources` replaces the files of the package.
     """
-    pattern, language = ("*/*.cu", ["-DNC_CUDA_SHIM"]) if kind == "shim" else ("**/*.cpp", [])
+    pattern, language = ("*/*.cu", ["-DNC_CUDA_SHIM"]) if kind != "cpu" else ("**/*.cpp", [])
     files = sorted(map(str, sources or (SOURCES / "ops").glob(pattern)))
     include = [f"-I{SOURCES / 'include'}", f"-I{HERE}"]
     target = to / f"{kind}.so"
@@ -37,7 +37,7 @@ def compile_library(kind: str, to: Path, *flags: str, sources: list[Path] | None
 
 @contextmanager
 def through(library: ctypes.CDLL):
-    """Within the block every CPU op runs through `library`."""
+    """Within the block every op runs through `library`."""
     load = backend.load_library
     backend.load_library = lambda device: library
     try:
@@ -55,11 +55,12 @@ def examples(name: str) -> list[tuple]:
 
 
 def results(name: str, arguments: tuple, library: ctypes.CDLL, kind: str) -> list[torch.Tensor]:
-    """Outputs and gradients (under a cotangent of cosines) of one kernel through `library`."""
+    """Outputs and gradients (under a cotangent of cosines) of one kernel through `library`, whose
+    march is in the CPU's form (`kind` "cpu") or in that of CUDA ("shim", "cuda")."""
     kernel = KERNELS[name]
     with through(library):
         if name == "march":
-            run = march_module._march_cuda if kind == "shim" else march_module._march_cpu
+            run = march_module._march_cuda if kind != "cpu" else march_module._march_cpu
             return list(run(*arguments))
         filled = [_leaf(x) if i in kernel.differentiable else x for i, x in enumerate(arguments)]
         outputs = kernel.fast(*filled)
@@ -77,4 +78,4 @@ def _leaf(x):
 
 
 def _cosines(x: torch.Tensor) -> torch.Tensor:
-    return torch.arange(x.numel(), dtype=torch.float32).cos().view(x.shape)
+    return torch.arange(x.numel(), dtype=torch.float32).cos().view(x.shape).to(x.device)

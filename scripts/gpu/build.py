@@ -1,0 +1,45 @@
+"""Builds the kernels: for this GPU into the checkout, or for the shim into the working folder."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from tests.cuda_ext.compiled import compile_library
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def build_cuda() -> None:
+    """The libraries in nerfconvert/_native, with line numbers for the sanitizer."""
+    major, minor = torch.cuda.get_device_capability()
+    command = ["sh", str(ROOT / "scripts" / "build_native.sh")]
+    command += [f"-DCMAKE_CUDA_ARCHITECTURES={major}{minor}", "-DCMAKE_CUDA_FLAGS=-lineinfo"]
+    subprocess.run(command, check=True)
+    if not (ROOT / "nerfconvert" / "_native" / "nerfconvert_cuda.so").is_file():
+        raise SystemExit("no CUDA library was built: is nvcc on the PATH?")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--dev", required=True)
+    parser.add_argument("--json", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    options = parser.parse_args()
+    start = time.monotonic()
+    if options.dev == "cuda":
+        build_cuda()
+    else:
+        compile_library("shim", options.work, "-O1")
+    options.json.write_text(json.dumps({"build_s": round(time.monotonic() - start, 1)}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

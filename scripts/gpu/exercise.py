@@ -1,0 +1,31 @@
+"""Every CUDA kernel once on small sizes, forward and backward: what the sanitizer watches."""
+
+from __future__ import annotations
+
+import torch
+
+from nerfconvert.kernels import KERNELS, backend
+from tests.cuda_ext.compiled import results
+from tests.cuda_ext.sizes import with_sizes
+
+
+def main() -> None:
+    library = backend.load_library("cuda")
+    if library is None:
+        raise SystemExit("the CUDA kernels are not compiled here")
+    for name in KERNELS:
+        for size in (0, 129):
+            arguments = [_on_gpu(x) for x in with_sizes(name, size)]
+            results(name, arguments, library, "cuda")
+        torch.cuda.synchronize()
+        print("done", name, flush=True)
+
+
+def _on_gpu(x):
+    if isinstance(x, list):
+        return [_on_gpu(y) for y in x]
+    return x.cuda() if isinstance(x, torch.Tensor) else x
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""Compares the CUDA kernels (or, with --dev shim, the .cu files on the CPU) with the CPU library
+and the torch references: values and gradients, bit for bit where that is promised."""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nerfconvert.kernels import KERNELS, backend
+from tests.cuda_ext.compiled import examples, results
+from tests.cuda_ext.sizes import with_sizes
+
+BIT_EQUAL = {"march": 3, "hash_encode": 1, "composite": 4}  # leading outputs, not gradients
+TOLERANCE = 2e-5  # of the largest value
+SIZES = {"cuda": (0, 1, 3, 129, 300, 20_000), "shim": (0, 1, 129)}
+
+
+def moved(x: Any, device: torch.device) -> Any:
+    """`x` with its tensors, also those in lists, on `device`."""
+    if isinstance(x, (list, tuple)):
+        return type(x)(moved(y, device) for y in x)
+    return x.to(device) if isinstance(x, torch.Tensor) else x
+
+
+class Comparison:
+    """Collects differences and where they are too large."""
+
+    def __init__(self):
+        self.worst: dict[str, float] = {}
+        self.failures: list[str] = []
+
+    def add(self, name: str, against: str, got: list, want: list, exact: int) -> None:
+        """`got` and `want` are outputs and gradients; the first `exact` must be equal."""
+        for i, (a, b) in enumerate(zip(got, want, strict=True)):
+            where = f"{name} against {against}, result {i}"
+            if a.shape != b.shape:
+                self.failures.append(f"{where}: shape {list(a.shape)}, not {list(b.shape)}")
+                continue
+            scale = max(1.0, float(b.abs().max())) if b.numel() else 1.0
+            difference = float((a.double() - b.double()).abs().max()) / scale if b.numel() else 0.0
+            kind = f"{name}, {'bits' if i < exact else 'rounding'}, {against}"
+            self.worst[kind] = max(self.worst.get(kind, 0.0), difference)
+            if not difference <= (0.0 if i < exact else TOLERANCE):
+                self.failures.append(f"{where}: differs by {difference:.2e} of its scale")
+
+
+def compare(dev: str, library: ctypes.CDLL) -> Comparison:
+    """Every kernel on its examples (against both) and on other sizes (against the CPU library)."""
+    device = torch.device("cuda" if dev == "cuda" else "cpu")
+    host, comparison = backend.load_library("cpu"), Comparison()
+    if host is None:
+        raise SystemExit("the CPU kernels are not compiled here: nothing to compare with")
+    for name, kernel in KERNELS.items():
+        exact = BIT_EQUAL.get(name, 0)
+        for arguments in examples(name):
+            got = moved(results(name, moved(arguments, device), library, dev), torch.device("cpu"))
+            comparison.add(name, "cpu", got, results(name, arguments, host, "cpu"), exact)
+            with torch.no_grad():
+                reference = kernel.reference(*arguments)
+            reference = list(reference) if isinstance(reference, tuple) else [reference]
+            comparison.add(name, "reference", got[: len(reference)], reference, 0)
+        for size in SIZES[dev]:
+            arguments = with_sizes(name, size)
+            got = moved(results(name, moved(arguments, device), library, dev), torch.device("cpu"))
+            comparison.add(name, "cpu", got, results(name, arguments, host, "cpu"), exact)
+        print(f"{name}: compared", flush=True)
+    return comparison
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--dev", required=True)
+    parser.add_argument("--json", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    if options.dev == "cuda":
+        library = backend.load_library("cuda")
+    else:
+        library = ctypes.CDLL(str(options.work / "shim.so"))
+    if library is None:
+        raise SystemExit("the CUDA kernels are not compiled here")
+    comparison = compare(options.dev, library)
+    found = {"worst": comparison.worst, "failures": comparison.failures}
+    options.json.write_text(json.dumps(found))
+    for kind, difference in comparison.worst.items():
+        print(f"{kind:45s} {difference:.1e}", flush=True)
+    for failure in comparison.failures:
+        print(failure, flush=True)
+    return 1 if comparison.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
