@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 FLOATS = (torch.float32, torch.float64)
+MAX_VALUES = 1 << 31  # of a tensor with one row a point: what 32-bit indices reach
 
 
 def check_shape(name: str, tensor: Tensor, *shape: int | str) -> None:
@@ -38,4 +39,14 @@ def check_integer(name: str, tensor: Tensor, first: Tensor) -> None:
     if tensor.dtype != torch.int64 or tensor.device != first.device:
         raise ValueError(
             f"{name} must be torch.int64 on {first.device}, got {tensor.dtype} on {tensor.device}"
+        )
+
+
+def check_count(name: str, tensor: Tensor, width: int) -> None:
+    """Raises where a result of `width` values for each row of `tensor` would be too large."""
+    most = (MAX_VALUES - 1) // max(width, 1)
+    if tensor.shape[0] > most:
+        raise ValueError(
+            f"{name} must be at most {most} rows, of {width} values each in the result, "
+            f"got {tensor.shape[0]}; ask in parts"
         )

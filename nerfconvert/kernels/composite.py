@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from . import backend
-from .arguments import check_float, check_integer, check_like, check_shape
+from .arguments import check_count, check_float, check_integer, check_like, check_shape
 from .kernel import Kernel
 
 SATURATED = 800.0  # optical depth beyond which exp(-x) is 0 even in float64
@@ -41,6 +41,7 @@ def composite(
     check_integer("offsets", offsets, density)
     if not offsets.shape[0]:
         raise ValueError("offsets must be [R + 1], got [0]")
+    check_count("density", density, 3)
     if backend.is_native("composite", density):
         return torch.ops.nerfconvert.composite(density, rgb, t_mids, deltas, offsets)
     return composite_reference(density, rgb, t_mids, deltas, offsets)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from . import backend
-from .arguments import check_float, check_like, check_shape
+from .arguments import check_count, check_float, check_like, check_shape
 from .kernel import Kernel
 
 PLANE_AXES = ((0, 1), (0, 2), (1, 2))
@@ -49,6 +49,7 @@ def factor_lookup(
         first, second = PLANE_AXES[mode]
         check_shape(f"planes[{mode}]", plane, sizes[first], sizes[second], width)
         check_like(f"planes[{mode}]", plane, "unit", unit)
+    check_count("unit", unit, width * (3 if planes else 1))
     if backend.is_native("factor_lookup", unit):
         return torch.ops.nerfconvert.factor_lookup(unit, list(planes), list(lines))
     return factor_lookup_reference(unit, planes, lines)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from . import backend
-from .arguments import check_float, check_like, check_shape
+from .arguments import check_count, check_float, check_like, check_shape
 from .kernel import Kernel
 
 MAX_WIDTH = 256
@@ -40,6 +40,7 @@ def fused_mlp(inputs: Tensor, weights: list[Tensor], biases: list[Tensor] | None
         check_shape(f"biases[{layer}]", bias, weights[layer].shape[0])
         check_like(f"biases[{layer}]", bias, "inputs", inputs)
     widths = [inputs.shape[1], *(weight.shape[0] for weight in weights)]
+    check_count("inputs", inputs, max(widths))
     fits = 0 < min(widths) and max(widths) <= MAX_WIDTH and len(weights) <= MAX_LAYERS
     if not (fits and backend.is_native("fused_mlp", inputs)):
         return fused_mlp_reference(inputs, weights, biases)

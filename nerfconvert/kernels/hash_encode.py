@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from . import backend
-from .arguments import check_float, check_integer, check_like, check_shape
+from .arguments import check_count, check_float, check_integer, check_like, check_shape
 from .kernel import Kernel
 
 PRIMES = (1, 2654435761, 805459861)  # Teschner et al. 2003, as used by Müller et al. 2022
@@ -80,6 +80,7 @@ def hash_encode(
         raise ValueError(
             f"scales must be torch.float32 on {unit.device}, got {scales.dtype} on {scales.device}"
         )
+    check_count("unit", unit, levels * table.shape[1])
     if not backend.is_native("hash_encode", unit):
         return hash_encode_reference(unit, table, offsets, resolutions, scales)
     return torch.ops.nerfconvert.hash_encode(unit, table, offsets, resolutions, scales)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from . import backend
-from .arguments import check_float, check_integer, check_like, check_shape
+from .arguments import check_count, check_float, check_integer, check_like, check_shape
 from .kernel import Kernel
 
 MAX_LATTICE = 1 << 24  # float32 holds every integer below
@@ -38,6 +38,7 @@ def march(
         check_shape(name, tensor, *shape)
         check_like(name, tensor, "origins", origins)
     check_integer("words", words, origins)
+    check_count("origins", origins, 3)
     grid_resolution(words)
     limits = torch.finfo(origins.dtype)
     if not limits.tiny <= step <= limits.max:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from . import backend
-from .arguments import check_float, check_shape
+from .arguments import check_count, check_float, check_shape
 from .kernel import Kernel
 
 
@@ -20,6 +20,7 @@ def spherical_harmonics(directions: Tensor, degree: int) -> Tensor:
     check_shape("directions", directions, "N", 3)
     if degree not in (1, 2, 3, 4):
         raise ValueError(f"degree must be 1 to 4, got {degree}")
+    check_count("directions", directions, degree * degree)
     if backend.is_native("spherical_harmonics", directions):
         return torch.ops.nerfconvert.spherical_harmonics(directions, degree)
     return spherical_harmonics_reference(directions, degree)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from . import backend
-from .arguments import check_float, check_integer, check_like, check_shape
+from .arguments import check_count, check_float, check_integer, check_like, check_shape
 from .kernel import Kernel
 
 MAX_ROWS = 1 << 31  # the compiled loops count rows in 32 bits
@@ -86,6 +86,7 @@ def voxel_lookup(
         check_integer(name, tensor, unit)
     if table.shape[0] >= MAX_ROWS:
         raise ValueError(f"table must have fewer than {MAX_ROWS} rows, got {table.shape[0]}")
+    check_count("unit", unit, table.shape[1])
     if backend.is_native("voxel_lookup", unit):
         return torch.ops.nerfconvert.voxel_lookup(unit, table, words, first, cells)
     return voxel_lookup_reference(unit, table, words, first, cells)

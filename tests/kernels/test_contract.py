@@ -239,3 +239,62 @@ def test_every_wrong_tensor_is_named(kernel, breakage, backend_name):
         assert re.search(r"must be .*, got ", str(caught.value)), name
         if breakage != "one row more":  # two tensors then disagree: either may be named
             assert str(caught.value).startswith(name)
+
+
+def stretched(x: torch.Tensor, rows: int) -> torch.Tensor:
+    """The first row of `x`, `rows` times, in the memory of one."""
+    return x[:1].expand(rows, *x.shape[1:])
+
+
+@pytest.mark.parametrize("backend_name", ["native", "reference"])
+def test_too_many_points_are_refused(kernel, backend_name):
+    """Before any memory is taken; one tensor of each kernel gives the number of points."""
+    arguments = example(kernel, CPU, torch.float32)
+    per_point = {"march": 4, "composite": 4}.get(kernel.name, 1)
+    arguments[:per_point] = [stretched(x, 1 << 31) for x in arguments[:per_point]]
+    name = next(iter(inspect.signature(kernel.fast).parameters))
+    with use_backend(backend_name), pytest.raises(ValueError, match="ask in parts") as caught:
+        kernel.fast(*arguments)
+    assert str(caught.value).startswith(f"{name} must be at most ")
+
+
+def test_gradients_that_are_expanded(kernel):
+    """`sum` gives every kernel a gradient without memory of its own."""
+    if not kernel.differentiable:
+        pytest.skip("no gradients by design")
+    arguments = with_gradients(kernel, example(kernel, CPU, torch.float32))
+    require_native(kernel, arguments)
+    found = []
+    for weigh in (torch.sum, lambda x: (x * torch.ones_like(x)).sum()):
+        with use_backend("native"):
+            outputs = kernel.fast(*arguments)
+            outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+            total = sum(weigh(x) for x in outputs)
+        found.append(torch.autograd.grad(total, leaves_of(kernel, arguments)))
+    assert_same(*found, torch.float32)
+
+
+@pytest.mark.needs_cuda
+def test_tensors_of_two_gpus_are_refused(kernel):
+    if torch.cuda.device_count() < 2:
+        pytest.skip("one GPU")
+    arguments = example(kernel, torch.device("cuda", 0), torch.float32)
+    arguments[0] = arguments[0].to("cuda:1")
+    with pytest.raises(ValueError, match="cuda:1"):
+        kernel.fast(*arguments)
+
+
+@pytest.mark.needs_cuda
+def test_cuda_runs_on_the_current_stream(kernel):
+    """What is queued before a kernel on its stream has happened when it runs."""
+    arguments = example(kernel, torch.device("cuda"), torch.float32)
+    expected = run(kernel, arguments, "native")
+    torch.cuda.synchronize()
+    first = arguments[0].clone()
+    with torch.cuda.stream(torch.cuda.Stream()):
+        arguments[0] = torch.zeros_like(first)
+        torch.cuda._sleep(1_000_000)
+        arguments[0].copy_(first)
+        found = run(kernel, arguments, "native")
+    torch.cuda.synchronize()
+    assert_same(found, expected, torch.float32)
