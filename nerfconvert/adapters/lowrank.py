@@ -14,6 +14,7 @@ from ..kernels.fused_mlp import fused_mlp
 from ..kernels.spherical_harmonics import spherical_harmonics
 from ..volume import FieldInfo, RadianceField, Sight
 from .lowrank_factors import Factors
+from .lowrank_start import start
 
 SH_DEGREE = 4  # bands of the direction that the network sees
 COLOR_BANDS = 3  # of colors without a network
@@ -186,7 +187,8 @@ class VmField(RadianceField):
         }
 
     def start_from(self, teacher: RadianceField, sight: Sight) -> bool:
-        return False
+        start(self, teacher, sight)
+        return True
 
     def refine(self, fraction: float) -> bool:
         return self.factors.refine(fraction)
@@ -246,7 +248,8 @@ class CpField(RadianceField):
         }
 
     def start_from(self, teacher: RadianceField, sight: Sight) -> bool:
-        return False
+        start(self, teacher, sight)
+        return True
 
     def refine(self, fraction: float) -> bool:
         return self.factors.refine(fraction)

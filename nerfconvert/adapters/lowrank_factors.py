@@ -32,7 +32,7 @@ class Factors(nn.Module):
         self.untouched = True  # nobody has trained or set the values
         channels = config.density_components + config.appearance_components
         n_modes = max(1, n_planes)
-        self._allocate(self._sizes_at(config.resolution), channels, n_planes)
+        self._allocate(self.sizes_at(config.resolution), channels, n_planes)
         for factor in (*self.planes, *self.lines):
             nn.init.normal_(factor, std=NOISE[n_planes])
         inputs = n_modes * config.appearance_components
@@ -74,24 +74,27 @@ class Factors(nn.Module):
         if wanted == self.resolution or (wanted < self.resolution and not self.untouched):
             self.untouched = False
             return False
-        self.resample(self._sizes_at(wanted))
+        self.resample(self.sizes_at(wanted))
         return True
 
     @torch.no_grad()
     def resample(self, sizes: list[int]) -> None:
         """Replaces all factors by ones of `sizes` along x, y, z, interpolated linearly."""
-        self.untouched = False
-        for mode, axes in enumerate(PLANE_AXES[: len(self.planes)]):
-            plane = self.planes[mode].permute(2, 0, 1)[None]
-            shape = [sizes[axis] for axis in axes]
-            plane = interpolate(plane, shape, mode="bilinear", align_corners=True)
-            self.planes[mode] = nn.Parameter(plane[0].permute(1, 2, 0).contiguous())
-        for mode, axis in enumerate(LINE_AXES):
-            line = self.lines[mode].transpose(1, 2)
-            line = interpolate(line, sizes[axis], mode="linear", align_corners=True)
-            self.lines[mode] = nn.Parameter(line.transpose(1, 2).contiguous())
+        planes = [
+            resample_plane(p, [sizes[a] for a in axes]) for p, axes in zip(self.planes, PLANE_AXES)
+        ]
+        lines = [resample_line(x[0], sizes[a]) for x, a in zip(self.lines, LINE_AXES)]
+        self.replace(planes, lines)
 
-    def _sizes_at(self, resolution: int) -> list[int]:
+    def replace(self, planes: list[Tensor], lines: list[Tensor]) -> None:
+        """Takes other factors: planes [A, B, C], lines [samples, C]."""
+        self.untouched = False
+        for mode, plane in enumerate(planes):
+            self.planes[mode] = nn.Parameter(plane)
+        for mode, line in enumerate(lines):
+            self.lines[mode] = nn.Parameter(line[None])
+
+    def sizes_at(self, resolution: int) -> list[int]:
         """Samples along x, y, z for cells that are cubes, `resolution` on the longest edge."""
         longest = max(self.edges)
         return [max(2, round(resolution * edge / longest)) for edge in self.edges]
@@ -102,6 +105,19 @@ class Factors(nn.Module):
         lines = [(1, sizes[axis], channels) for axis in LINE_AXES]
         self.planes = nn.ParameterList(nn.Parameter(torch.empty(shape)) for shape in planes)
         self.lines = nn.ParameterList(nn.Parameter(torch.empty(shape)) for shape in lines)
+
+
+def resample_plane(plane: Tensor, shape: list[int]) -> Tensor:
+    """[A', B', C] of [A, B, C]; corners stay where they are."""
+    channels_first = plane.permute(2, 0, 1)[None]
+    resampled = interpolate(channels_first, shape, mode="bilinear", align_corners=True)
+    return resampled[0].permute(1, 2, 0).contiguous()
+
+
+def resample_line(line: Tensor, size: int) -> Tensor:
+    """[size, C] of [samples, C]; ends stay where they are."""
+    resampled = interpolate(line.T[None], size, mode="linear", align_corners=True)
+    return resampled[0].T.contiguous()
 
 
 def _take_sizes(module: Factors, state: dict[str, Tensor], prefix: str, *_: Any) -> None:

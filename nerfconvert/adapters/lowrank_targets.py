@@ -1,0 +1,119 @@
+"""What a teacher asks of a low-rank field: density and colors at the nodes of a lattice."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ..kernels.spherical_harmonics import spherical_harmonics
+from ..volume import Aabb, OccupancyGrid, RadianceField, Sight
+
+BATCH = 1 << 15  # nodes asked at once
+# A node's density is the mean of its cell, from the corners of a tetrahedron: one point alone
+# misses or doubles what is thinner than a cell.
+WITHIN = ((0.25, 0.25, 0.25), (0.25, -0.25, -0.25), (-0.25, 0.25, -0.25), (-0.25, -0.25, 0.25))
+FAINT = 1e-3  # weight of a direction from which a node is not seen
+RIDGE = 0.02  # of the harmonics beyond the constant, of which 1 direction has about 0.1
+DARK = 0.02  # logits of colors nearer to 0 or 1 would rule the fit
+SEEN = 0.01  # share of light at which a direction is worth asking
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Nodes over a box whose first and last lie on its faces."""
+
+    aabb: Aabb
+    sizes: list[int]  # along x, y, z
+    index: Tensor  # [N, 3] int64, the nodes that matter
+
+    @property
+    def edge(self) -> float:
+        """World units between nodes; the geometric mean of the three axes."""
+        cells = math.prod(n - 1 for n in self.sizes)
+        return (math.prod(self.aabb.size) / cells) ** (1 / 3)
+
+    def positions(self, rows: slice | Tensor, shift: Tensor | float = 0.0) -> Tensor:
+        """World positions [n, 3] of some nodes, `shift` cells aside but within the box."""
+        cells = self.index.new_tensor(self.sizes) - 1
+        return self.aabb.from_unit(((self.index[rows] + shift) / cells).clamp(0, 1))
+
+    def batches(self) -> list[slice]:
+        return [slice(i, i + BATCH) for i in range(0, len(self.index), BATCH)]
+
+
+def touched_nodes(occupancy: OccupancyGrid, sizes: list[int]) -> Tensor:
+    """[X, Y, Z] bool: nodes within half a cell of an occupied cell of the grid."""
+    touched, cells = occupancy.dense(), occupancy.resolution
+    for axis, size in enumerate(sizes):
+        unit = torch.arange(size, device=touched.device) / (size - 1)
+        half = 0.5 / (size - 1)
+        low, high = (((unit + s) * cells).long().clamp(0, cells - 1) for s in (-half, half))
+        touched = touched.index_select(axis, low) | touched.index_select(axis, high)
+    return touched
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What is known of the nodes of a lattice."""
+
+    lattice: Lattice
+    density: Tensor  # [N] 1 / world unit, mean of the cell around the node
+    light: Tensor  # [N, K] that leaves it towards each direction's cameras
+
+    def part(self, chosen: Tensor) -> Survey:
+        """Only the chosen ([N] bool) nodes."""
+        lattice = replace(self.lattice, index=self.lattice.index[chosen])
+        return Survey(lattice, self.density[chosen], self.light[chosen])
+
+
+@torch.no_grad()
+def survey(teacher: RadianceField, sight: Sight, lattice: Lattice) -> Survey:
+    """Asks density and light at all nodes; NaN counts as empty."""
+    count = len(lattice.index)
+    density = torch.zeros(count, device=lattice.index.device)
+    light = density.new_zeros(count, len(sight.directions))
+    for rows in lattice.batches():
+        light[rows] = sight.visible(lattice.positions(rows))
+        for shift in WITHIN:
+            positions = lattice.positions(rows, density.new_tensor(shift))
+            density[rows] += teacher.density(teacher.encode(positions)).nan_to_num(0.0)
+    return Survey(lattice, density / len(WITHIN), light)
+
+
+@torch.no_grad()
+def ask_harmonics(
+    teacher: RadianceField, sight: Sight, seen: Survey, bands: int, logits: bool
+) -> Tensor:
+    """Coefficients [N, 3 * bands^2] of the nodes' colors, channel after channel, by least squares
+    over the directions from which they are seen; of colors - 1/2, or of their logits."""
+    basis = spherical_harmonics(sight.directions, bands)
+    found = seen.light.new_empty(len(seen.light), 3 * basis.shape[1])
+    for rows in seen.lattice.batches():
+        light = seen.light[rows]
+        features = teacher.encode(seen.lattice.positions(rows))
+        rgb = light.new_full((*light.shape, 3), 0.5)
+        node, direction = (light > SEEN).nonzero().T
+        for some, along in zip(node.split(BATCH), direction.split(BATCH)):
+            shown = teacher.color(features[some], sight.directions[along])
+            rgb[some, along] = shown.nan_to_num(0.5)
+        target = rgb.clamp(DARK, 1 - DARK).logit() if logits else rgb - 0.5
+        weight = light.where(light > SEEN, 0.0) + FAINT
+        found[rows] = least_squares(basis, target, weight).flatten(1)
+    return found
+
+
+def least_squares(basis: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Coefficients [N, C, B] of targets [N, K, C] on a basis [K, B] with weights [N, K] > 0; a
+    ridge draws all but those of the first column, the constant, to zero."""
+    count, channels = basis.shape[1], target.shape[2]
+    weight = weight / weight.sum(1, keepdim=True)
+    products = (basis[:, :, None] * basis[:, None]).flatten(1)
+    matrix = (weight @ products).view(-1, count, count)
+    matrix.diagonal(dim1=1, dim2=2)[:, 1:] += RIDGE
+    weighed = (target * weight[..., None]).transpose(1, 2).reshape(-1, len(basis))
+    right = (weighed @ basis).view(-1, channels, count).transpose(1, 2)
+    found = torch.cholesky_solve(right, torch.linalg.cholesky(matrix))
+    return found.transpose(1, 2)
