@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..errors import DivergedError
 from ..volume import RadianceField
+from . import parallel
 from .clock import Clock
 from .config import DistillConfig
 from .last_good import LastGood
@@ -119,23 +120,24 @@ class Descent:
             **self.fingerprint,
         }
         self.optimizers = self.new_optimizers(self.student.parameter_groups())
-        self.generator = torch.Generator().manual_seed(self.config.seed)
+        self.generator = torch.Generator().manual_seed(parallel.own_seed(self.config))
         self._reported = self._saved = time.monotonic()
         self._pending = sorted(self.hooks.checkpoints)
 
     def run(self, stages: list[Stage]) -> Distilled:
         """Descends through `stages` until the budget is spent or the caller stops it."""
         interrupted = False
-        while self.clock.fraction(self.step) < 1.0:
-            if self.hooks.should_stop and self.hooks.should_stop():
+        parallel.same_everywhere(self.student)
+        while (fraction := parallel.agree(self.clock.fraction(self.step))) < 1.0:
+            if parallel.any_of(bool(self.hooks.should_stop and self.hooks.should_stop())):
                 interrupted = True
                 break
-            self._one_step(stages)
+            self._one_step(stages, fraction)
             self._checkpoints()
             self._report(stages)
             last = self.stage_index == len(stages) - 1
             fraction = self.clock.fraction(self.step)
-            if not last and stages[self.stage_index].finished(self.step, fraction):
+            if not last and parallel.agree(stages[self.stage_index].finished(self.step, fraction)):
                 self._close(stages)
                 self.stage_index += 1
         if interrupted:
@@ -147,15 +149,15 @@ class Descent:
             self.initialise_s, self.psnr_initial, interrupted, self.curve,
         )  # fmt: skip
 
-    def _one_step(self, stages: list[Stage]) -> None:
+    def _one_step(self, stages: list[Stage], fraction: float) -> None:
         stage = stages[self.stage_index]
         self._last_good = self._last_good or LastGood(self.student, self.step)
-        fraction = self.clock.fraction(self.step)
         if self.student.refine(fraction):
             self.optimizers = self.new_optimizers(self.student.parameter_groups())
         stage.prepare(self.step, fraction)
         result = stage.loss(self.generator)
         result.loss.backward()
+        parallel.average_gradients(self.student)
         self.optimizers.step(self.rate * self.optimizers.schedule(self.step, fraction))
         self.step += 1
         self.rays += result.rays
@@ -219,7 +221,7 @@ class Descent:
 
     def save(self, stages: list[Stage]) -> None:
         """Writes everything a resumed run needs to `state_path`, atomically."""
-        if self.state_path is None:
+        if self.state_path is None or parallel.rank():
             return
         numbers = ("step", "rays", "samples", "stage_index", "error", "initialise_s")
         save_state(
@@ -247,7 +249,10 @@ class Descent:
         self.student.load_state_dict(state["student"])
         self.optimizers = self.new_optimizers(self.student.parameter_groups())
         self.optimizers.load_state_dict(state["optimizers"])
-        self.generator.set_state(state["generator"])
+        if parallel.rank():
+            self.generator.manual_seed(parallel.own_seed(self.config) + state["numbers"]["step"])
+        else:
+            self.generator.set_state(state["generator"])
         for name, value in state["numbers"].items():
             setattr(self, name, value)
         self.records = [StageRecord(**r) for r in state["records"]]

@@ -37,7 +37,9 @@ class LiveOccupancy:
 
     def __init__(self, student: RadianceField):
         self.student = student
-        self.opacity = torch.zeros(RESOLUTION**3, device=student.device)  # decayed maximum of each cell
+        self.opacity = torch.zeros(
+            RESOLUTION**3, device=student.device
+        )  # decayed maximum of each cell
 
     @torch.no_grad()
     def refresh(self, number: int, prune: bool) -> None:

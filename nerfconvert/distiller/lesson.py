@@ -26,6 +26,7 @@ class Lesson:
     light: Tensor  # [S] transmittance in front of the sample, by the teacher
     color: Tensor  # [R, 3] premultiplied, without background
     opacity: Tensor  # [R]
+    bounds: Tensor  # [R + 1] the samples' offsets, on the CPU: to cut must not wait for the device
 
     def __len__(self) -> int:
         return len(self.rays)
@@ -39,7 +40,8 @@ class Lesson:
     def part(self, start: int, stop: int) -> Lesson:
         """Rays start to stop, as views: nothing is copied but the shifted offsets."""
         offsets = self.samples.offsets[start : stop + 1]
-        low, high = int(offsets[0]), int(offsets[-1])
+        bounds = self.bounds[start : stop + 1]
+        low, high = int(bounds[0]), int(bounds[-1])
         samples = Samples(
             self.samples.t_starts[low:high],
             self.samples.deltas[low:high],
@@ -48,7 +50,8 @@ class Lesson:
         )
         rays = self.rays[start:stop]
         packed = [getattr(self, n)[low:high] for n in ("density", "rgb", "weights", "light")]
-        return Lesson(rays, samples, *packed, self.color[start:stop], self.opacity[start:stop])
+        seen = self.color[start:stop], self.opacity[start:stop]
+        return Lesson(rays, samples, *packed, *seen, bounds - low)
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,8 @@ def ask(teacher: RadianceField, rays: Rays, step: float, jitter: Tensor) -> Less
     color, opacity, _, weights = composite(
         density, rgb, samples.t_mids, samples.deltas, samples.offsets
     )
-    return Lesson(rays, samples, density, rgb, weights, light, color, opacity)
+    bounds = samples.offsets.cpu()
+    return Lesson(rays, samples, density, rgb, weights, light, color, opacity, bounds)
 
 
 def _hit(rays: Rays, samples: Samples) -> tuple[Rays, Samples]:

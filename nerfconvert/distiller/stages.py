@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..renderer.image import query, render_samples
 from ..volume import RadianceField
+from . import parallel
 from .bank import RayBank
 from .clock import Clock
 from .descent import Stage, StepLoss
@@ -146,4 +147,5 @@ def batch_samples(student: RadianceField) -> int:
     them dear, so that a budget always buys enough steps."""
     tables = {id(p) for p in student.parameters() if is_table(p)}
     dense = sum(p.numel() for p in student.parameters() if id(p) not in tables)
-    return int(min(8192, max(4096, 32768 * 10_000 / max(dense, 1))))
+    wanted = int(min(8192, max(4096, 32768 * 10_000 / max(dense, 1))))
+    return wanted // parallel.count()  # several processes share a step

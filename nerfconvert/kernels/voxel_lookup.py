@@ -54,7 +54,7 @@ def first_rows(words: Tensor) -> Tensor:
 
 
 def count_ones(words: Tensor) -> Tensor:
-    """Number of set bits of int64 [...]: the well-known sum of neighbouring fields of growing width."""
+    """Number of set bits of int64 [...]: sums of neighbouring fields of growing width."""
     odd = words & 0x5555555555555555
     even = (words >> 1) & 0x5555555555555555  # the mask clears what a signed shift drags in
     counts = odd + even  # 32 fields of 2 bits

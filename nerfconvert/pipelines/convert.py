@@ -10,12 +10,15 @@ import torch
 
 from .. import __version__
 from ..adapters import ADAPTERS
+from ..distiller import parallel
 from ..distiller.config import DistillConfig
 from ..distiller.descent import Hooks
 from ..distiller.loop import distill
 from ..distiller.progress import Distilled, Progress
+from ..distiller.seen import keep_seen
 from ..errors import UsageError
 from ..formats import save
+from ..renderer.cameras import Cameras
 from ..report.metrics import mean_psnr
 from ..volume import RadianceField
 from .checked import CheckedField, refuse_empty, warn_of_invalid
@@ -40,6 +43,9 @@ def convert(
 ) -> dict[str, Any]:
     """The receipt of a conversion; writes OUT and OUT.receipt.json.
 
+    Started by `torchrun`, all processes train one student; only the first measures and writes, the
+    others return {}.
+
     `argv` is recorded. Raises UsageError, FormatError, OutputExistsError, UnsupportedError,
     BackendError, InterruptedRunError (the state is saved), and QualityError after writing OUT.
     """
@@ -49,18 +55,23 @@ def convert(
     field_config(options.to, options.size, options.settings)  # a wrong one is named at once
     check_output(options.target, options.job.overwrite)
     check_holds(options.target, options.format, options.to)
-    device = pick_device(options.job.device)
+    device = parallel.start(pick_device(options.job.device))
     teacher = CheckedField(open_field(options.source, device))
     refuse_empty(options.source, teacher)
     load_s = time.perf_counter() - started
+    album = Album(held_out(teacher, options.views, options.job.seed))
+    before = None if parallel.rank() else album.photograph(teacher)
+    refuse_empty(options.source, teacher)
+    cameras = teaching_cameras(teacher, options.views, options.job.seed)
+    keep_seen(teacher, cameras, options.job.seed)
+    parallel.same_everywhere(teacher.occupancy)
     info = student_info(teacher)
     config = plan_student(options.to, options, info, device, teacher)
     torch.manual_seed(options.job.seed)  # of the student's first weights
     student = ADAPTERS[options.to](config, info).to(device)
-    album = Album(held_out(teacher, options.views, options.job.seed))
-    before = album.photograph(teacher)
-    refuse_empty(options.source, teacher)
-    outcome = _distilled(options, teacher, student, album, before, on_progress)
+    outcome = _distilled(options, teacher, student, cameras, album, before, on_progress)
+    if before is None:
+        return {}
     after = album.photograph(student)
     warn_of_invalid(options.source, teacher)
     save(student, options.target, options.format, overwrite=True)
@@ -97,8 +108,9 @@ def _distilled(
     options: ConvertOptions,
     teacher: RadianceField,
     student: RadianceField,
+    cameras: Cameras,
     album: Album,
-    before: Pictures,
+    before: Pictures | None,
     on_progress: Callable[[Progress], None] | None,
 ) -> Distilled:
     """Trains `student` in place; the account of it."""
@@ -107,20 +119,23 @@ def _distilled(
     def measure(seconds: float) -> dict[str, float]:
         return curve_point(seconds, album.photograph(student), before, album.evaluation)
 
+    def probe() -> float:
+        return mean_psnr(album.photograph(student).images, before.images)
+
     with stop_on_signals() as stop:
         outcome = distill(
             teacher,
             student,
-            teaching_cameras(teacher, options.views, options.job.seed),
+            cameras,
             distill_config(options.budget, options.job),
             recipe=options.recipe,
             hooks=Hooks(
                 on_progress=on_progress,
                 should_stop=stop,
-                checkpoints=options.budget.checkpoints(),
+                checkpoints=options.budget.checkpoints() if before else (),
                 on_checkpoint=measure,
             ),
-            probe=lambda: mean_psnr(album.photograph(student).images, before.images),
+            probe=probe if before else None,
             state_path=state,
             resume=options.job.resume,
         )

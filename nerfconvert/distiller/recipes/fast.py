@@ -6,6 +6,7 @@ from ...errors import NerfConvertError
 from ...renderer.occupancy import refine_occupancy
 from ...renderer.sight import look
 from ..bank import RayBank
+from ..parallel import own_seed
 from ..stages import curriculum
 from .plan import Plan, Task
 
@@ -17,7 +18,7 @@ def fast(task: Task) -> Plan:
     teacher, student, config = task.teacher, task.student, task.config
     student.start_from(teacher, look(teacher, task.cameras))
     step = teacher.aabb.diagonal / MARCH_STEPS
-    bank = RayBank(teacher, task.cameras, step, config.seed, config.memory_mb)
+    bank = RayBank(teacher, task.cameras, step, own_seed(config), config.memory_mb)
 
     def begin() -> None:
         bank.grow()
