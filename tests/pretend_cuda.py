@@ -6,6 +6,7 @@ lie on both devices. So is what it does slowly: an index tensor on the CPU, whic
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,7 +18,14 @@ from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
 DEVICE = torch.device("meta")
 COPIES = {torch.ops.aten.copy_.default, torch.ops.aten._to_copy.default}
-SYNCHRONISING = {"aten::_local_scalar_dense", "aten::nonzero", "aten::masked_select"}
+# Operations after which the CPU must wait for a GPU: their result, or its size, is needed there.
+WAITING = {
+    "aten::_local_scalar_dense", "aten::nonzero", "aten::masked_select", "aten::_unique2",
+    "aten::equal", "aten::bincount", "aten::repeat_interleave", "nerfconvert::march",
+}  # fmt: skip
+
+
+waits: Counter[str] = Counter()  # how often the CPU had to wait for the device, by operation
 
 
 class Pretended(Tensor):
@@ -39,6 +47,7 @@ class Pretended(Tensor):
         return self.inner.__reduce_ex__(protocol)  # saved states are read back to the CPU
 
     def tolist(self):
+        waits["tolist"] += 1
         return self.inner.tolist()
 
     def __repr__(self, **_):
@@ -68,6 +77,8 @@ def run(func, args: tuple, kwargs: dict):
     on_cuda = wanted.type == "meta" if wanted is not None else bool(wrappers)
     if func is torch.ops.aten.copy_.default:
         on_cuda = isinstance(args[0], Pretended)
+    if wrappers:
+        _count(func, flat, on_cuda)
     flat = [x.inner if isinstance(x, Pretended) else x for x in flat]
     flat = [torch.device("cpu") if isinstance(x, torch.device) else x for x in flat]
     args, kwargs = tree_unflatten(flat, structure)
@@ -93,12 +104,21 @@ class Constants(TorchFunctionMode):
             like, data = args
             kwargs = {"dtype": like.dtype, "device": like.device, **kwargs}
             return torch.tensor(data, dtype=kwargs["dtype"], device="cpu").to(kwargs["device"])
-        if func is Tensor.__matmul__ and args[0].ndim == 1 and args[1].ndim == 2:
+        if func.__name__ in ("matmul", "__matmul__") and args[0].ndim == 1 and args[1].ndim == 2:
             return args[1].T @ args[0]  # torch would change the shape of a product in place
         if func in (torch.tensor, torch.as_tensor) and kwargs.get("device") is not None:
             device = kwargs.pop("device")
             return func(*args, **kwargs).to(device)
         return func(*args, **kwargs)
+
+
+def _count(func, flat: list, on_cuda: bool) -> None:
+    name = func.name().partition(".")[0]
+    masked = "index" in name and any(
+        isinstance(x, Pretended) and x.dtype == torch.bool and x.ndim for x in flat[1:]
+    )
+    if name in WAITING or masked or (func in COPIES and not on_cuda):
+        waits[name] += 1
 
 
 @contextmanager

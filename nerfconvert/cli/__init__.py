@@ -73,7 +73,9 @@ def _run(argv: list[str]) -> int:
     except SystemExit as stop:  # tyro has printed help or what is wrong
         return USAGE if stop.code else 0
     output = command.output
-    return command.run(Terminal(json=output.json, quiet=output.quiet), argv)
+    first = os.environ.get("RANK", "0") == "0"  # of several processes only this one prints
+    terminal = Terminal(json=output.json and first, quiet=output.quiet or not first)
+    return command.run(terminal, argv)
 
 
 def _set_up(verbose: bool) -> None:

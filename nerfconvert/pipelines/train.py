@@ -10,6 +10,7 @@ import torch
 
 from .. import __version__
 from ..adapters import ADAPTERS
+from ..distiller import parallel
 from ..distiller.descent import Hooks
 from ..distiller.images import fit_images
 from ..distiller.progress import Distilled, Progress
@@ -43,7 +44,7 @@ def train(
     field_config(options.arch, options.size, options.settings)  # a wrong one is named at once
     check_output(options.target, options.job.overwrite)
     check_holds(options.target, options.format, options.arch)
-    device = pick_device(options.job.device)
+    device = parallel.start(pick_device(options.job.device))
     choice = options.background or "white"
     album = Album(
         from_data(options.data, options.resolution, options.eval_views, BACKGROUNDS[choice])
@@ -53,6 +54,8 @@ def train(
     torch.manual_seed(options.job.seed)
     field = ADAPTERS[options.arch](config, info).to(device)
     outcome = _fitted(options, field, album, on_progress)
+    if parallel.rank():
+        return {}
     pictures = album.photograph(field)
     save(field, options.target, options.format, overwrite=True)
     state_path(options.target).unlink(missing_ok=True)
@@ -117,7 +120,7 @@ def _fitted(
             hooks=Hooks(
                 on_progress=on_progress,
                 should_stop=stop,
-                checkpoints=options.budget.checkpoints(),
+                checkpoints=() if parallel.rank() else options.budget.checkpoints(),
                 on_checkpoint=measure,
             ),
             state_path=state,

@@ -1,0 +1,81 @@
+"""Several processes train one student: each on its own rays, gradients averaged before each step.
+
+`torchrun` starts them and says who is who in the environment. All hold the same student; the
+clock of the first decides for all, so that every process does the same steps.
+"""
+
+from __future__ import annotations
+
+import os
+
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from .config import DistillConfig
+
+SEED_STRIDE = 1_000_003  # between the processes' seeds
+
+
+def start(device: torch.device) -> torch.device:
+    """Joins the processes that `torchrun` started, if it did; this process's own device."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ or not dist.is_available():
+        return device
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
+        torch.cuda.set_device(device)
+    if not dist.is_initialized():
+        # gloo also beside CUDA: what the processes agree on must not wait for the device
+        dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
+    return device
+
+
+def rank() -> int:
+    """Number of this process, 0 where it is alone."""
+    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+
+
+def count() -> int:
+    """Processes that train together."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def own_seed(config: DistillConfig) -> int:
+    """Seed of this process's rays; the first has that of `config`."""
+    return config.seed + SEED_STRIDE * rank()
+
+
+def average_gradients(field: nn.Module) -> None:
+    """Replaces every gradient by its mean over the processes; one that a process lacks is 0."""
+    if count() == 1:
+        return
+    for p in field.parameters():
+        p.grad = torch.zeros_like(p) if p.grad is None else p.grad.contiguous()
+        dist.all_reduce(p.grad)
+        p.grad.div_(count())
+
+
+def agree(value: float) -> float:
+    """The `value` of the first process, in all of them."""
+    if count() == 1:
+        return value
+    shared = torch.tensor([value], dtype=torch.float64)
+    dist.broadcast(shared, 0)
+    return shared.item()
+
+
+def any_of(flag: bool) -> bool:
+    """Whether `flag` is set in any of the processes."""
+    if count() == 1:
+        return flag
+    shared = torch.tensor([int(flag)])
+    dist.all_reduce(shared, dist.ReduceOp.MAX)
+    return bool(shared)
+
+
+@torch.no_grad()
+def same_everywhere(field: nn.Module) -> None:
+    """Gives the `field` of all processes the parameters and buffers of the first."""
+    if count() > 1:
+        for tensor in field.state_dict().values():
+            dist.broadcast(tensor, 0)

@@ -1,0 +1,124 @@
+"""Everything that trains and renders, on a second device: nothing meets a tensor of the CPU."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+
+import pytest
+import torch
+
+from nerfconvert.adapters import ADAPTERS
+from nerfconvert.adapters.analytic import AnalyticConfig, AnalyticField, Primitive
+from nerfconvert.distiller import bank, images
+from nerfconvert.distiller.config import DistillConfig
+from nerfconvert.distiller.descent import Hooks
+from nerfconvert.distiller.images import fit_images
+from nerfconvert.distiller.loop import distill
+from nerfconvert.kernels import backend
+from nerfconvert.renderer import sight
+from nerfconvert.renderer.cameras import around
+from nerfconvert.renderer.image import render_image
+from nerfconvert.renderer.occupancy import build_occupancy
+from nerfconvert.volume import Aabb, FieldInfo
+
+from .pretend_cuda import Pretended, pretend_cuda, waits
+
+# torch takes a pretended tensor for one without values; loading a state fills it nevertheless.
+pytestmark = pytest.mark.filterwarnings("ignore:for .*copying from a non-meta parameter")
+INFO = FieldInfo(aabb=Aabb((-1, -1, -1), (1, 1, 1)))
+BOX = Primitive(
+    kind="box", center=(0, 0, 0), size=(0.3, 0.3, 0.3), density=40, color=(0.9, 0.3, 0.1)
+)
+SMALL = {
+    "mlp": {"depth": 2, "width": 24, "skips": (), "position_octaves": 3, "head_width": 16},
+    "hashgrid": {"n_levels": 3, "log2_table_size": 9, "finest_resolution": 32, "hidden_width": 16},
+    "vm": {"resolution": 12, "density_components": 2, "appearance_components": 3},
+    "cp": {"resolution": 9, "density_components": 3, "appearance_components": 4},
+    "tensorial": {"resolution": 8},
+}
+VIEWS = around((0.0, 0.0, 0.0), (3.0, 3.2), 6, torch.Generator().manual_seed(1), size=(16, 16))
+
+CASES = [*(("compiled", name) for name in sorted(SMALL)), ("references", "hashgrid")]
+
+
+@pytest.fixture(params=["compiled", "references"])
+def device(request, monkeypatch):
+    """The second device, with kernels of its own (those of the CPU) or without."""
+    load = backend.load_library
+    if request.param == "compiled":
+        if load("cpu") is None:
+            pytest.skip("the kernels are not compiled here")
+        monkeypatch.setattr(
+            backend, "load_library", lambda kind: load("cpu" if kind == "meta" else kind)
+        )
+    monkeypatch.setattr(bank, "CHUNK_RAYS", 512)
+    for constant, value in {"FIRST_PRUNING": 2, "OCCUPANCY_EVERY": 2, "RESOLUTION": 16}.items():
+        monkeypatch.setattr(images, constant, value)
+    monkeypatch.setattr(sight, "MOST_POINTS", 1 << 14)
+    with pretend_cuda() as pretended:
+        waits.clear()
+        yield pretended
+
+
+def teacher_on(device) -> AnalyticField:
+    field = AnalyticField(AnalyticConfig(primitives=(BOX,)), INFO).to(device)
+    build_occupancy(field, resolution=16)
+    return field
+
+
+def student_on(device, name: str = "hashgrid"):
+    return ADAPTERS[name](ADAPTERS[name].Config(**SMALL[name]), INFO).to(device)
+
+
+@pytest.mark.parametrize(("device", "name"), CASES, indirect=["device"])
+def test_a_student_is_distilled_and_rendered(device, name, tmp_path):
+    teacher, student = teacher_on(device), student_on(device, name)
+    state = tmp_path / "run.state"
+    calls = []
+    stop = Hooks(should_stop=lambda: calls.append(0) or len(calls) > 3)
+    config = DistillConfig(seconds=None, steps=6, memory_mb=16)
+    distill(teacher, student, VIEWS, config, hooks=stop, state_path=state)
+    outcome = distill(teacher, student, VIEWS, config, state_path=state, resume=True)
+    assert outcome.steps == 6
+    assert {stage.name for stage in outcome.stages} == {"points", "rays"}
+    assert all(isinstance(p.data, Pretended) for p in student.parameters())
+    image = render_image(student, VIEWS, 0)
+    assert image.device == device
+    assert bool(image.isfinite().all())
+
+
+@pytest.mark.parametrize(("device", "name"), CASES, indirect=["device"])
+def test_a_field_is_trained_on_images(device, name, tmp_path):
+    student, pictures = student_on(device, name), torch.rand(6, 16, 16, 3)
+    state, calls = tmp_path / "run.state", []
+    stop = Hooks(should_stop=lambda: calls.append(0) or len(calls) > 4)  # past the first pruning
+    config = DistillConfig(seconds=None, steps=6)
+    fit_images(student, VIEWS, pictures, config, hooks=stop, state_path=state)
+    outcome = fit_images(student, VIEWS, pictures, config, state_path=state, resume=True)
+    assert outcome.steps == 6
+    assert all(isinstance(p.data, Pretended) for p in student.parameters())
+
+
+def test_the_check_can_fail(device):
+    with pytest.raises(RuntimeError, match="mixes devices"):
+        teacher_on(device).encode(torch.zeros(2, 3))
+
+
+def per_step(run) -> float:
+    """Median number of waits between two questions whether to stop."""
+    seen = []
+    run(Hooks(should_stop=lambda: seen.append(sum(waits.values()))))
+    return statistics.median(b - a for a, b in itertools.pairwise(seen))
+
+
+@pytest.mark.parametrize("device", ["compiled"], indirect=True)
+@pytest.mark.parametrize("name", ["mlp", "hashgrid"])
+def test_a_step_does_not_wait_for_the_device(device, name):
+    """Distilling: never, but for a look at the loss every tenth step. Images: for the number of
+    marched samples."""
+    teacher, student = teacher_on(device), student_on(device, name)
+    config = DistillConfig(seconds=None, steps=20, memory_mb=16)
+    assert per_step(lambda hooks: distill(teacher, student, VIEWS, config, hooks=hooks)) == 0
+    pictures = torch.rand(6, 16, 16, 3)
+    assert per_step(lambda hooks: fit_images(student, VIEWS, pictures, config, hooks=hooks)) <= 1
