@@ -114,9 +114,10 @@ def per_step(run) -> float:
 
 @pytest.mark.parametrize("device", ["compiled"], indirect=True)
 @pytest.mark.parametrize("name", ["mlp", "hashgrid"])
-def test_a_step_does_not_wait_for_the_device(device, name):
+def test_a_step_does_not_wait_for_the_device(device, name, monkeypatch):
     """Distilling: never, but for a look at the loss every tenth step. Images: for the number of
     marched samples."""
+    monkeypatch.setattr(images, "OCCUPANCY_EVERY", 16)  # as it is: a refresh may wait
     teacher, student = teacher_on(device), student_on(device, name)
     config = DistillConfig(seconds=None, steps=20, memory_mb=16)
     assert per_step(lambda hooks: distill(teacher, student, VIEWS, config, hooks=hooks)) == 0
