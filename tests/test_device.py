@@ -7,14 +7,16 @@ import statistics
 
 import pytest
 import torch
+from torch.optim import optimizer
 
-from nerfconvert.adapters import ADAPTERS
+from nerfconvert.adapters import ADAPTERS, lowrank_start
 from nerfconvert.adapters.analytic import AnalyticConfig, AnalyticField, Primitive
 from nerfconvert.distiller import bank, images
 from nerfconvert.distiller.config import DistillConfig
 from nerfconvert.distiller.descent import Hooks
 from nerfconvert.distiller.images import fit_images
 from nerfconvert.distiller.loop import distill
+from nerfconvert.distiller.recipes import exercise
 from nerfconvert.kernels import backend
 from nerfconvert.renderer import sight
 from nerfconvert.renderer.cameras import around
@@ -22,7 +24,7 @@ from nerfconvert.renderer.image import render_image
 from nerfconvert.renderer.occupancy import build_occupancy
 from nerfconvert.volume import Aabb, FieldInfo
 
-from .pretend_cuda import Pretended, pretend_cuda, waits
+from .pretend_cuda import pretend_cuda, waits
 
 # torch takes a pretended tensor for one without values; loading a state fills it nevertheless.
 pytestmark = pytest.mark.filterwarnings("ignore:for .*copying from a non-meta parameter")
@@ -39,23 +41,33 @@ SMALL = {
 }
 VIEWS = around((0.0, 0.0, 0.0), (3.0, 3.2), 6, torch.Generator().manual_seed(1), size=(16, 16))
 
-CASES = [*(("compiled", name) for name in sorted(SMALL)), ("references", "hashgrid")]
+DEVICES = {"compiled": (), "references": (), "cuda": (pytest.mark.needs_cuda,)}
+CASES = [
+    pytest.param(where, name, marks=marks)
+    for where, marks in DEVICES.items()
+    for name in (["hashgrid"] if where == "references" else sorted(SMALL))
+]
 
 
-@pytest.fixture(params=["compiled", "references"])
+@pytest.fixture
 def device(request, monkeypatch):
-    """The second device, with kernels of its own (those of the CPU) or without."""
+    """The second device: pretended, with kernels of its own (those of the CPU) or without; or a
+    real one."""
     load = backend.load_library
+    for constant, value in {"FIRST_PRUNING": 2, "OCCUPANCY_EVERY": 2, "RESOLUTION": 16}.items():
+        monkeypatch.setattr(images, constant, value)
+    monkeypatch.setattr(bank, "CHUNK_RAYS", 512)
+    monkeypatch.setattr(sight, "MOST_POINTS", 1 << 14)
+    monkeypatch.setattr(lowrank_start, "FINEST", 16)
+    if request.param == "cuda":
+        yield torch.device("cuda", 0)
+        return
     if request.param == "compiled":
         if load("cpu") is None:
             pytest.skip("the kernels are not compiled here")
         monkeypatch.setattr(
             backend, "load_library", lambda kind: load("cpu" if kind == "meta" else kind)
         )
-    monkeypatch.setattr(bank, "CHUNK_RAYS", 512)
-    for constant, value in {"FIRST_PRUNING": 2, "OCCUPANCY_EVERY": 2, "RESOLUTION": 16}.items():
-        monkeypatch.setattr(images, constant, value)
-    monkeypatch.setattr(sight, "MOST_POINTS", 1 << 14)
     with pretend_cuda() as pretended:
         waits.clear()
         yield pretended
@@ -82,7 +94,7 @@ def test_a_student_is_distilled_and_rendered(device, name, tmp_path):
     outcome = distill(teacher, student, VIEWS, config, state_path=state, resume=True)
     assert outcome.steps == 6
     assert {stage.name for stage in outcome.stages} == {"points", "rays"}
-    assert all(isinstance(p.data, Pretended) for p in student.parameters())
+    assert {p.device for p in student.parameters()} == {device}
     image = render_image(student, VIEWS, 0)
     assert image.device == device
     assert bool(image.isfinite().all())
@@ -97,9 +109,25 @@ def test_a_field_is_trained_on_images(device, name, tmp_path):
     fit_images(student, VIEWS, pictures, config, hooks=stop, state_path=state)
     outcome = fit_images(student, VIEWS, pictures, config, state_path=state, resume=True)
     assert outcome.steps == 6
-    assert all(isinstance(p.data, Pretended) for p in student.parameters())
+    assert {p.device for p in student.parameters()} == {device}
 
 
+@pytest.mark.parametrize("recipe", ["pvd", "pvd-al"])
+@pytest.mark.parametrize(
+    "device", [pytest.param(w, marks=m) for w, m in DEVICES.items()], indirect=True
+)
+def test_published_recipes(device, recipe, monkeypatch):
+    known = optimizer._get_fused_kernels_supported_devices()
+    monkeypatch.setattr(
+        optimizer, "_get_fused_kernels_supported_devices", lambda: [*known, device.type]
+    )
+    monkeypatch.setattr(exercise, "BATCH_RAYS", 32)
+    teacher, student = teacher_on(device), student_on(device)
+    config = DistillConfig(seconds=None, steps=3)
+    assert distill(teacher, student, VIEWS, config, recipe=recipe).steps == 3
+
+
+@pytest.mark.parametrize("device", ["compiled", "references"], indirect=True)
 def test_the_check_can_fail(device):
     with pytest.raises(RuntimeError, match="mixes devices"):
         teacher_on(device).encode(torch.zeros(2, 3))

@@ -73,7 +73,8 @@ def _run(argv: list[str]) -> int:
     except SystemExit as stop:  # tyro has printed help or what is wrong
         return USAGE if stop.code else 0
     output = command.output
-    first = os.environ.get("RANK", "0") == "0"  # of several processes only this one prints
+    # Of the processes that torchrun starts only the first prints.
+    first = "TORCHELASTIC_RUN_ID" not in os.environ or os.environ["RANK"] == "0"
     terminal = Terminal(json=output.json and first, quiet=output.quiet or not first)
     return command.run(terminal, argv)
 

@@ -6,6 +6,7 @@ clock of the first decides for all, so that every process does the same steps.
 
 from __future__ import annotations
 
+import atexit
 import os
 
 import torch
@@ -27,6 +28,7 @@ def start(device: torch.device) -> torch.device:
     if not dist.is_initialized():
         # gloo also beside CUDA: what the processes agree on must not wait for the device
         dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
+        atexit.register(dist.destroy_process_group)
     return device
 
 
