@@ -116,7 +116,15 @@ def doctor_tables(document: dict[str, Any]) -> list[Table]:
     kernels = document["kernels"]
     pairs.append(("kernels", kernels["isa_level"] or "references only (slow)"))
     pairs.append(("cuda kernels", "compiled" if kernels["cuda_library"] else "none"))
+    pairs += [(name, _accelerator(found)) for name, found in document["accelerators"].items()]
     return [_pairs(pairs + [("problem", text) for text in document["problems"]])]
+
+
+def _accelerator(found: dict[str, Any]) -> str:
+    """'0.5.3, works', '2.0, OSError: ...' or 'not installed'."""
+    if found["version"] is None:
+        return found["reason"]
+    return f"{found['version']}, {found['reason'] or 'works'}"
 
 
 def _pairs(pairs: list[tuple[str, str]]) -> Table:

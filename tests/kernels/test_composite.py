@@ -139,3 +139,21 @@ def test_offsets_that_lie():
         composite(density, rgb, t, deltas, torch.zeros(0, dtype=torch.int64))
     with pytest.raises(ValueError, match=r"rgb must be \[5, 3\]"):
         composite(density, rgb[:4], t, deltas, torch.tensor([0, 5]))
+
+
+def test_against_nerfacc(backend):
+    """Its renderers for rays with equally many samples need no CUDA."""
+    nerfacc = pytest.importorskip("nerfacc")
+    draw = torch.rand(5, 7, 5)
+    edges = draw[..., 4].cumsum(1)
+    starts, ends = edges - draw[..., 4], edges
+    weights = nerfacc.render_weight_from_density(starts, ends, 3 * draw[..., 0])[0]
+    wanted = [
+        nerfacc.accumulate_along_rays(weights, values)
+        for values in (draw[..., 1:4], None, ((starts + ends) / 2)[..., None])
+    ]
+    packed = [3 * draw[..., 0], draw[..., 1:4].flatten(0, 1), (starts + ends) / 2, ends - starts]
+    packed = [x.reshape(35, *x.shape[2:]) if x.shape[0] == 5 else x for x in packed]
+    found = composite(*packed, torch.arange(6) * 7)
+    for mine, theirs in zip(found, (*wanted, weights), strict=True):
+        torch.testing.assert_close(mine, theirs.reshape(mine.shape), rtol=0, atol=1e-5)
