@@ -21,6 +21,7 @@ from nerfconvert.distiller.config import DistillConfig
 from nerfconvert.distiller.descent import Hooks
 from nerfconvert.distiller.images import fit_images
 from nerfconvert.distiller.loop import distill
+from nerfconvert.distiller.seen import keep_seen
 from nerfconvert.pipelines.evaluation import Album, held_out, teaching_cameras
 from nerfconvert.pipelines.files import open_field
 from nerfconvert.pipelines.options import Views
@@ -48,6 +49,8 @@ def main() -> None:
     album = Album(held_out(teacher, views, options.seed))
     reference = album.photograph(teacher).images
     print(json.dumps({"source_vs_truth": mean_psnr(reference, album.evaluation.truth)}), flush=True)
+    cameras = teaching_cameras(teacher, views, options.seed)
+    keep_seen(teacher, cameras, options.seed)
     times = [float(t) for t in options.at.split(",")]
     config = DistillConfig(seconds=times[-1], seed=options.seed)
     for kind in (options.only,) if options.only else ("distilled", "scratch"):
@@ -55,7 +58,7 @@ def main() -> None:
         settings = field_config(options.arch, options.size, ())
         student = ADAPTERS[options.arch](settings, student_info(teacher))
 
-        def measure(seconds: float, kind: str = kind, student=student) -> None:
+        def measure(seconds: float, kind: str = kind, student=student) -> dict[str, float]:
             images = album.photograph(student).images
             row = {
                 "kind": kind,
@@ -64,10 +67,10 @@ def main() -> None:
                 "psnr_vs_truth": round(mean_psnr(images, album.evaluation.truth), 2),
             }
             print(json.dumps(row), flush=True)
+            return row
 
         hooks = Hooks(checkpoints=times[:-1], on_checkpoint=measure)
         if kind == "distilled":
-            cameras = teaching_cameras(teacher, views, options.seed)
             distill(teacher, student, cameras, config, hooks=hooks)
         else:
             scene = read_scene(options.data, split="train", background=album.evaluation.background)

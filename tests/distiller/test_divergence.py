@@ -65,7 +65,7 @@ def test_a_diverging_run_keeps_its_last_good_student(tmp_path, monkeypatch, at, 
     sound = descent(reached, None)
     sound.config = DistillConfig(seconds=None, steps=60)
     for _ in range(good):
-        sound._one_step([Breaking(reached, -1, 1.0)])
+        sound._one_step([Breaking(reached, -1, 1.0)], sound.step / 60)
     for name, tensor in reached.state_dict().items():
         assert torch.equal(tensor, field.state_dict()[name]), name
     resumed = student()

@@ -10,7 +10,7 @@ from ..parallel import own_seed
 from ..stages import curriculum
 from .plan import Plan, Task
 
-MARCH_STEPS = 512  # samples along the box diagonal while training; half of what rendering uses
+MARCH_STEPS = 720  # samples along the box diagonal while training; rendering takes 1024
 
 
 def fast(task: Task) -> Plan:
