@@ -67,12 +67,12 @@ def stages(dev: str, work: Path) -> list[Stage]:
     must = {"FAIL_WITHOUT_CUDA": "1", "NERFCONVERT_REQUIRE_NATIVE": "1"} if dev == "cuda" else {}
     return [
         Stage("machine", 40, own["machine"], file["machine"]),
-        Stage("build", 90, [*own["build"], "--work", str(work)], file["build"]),
+        Stage("build", 120, [*own["build"], "--work", str(work)], file["build"]),
         Stage("parity", 60, [*own["parity"], "--work", str(work)], file["parity"]),
         Stage("tests", 120, tests, None, must),
-        Stage("sanitizer", 110, [*own["sanitizer"], "--work", str(work)], file["sanitizer"]),
         Stage("benchmark", 60, bench, times),
         Stage("conversion", 60, convert, receipt, keep=("quality", "time", "machine")),
+        Stage("sanitizer", 185, [*own["sanitizer"], "--work", str(work)], file["sanitizer"]),
     ]
 
 

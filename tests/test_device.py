@@ -58,7 +58,8 @@ def device(request, monkeypatch):
         monkeypatch.setattr(images, constant, value)
     monkeypatch.setattr(bank, "CHUNK_RAYS", 512)
     monkeypatch.setattr(sight, "MOST_POINTS", 1 << 14)
-    monkeypatch.setattr(lowrank_start, "FINEST", 16)
+    for constant, value in {"FINEST": 16, "STEPS": 2, "POINTS": 64}.items():
+        monkeypatch.setattr(lowrank_start, constant, value)
     if request.param == "cuda":
         yield torch.device("cuda", 0)
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
@@ -21,7 +22,8 @@ def build_cuda() -> None:
     major, minor = torch.cuda.get_device_capability()
     command = ["sh", str(ROOT / "scripts" / "build_native.sh")]
     command += [f"-DCMAKE_CUDA_ARCHITECTURES={major}{minor}", "-DCMAKE_CUDA_FLAGS=-lineinfo"]
-    subprocess.run(command, check=True)
+    jobs = {"NERFCONVERT_JOBS": str(min(16, os.cpu_count() or 2))}
+    subprocess.run(command, env={**os.environ, **jobs}, check=True)
     if not (ROOT / "nerfconvert" / "_native" / "nerfconvert_cuda.so").is_file():
         raise SystemExit("no CUDA library was built: is nvcc on the PATH?")
 

@@ -16,7 +16,7 @@ from tests.cuda_ext.compiled import compile_library
 from tests.cuda_ext.test_sanitizers import SANITIZE, exercise, sanitizer_runtime
 
 HERE = Path(__file__).resolve().parent
-TOOL_LIMIT = 50  # seconds for each tool
+TOOL_LIMIT = 90  # seconds for each tool
 FOUND = 97  # exit code of a tool that found something
 
 
