@@ -83,12 +83,12 @@ def adopt(student, teacher) -> None:
         for shift in (shrink, 1 - shrink)
     ]
     first, last = (corner.floor().long() for corner in corners)
-    touched = torch.zeros((resolution,) * 3, dtype=torch.bool, device=cells.device)
+    outside = resolution**3  # number of a place beyond the cells, for what is not in the box
+    touched = torch.zeros(outside + 1, dtype=torch.bool, device=cells.device)
     spans = (last - first).amax(0).tolist() if len(cells) else (0, 0, 0)
-    for shift in torch.cartesian_prod(*(torch.arange(n + 1) for n in spans)):
-        i, j, k = torch.minimum(first + shift.to(cells.device), last).unbind(1)
-        inside = ((i >= 0) & (j >= 0) & (k >= 0)) & (
-            torch.maximum(i, torch.maximum(j, k)) < resolution
-        )
-        touched[i[inside], j[inside], k[inside]] = True
-    student.occupancy.assign(touched)
+    for shift in torch.cartesian_prod(*(torch.arange(n + 1) for n in spans)).to(cells.device):
+        cell = torch.minimum(first + shift, last)
+        inside = ((cell >= 0) & (cell < resolution)).all(1)
+        number = (cell[:, 0] * resolution + cell[:, 1]) * resolution + cell[:, 2]
+        touched[number.where(inside, outside)] = True
+    student.occupancy.assign(touched[:-1].view((resolution,) * 3))
