@@ -45,7 +45,10 @@ class Stage:
 def stages(dev: str, work: Path) -> list[Stage]:
     """The stages in their order; `work` is a folder for what they write."""
     python, gpu = sys.executable, SCRIPTS / "gpu"
-    file = {name: work / f"{name}.json" for name in ("machine", "build", "parity", "sanitizer")}
+    file = {
+        name: work / f"{name}.json"
+        for name in ("machine", "build", "parity", "others", "sanitizer")
+    }
     own = {
         name: [python, str(gpu / f"{name}.py"), "--dev", dev, "--json", str(path)]
         for name, path in file.items()
@@ -71,6 +74,7 @@ def stages(dev: str, work: Path) -> list[Stage]:
         Stage("parity", 60, [*own["parity"], "--work", str(work)], file["parity"]),
         Stage("tests", 120, tests, None, must),
         Stage("benchmark", 60, bench, times),
+        Stage("others", 40, own["others"], file["others"]),
         Stage("conversion", 60, convert, receipt, keep=("quality", "time", "machine")),
         Stage("sanitizer", 185, [*own["sanitizer"], "--work", str(work)], file["sanitizer"]),
     ]

@@ -143,9 +143,10 @@ def curriculum(student: RadianceField, bank: RayBank, clock: Clock) -> list[Stag
 
 
 def batch_samples(student: RadianceField) -> int:
-    """Samples a step: 8k for tables with tiny networks, 4k where large matrices make each of
-    them dear, so that a budget always buys enough steps."""
+    """Samples a step: 64k for tables alone, whose optimizer costs more than their samples; 8k with
+    tiny networks, 4k where large matrices make each sample dear: a budget always buys enough steps.
+    """
     tables = {id(p) for p in student.parameters() if is_table(p)}
     dense = sum(p.numel() for p in student.parameters() if id(p) not in tables)
-    wanted = int(min(8192, max(4096, 32768 * 10_000 / max(dense, 1))))
+    wanted = min(8192, max(4096, 32768 * 10_000 // dense)) if dense else 65536
     return wanted // parallel.count()  # several processes share a step
