@@ -1,0 +1,81 @@
+"""The commands themselves on a second device, pretended or real: files in, files out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from nerfconvert.distiller import bank, images, seen
+from nerfconvert.kernels import backend
+from nerfconvert.pipelines import compare, convert, render, train
+from nerfconvert.pipelines.options import (
+    Budget,
+    CompareOptions,
+    ConvertOptions,
+    Job,
+    RenderOptions,
+    TrainOptions,
+    Views,
+)
+from nerfconvert.renderer import sight
+from nerfconvert.renderer.cameras import orbit
+
+from ..conftest import write_transforms
+from ..pretend_cuda import pretend_cuda
+
+pytestmark = pytest.mark.filterwarnings("ignore:for .*copying from a non-meta parameter")
+TINY = ("n_levels=3", "log2_table_size=9", "hidden_width=16")
+FAST = Budget(steps=4, memory_mb=16)
+REAL = pytest.param("cuda", marks=pytest.mark.needs_cuda)
+
+
+@pytest.fixture(params=["pretended", REAL])
+def device(request, monkeypatch):
+    load = backend.load_library
+    small = {(bank, "CHUNK_RAYS"): 512, (seen, "CHUNKS"): 1, (seen, "RAYS"): 512}
+    small |= {(sight, "MOST_POINTS"): 1 << 12, (images, "RESOLUTION"): 16}
+    for (module, name), value in small.items():
+        monkeypatch.setattr(module, name, value)
+    if request.param == "cuda":
+        yield torch.device("cuda", 0)
+        return
+    if load("cpu") is None:
+        pytest.skip("the kernels are not compiled here")
+    monkeypatch.setattr(
+        backend, "load_library", lambda kind: load("cpu" if kind == "meta" else kind)
+    )
+    with pretend_cuda() as pretended:
+        for command in (compare, convert, render, train):
+            monkeypatch.setattr(command, "pick_device", lambda name: pretended)
+        yield pretended
+
+
+def test_convert_render_compare(device, scenes, tmp_path):
+    teacher, student = scenes / "checkpoints" / "blobs-mlp.safetensors", tmp_path / "s.safetensors"
+    receipt = convert.convert(
+        ConvertOptions(
+            source=teacher, target=student, to="hashgrid", size="small", settings=TINY,
+            budget=FAST, views=Views(eval_views=1, resolution="8"), job=Job(device="auto"),
+        )
+    )  # fmt: skip
+    assert receipt["quality"]["psnr_target_vs_source"] > 0
+    frames = RenderOptions(checkpoint=student, output=tmp_path / "f", frames=1, resolution="8")
+    assert render.render(frames)["frames"] == 1
+    both = CompareOptions(
+        checkpoints=(teacher, student), output=tmp_path / "c", frames=1, resolution="16",
+        eval_views=1,
+    )  # fmt: skip
+    assert compare.compare(both)["views"] == 1
+
+
+def test_train(device, tmp_path):
+    poses = orbit((0.0, 0.0, 0.0), 4.0, 3, size=(8, 8)).poses
+    pictures = [np.full((8, 8, 4), 200, np.uint8)] * 3
+    for split in ("train", "test"):
+        write_transforms(tmp_path / "data", f"transforms_{split}", poses, pictures)
+    options = TrainOptions(
+        data=tmp_path / "data", target=tmp_path / "t.safetensors", arch="hashgrid", size="small",
+        settings=TINY, budget=FAST, eval_views=1,
+    )  # fmt: skip
+    assert train.train(options)["steps"] == 4
