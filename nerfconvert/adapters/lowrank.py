@@ -146,17 +146,17 @@ class VmField(RadianceField):
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "small": {
             **STUDENT,
-            "resolution": 128,
-            "density_components": 8,
-            "appearance_components": 24,
+            "resolution": 192,
+            "density_components": 4,
+            "appearance_components": 12,
         },
         "base": {
             **STUDENT,
-            "resolution": 256,
+            "resolution": 320,
             "density_components": 8,
             "appearance_components": 24,
         },
-        "large": {**STUDENT},
+        "large": {**STUDENT, "resolution": 400},
         "tensorf": {},
     }
 

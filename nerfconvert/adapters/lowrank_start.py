@@ -24,9 +24,11 @@ from .lowrank_targets import Lattice, Survey, ask_harmonics, survey, touched_nod
 if TYPE_CHECKING:
     from .lowrank import CpField, VmField
 
-FINEST = 256  # samples along the longest edge of the last lattice
-MOST_NODES = 1 << 20  # of a lattice
-SWEEPS = {4: 6, 2: 4, 1: 2}  # lattices coarser by these factors, and sweeps on them
+# Samples along the longest edge of the last lattice, with planes and without: a product of lines
+# alone has ten times the components, and its sums grow with their square.
+FINEST = {3: 400, 0: 224}
+MOST_NODES = 3 << 19  # of a lattice
+SWEEPS = {4: 6, 2: 4, 1: 1}  # lattices coarser by these factors, and sweeps on them
 BANDS = 3  # of the harmonics
 HIDDEN = 0.03  # weight of the density that no camera sees
 CLEAR = 0.05  # weight of the color of a node without density, beside opacity
@@ -85,13 +87,14 @@ def start(field: VmField | CpField, teacher: RadianceField, sight: Sight) -> Non
 
 def _lattice(field: VmField | CpField, coarser: int) -> Lattice:
     """Nodes in and around the occupied cells, as fine as `MOST_NODES` permits."""
-    resolution = max(2, min(field.factors.finest, FINEST) // coarser)
+    finest = min(field.factors.finest, FINEST[len(field.factors.planes)])
+    resolution = max(2, finest // coarser)
     while True:
         sizes = field.factors.sizes_at(resolution)
         touched = touched_nodes(field.occupancy, sizes)
         if int(touched.sum()) <= MOST_NODES:
             return Lattice(field.aabb, sizes, touched.nonzero())
-        resolution = resolution * 7 // 8
+        resolution = resolution * 15 // 16
 
 
 def _fresh(field: VmField | CpField, components: int, outputs: int | None) -> Model:
