@@ -79,8 +79,15 @@ def survey(teacher: RadianceField, sight: Sight, lattice: Lattice) -> Survey:
         light[rows] = sight.visible(lattice.positions(rows))
         for shift in WITHIN:
             positions = lattice.positions(rows, density.new_tensor(shift))
-            density[rows] += teacher.density(teacher.encode(positions)).nan_to_num(0.0)
+            density[rows] += _shown_density(teacher, positions)
     return Survey(lattice, density / len(WITHIN), light)
+
+
+def _shown_density(teacher: RadianceField, positions: Tensor) -> Tensor:
+    """Density [N] as it is rendered: none outside of the teacher's occupied cells."""
+    density = teacher.density(teacher.encode(positions)).nan_to_num(0.0)
+    occupied = teacher.occupancy.query(teacher.aabb.to_unit(positions))
+    return density.where(occupied, 0.0)
 
 
 @torch.no_grad()
