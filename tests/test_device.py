@@ -58,11 +58,13 @@ def device(request, monkeypatch):
         monkeypatch.setattr(images, constant, value)
     monkeypatch.setattr(bank, "CHUNK_RAYS", 512)
     monkeypatch.setattr(sight, "MOST_POINTS", 1 << 14)
-    for constant, value in {"FINEST": 16, "STEPS": 2, "POINTS": 64}.items():
+    for constant, value in {"FINEST": {3: 16, 0: 16}, "STEPS": 2, "POINTS": 64}.items():
         monkeypatch.setattr(lowrank_start, constant, value)
     if request.param == "cuda":
         yield torch.device("cuda", 0)
         return
+    if request.param == "references":
+        monkeypatch.delenv("NERFCONVERT_REQUIRE_NATIVE", raising=False)
     if request.param == "compiled":
         if load("cpu") is None:
             pytest.skip("the kernels are not compiled here")

@@ -18,7 +18,7 @@ PARAMETERS: dict[str, dict[str, int]] = {
     "mlp": {"small": 84_548, "base": 595_844, "large": 2_305_796},
     "hashgrid": {"small": 891_584, "base": 5_789_216, "large": 22_705_728},
     "tensorial": {"small": 3_261_636, "base": 24_041_836, "large": 184_218_300},
-    "vm": {"small": 1_594_267, "base": 6_325_147, "large": 17_348_659},
+    "vm": {"small": 1_786_831, "base": 9_870_235, "large": 30_807_859},
     "cp": {"small": 183_859, "base": 590_947, "large": 1_174_723},
 }
 
