@@ -43,7 +43,7 @@ open(f"{sys.argv[1]}/{parallel.rank()}.json", "w").write(json.dumps(found))
 """
 CONVERT = [
     "-m", "nerfconvert", "convert", str(TEACHER), "OUT", "--to", "hashgrid", "--size", "small",
-    "--steps", "300", "--memory-mb", "16", "--eval-views", "2", "--resolution", "48",
+    "--steps", "300", "--memory-mb", "16", "--eval-views", "8", "--resolution", "32",
     "--device", "cpu", "--json",
 ]  # fmt: skip
 
