@@ -162,18 +162,13 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path, blobs, capsys):
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_outside_of_a_run_ends_the_program(tmp_path, blobs, signum, capsys):
     argv = ["render", blobs, "-o", str(tmp_path / "o.mp4"), "--resolution", "2000x2000"]
-    done = threading.Event()
-
-    def press():  # again, since Python drops what a handler raises within the garbage collector
-        wait = 1.0
-        while not done.wait(wait):
-            os.kill(os.getpid(), signum)
-            wait = 10.0
-
-    threading.Thread(target=press, daemon=True).start()
-    code = main(argv)
-    done.set()
-    assert code == 128 + signum
+    # A shell starts what it puts in the background with SIGINT ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    threading.Timer(1.0, os.kill, (os.getpid(), signum)).start()
+    try:
+        assert main(argv) == 128 + signum
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert "Traceback" not in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
