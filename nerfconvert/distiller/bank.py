@@ -9,8 +9,7 @@ import torch
 
 from ..renderer.cameras import Cameras
 from ..volume import RadianceField
-from .lesson import Lesson, Points, ask, draw_points
-from .rays import draw_rays
+from .lesson import Lesson, Points, ask_random, draw_points
 
 CHUNK_RAYS = 8192  # rays asked at a time
 
@@ -31,7 +30,6 @@ class RayBank:
     seconds: float = 0.0  # spent on the teacher
     lessons: list[Lesson] = field(default_factory=list)
     _bytes: int = 0
-    _held_out: Lesson | None = None
 
     def grow(self) -> None:
         """Asks one more chunk; drops the oldest when the memory bound is reached."""
@@ -74,12 +72,8 @@ class RayBank:
 
     def held_out(self, count: int) -> Points:
         """`count` samples of rays that are never in the bank."""
-        self._held_out = self._held_out or self._chunk(-1)
-        return draw_points(self._held_out, count, torch.Generator().manual_seed(self.seed))
+        return draw_points(self._chunk(-1), count, torch.Generator().manual_seed(self.seed))
 
     def _chunk(self, number: int) -> Lesson:
         generator = torch.Generator().manual_seed((self.seed << 32) + number + 1)
-        rays = draw_rays(self.cameras, self.teacher.aabb, CHUNK_RAYS, generator)
-        jitter = torch.rand(len(rays), generator=generator)
-        device = self.teacher.device
-        return ask(self.teacher, rays.to(device), self.step, jitter.to(device))
+        return ask_random(self.teacher, self.cameras, CHUNK_RAYS, self.step, generator)

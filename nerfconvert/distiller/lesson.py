@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 
 from ..kernels.composite import composite
+from ..renderer.cameras import Cameras
 from ..renderer.sweep import optical_depth_before, sweep
 from ..volume import RadianceField, Rays, Samples
+from .rays import draw_rays
 
 HIDDEN = 5e-3  # transmittance below which a sample is not worth teaching
 
@@ -100,6 +102,15 @@ def ask(teacher: RadianceField, rays: Rays, step: float, jitter: Tensor) -> Less
     )
     bounds = samples.offsets.cpu()
     return Lesson(rays, samples, density, rgb, weights, light, color, opacity, bounds)
+
+
+def ask_random(
+    teacher: RadianceField, cameras: Cameras, count: int, step: float, generator: torch.Generator
+) -> Lesson:
+    """The teacher's answers on `count` random rays of `cameras`."""
+    rays = draw_rays(cameras, teacher.aabb, count, generator)
+    jitter = torch.rand(count, generator=generator)
+    return ask(teacher, rays.to(teacher.device), step, jitter.to(teacher.device))
 
 
 def _hit(rays: Rays, samples: Samples) -> tuple[Rays, Samples]:

@@ -9,8 +9,7 @@ from ..renderer.cameras import Cameras
 from ..renderer.image import default_step
 from ..volume import RadianceField
 from ..volume.occupancy import dilate
-from .lesson import ask
-from .rays import draw_rays
+from .lesson import ask_random
 
 RAYS, CHUNKS = 8192, 3  # rays asked at a time, and how often
 UNSEEN_SHARE = 1e-3  # of all render weight that may lie in dropped cells
@@ -29,9 +28,7 @@ def keep_seen(teacher: RadianceField, cameras: Cameras, seed: int) -> None:
     weight = known.new_zeros(known.shape, dtype=torch.float32)
     for chunk in range(CHUNKS):
         generator = torch.Generator().manual_seed((seed << 16) + chunk)
-        rays = draw_rays(cameras, teacher.aabb, RAYS, generator).to(known.device)
-        jitter = torch.rand(len(rays), generator=generator).to(known.device)
-        lesson = ask(teacher, rays, default_step(teacher), jitter)
+        lesson = ask_random(teacher, cameras, RAYS, default_step(teacher), generator)
         positions = lesson.samples.positions(lesson.rays)
         cells = (teacher.aabb.to_unit(positions) * len(known)).long().clamp(0, len(known) - 1)
         weight.index_put_(tuple(cells.T), lesson.weights, accumulate=True)
