@@ -17,7 +17,6 @@ log = logging.getLogger(__name__)
 BATCH = 1 << 16  # points asked at once
 COARSE_POINTS = 4  # per cell of the coarse grid, whose cells are twice as wide
 FINE_POINTS = 2  # per cell of the fine grid, within and next to coarse cells with density
-RIM_POINTS = 8  # per neighbour of an occupied cell, one in each of its octants
 
 
 @torch.no_grad()
@@ -39,7 +38,7 @@ def build_occupancy(
     """
     if resolution % 8 or not 8 <= resolution <= 1024:
         raise ValueError(f"resolution must be a multiple of 8 in 8..1024, got {resolution}")
-    device = field.occupancy.words.device
+    device = field.device
     generator = generator or torch.Generator().manual_seed(0)
     half = resolution // 2
     everywhere = torch.ones((half,) * 3, dtype=torch.bool, device=device)
@@ -49,7 +48,7 @@ def build_occupancy(
     for axis in range(3):
         candidates = candidates.repeat_interleave(2, axis)
     occupied = probe.find(candidates, FINE_POINTS)
-    occupied |= probe.find(dilate(occupied) & ~occupied, RIM_POINTS)
+    occupied |= probe.find_rim(occupied, torch.ones_like(occupied))
     if probe.n_invalid:
         log.warning("%d densities were NaN and count as empty", probe.n_invalid)
     if not occupied.any():
@@ -69,7 +68,7 @@ def refine_occupancy(field: RadianceField, *, threshold: float = 0.01) -> None:
     generator = torch.Generator().manual_seed(0)
     probe = Probe(field, len(known), threshold, generator, None)
     occupied = probe.find(known, COARSE_POINTS)
-    occupied |= probe.find(dilate(occupied) & known & ~occupied, RIM_POINTS)
+    occupied |= probe.find_rim(occupied, known)
     if occupied.any():
         field.occupancy.assign(occupied)
 
@@ -92,24 +91,34 @@ class Probe:
 
     def find(self, candidates: Tensor, points: int) -> Tensor:
         """[r, r, r] bool: candidates ([r, r, r] bool) with density at one of `points` points."""
+        return self._find(candidates, torch.zeros(points, 3), 1.0)
+
+    def find_rim(self, occupied: Tensor, within: Tensor) -> Tensor:
+        """[r, r, r] bool: neighbours of the `occupied` cells, of those `within`, with density in
+        one of their octants."""
+        octants = torch.cartesian_prod(*(torch.arange(2),) * 3) / 2
+        return self._find(dilate(occupied) & within & ~occupied, octants, 0.5)
+
+    def _find(self, candidates: Tensor, corners: Tensor, size: float) -> Tensor:
+        """Candidates with density at a random point of one of the cubes of edge `size` at
+        `corners` [P, 3], in units of a cell."""
+        points = len(corners)
         cells = candidates.nonzero()
         found = torch.zeros(len(cells), dtype=torch.bool, device=cells.device)
         for start in range(0, len(cells), BATCH // points):
             rows = slice(start, start + BATCH // points)
-            found[rows] = self._dense(cells[rows], points, len(candidates))
+            within = torch.rand(len(cells[rows]), points, 3, generator=self.generator) * size
+            unit = (cells[rows][:, None] + (corners + within).to(cells.device)) / len(candidates)
+            found[rows] = self._dense(unit)
         occupied = torch.zeros_like(candidates)
         occupied[tuple(cells[found].T)] = True
         return occupied
 
-    def _dense(self, cells: Tensor, points: int, resolution: int) -> Tensor:
-        jitter = torch.rand(len(cells), points, 3, generator=self.generator).to(cells.device)
-        if points == RIM_POINTS:
-            octants = torch.cartesian_prod(*(torch.arange(2, device=cells.device),) * 3)
-            jitter = (octants + jitter) / 2
-        unit = (cells[:, None] + jitter) / resolution
+    def _dense(self, unit: Tensor) -> Tensor:
+        """[N] bool: is there density at one of the points [N, P, 3] of the unit cube."""
         positions = self.field.aabb.from_unit(unit.flatten(0, 1))
         density = self.field.density(self.field.encode(positions))
         self.n_invalid += int(density.isnan().sum())
         if self.progress:
             self.progress(len(density))
-        return (density.view(-1, points) > self.least_density).any(1)
+        return (density.view(len(unit), -1) > self.least_density).any(1)
