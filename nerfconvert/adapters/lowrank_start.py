@@ -103,7 +103,7 @@ def _fresh(field: VmField | CpField, components: int, outputs: int | None) -> Mo
     generator = torch.Generator().manual_seed(components)
 
     def draw(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator).to(field.occupancy.words.device)
+        return torch.randn(shape, generator=generator).to(field.device)
 
     sizes = _lattice(field, next(iter(SWEEPS))).sizes
     n_planes = len(field.factors.planes)

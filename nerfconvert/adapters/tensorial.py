@@ -213,7 +213,7 @@ class TensorialField(RadianceField):
         """First and last cell of the occupancy, both [cells + 1], that a vertex's two cells touch
         along an axis."""
         size = self.occupancy.resolution
-        index = torch.arange(cells + 1, device=self.occupancy.words.device)
+        index = torch.arange(cells + 1, device=self.device)
         low = (index - 1).clamp_min(0) * size // cells
         return low, -(-(index + 1).clamp(max=cells) * size // cells) - 1
 

@@ -27,7 +27,7 @@ class CheckedField(RadianceField):
         self.field, self.info, self.occupancy = field, field.info, field.occupancy
         self.architecture, self.config = field.architecture, field.config
         self.feature_dim = field.feature_dim
-        zero = torch.zeros((), dtype=torch.int64, device=field.occupancy.words.device)
+        zero = torch.zeros((), dtype=torch.int64, device=field.device)
         self.asked = {"densities": 0, "colors": 0}
         self.invalid = {"densities": zero, "colors": zero}
         self.densest = zero.float()

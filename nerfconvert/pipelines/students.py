@@ -40,12 +40,11 @@ def field_config(architecture: str, size: str, settings: Sequence[str]) -> Any:
 
 def occupied_box(field: RadianceField) -> Aabb:
     """World box of the field's occupied cells; its whole box where none is occupied."""
-    bounds = field.occupancy.bounds()
-    if bounds is None:
+    box = field.occupied_box()
+    if box is None:
         log.warning("the source field is empty: no cell of its box holds density")
         return field.aabb
-    low, high = (field.aabb.from_unit(corner.cpu()).tolist() for corner in bounds)
-    return Aabb(low, high)
+    return box
 
 
 def student_info(teacher: RadianceField) -> FieldInfo:

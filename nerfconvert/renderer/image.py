@@ -83,7 +83,7 @@ def render_image(
     on_chunk: Callable[[int], None] | None = None,
 ) -> Tensor:
     """[height, width, 3] sRGB in [0, 1] of one camera; `on_chunk` hears rays done."""
-    rays = cameras.view_rays(view).to(field.occupancy.words.device)
+    rays = cameras.view_rays(view).to(field.device)
     parts = []
     for start in range(0, len(rays), 8192):
         part = rays[start : start + 8192]

@@ -29,8 +29,8 @@ def look(teacher: RadianceField, cameras: Cameras, count: int = 32) -> Sight:
     """
     if count < 1:
         raise ValueError(f"count must be at least 1, got {count}")
-    box = _occupied_box(teacher)
-    directions = spread(_towards(box, cameras), count).to(teacher.occupancy.words.device)
+    box = teacher.occupied_box() or teacher.aabb
+    directions = spread(_towards(box, cameras), count).to(teacher.device)
     light = functools.cache(lambda: _light(teacher, box, directions))
     return Sight(directions=directions, visible=lambda positions: light().at(positions))
 
@@ -51,14 +51,6 @@ def spread(directions: Tensor, count: int) -> Tensor:
         chosen.append(int(nearest.argmin()))
         nearest = torch.maximum(nearest, directions @ directions[chosen[-1]])
     return directions[chosen]
-
-
-def _occupied_box(field: RadianceField) -> Aabb:
-    bounds = field.occupancy.bounds()
-    if bounds is None:
-        return field.aabb
-    low, high = (field.aabb.from_unit(corner.cpu()).tolist() for corner in bounds)
-    return Aabb(low, high)
 
 
 def _towards(box: Aabb, cameras: Cameras) -> Tensor:

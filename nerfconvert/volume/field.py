@@ -57,6 +57,14 @@ class RadianceField(nn.Module, abc.ABC):
         """Where it lives and wants its positions."""
         return self.occupancy.words.device
 
+    def occupied_box(self) -> Aabb | None:
+        """World box of the occupied cells; None where there are none."""
+        bounds = self.occupancy.bounds()
+        if bounds is None:
+            return None
+        low, high = (self.aabb.from_unit(corner.cpu()).tolist() for corner in bounds)
+        return Aabb(low, high)
+
     @property
     def parameter_count(self) -> int:
         return sum(p.numel() for p in self.parameters())

@@ -48,7 +48,7 @@ def draw_rays(camera: Cameras, generator: torch.Generator) -> Rays:
 
 def set_exercise(student: RadianceField, rays: Rays, generator: torch.Generator) -> Exercise:
     """Samples of `rays` in the student's occupied cells, which are the teacher's."""
-    device = student.occupancy.words.device
+    device = student.device
     step = math.sqrt(3) * max(student.aabb.size) / MAX_STEPS
     jitter = torch.rand(len(rays), generator=generator).to(device)
     rays = rays.to(device)
