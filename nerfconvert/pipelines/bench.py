@@ -23,7 +23,7 @@ from .children import Outcome, run_child
 from .interrupt import StopRequest, stop_on_signals
 from .machine import machine, pick_device
 from .options import BenchOptions
-from .receipt import strict, write_json
+from .receipt import strict, write_json, write_text
 
 log = logging.getLogger(__name__)
 OnProgress = Callable[[float, str], None]
@@ -136,8 +136,8 @@ class Bench:
         writer = csv.DictWriter(table, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-        _replace(self.folder / "matrix.csv", table.getvalue())
-        _replace(self.folder / "matrix.md", matrix_markdown(document))
+        write_text(self.folder / "matrix.csv", table.getvalue())
+        write_text(self.folder / "matrix.md", matrix_markdown(document))
         return document
 
     def _source(self, teacher: Teacher) -> tuple[Path, Outcome | None]:
@@ -225,9 +225,3 @@ class Bench:
 
 def _unreadable(path: Path, error: OSError) -> Outcome:
     return Outcome(FormatError.exit_code, f"{path}: {error.strerror or error}")
-
-
-def _replace(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)

@@ -66,8 +66,13 @@ def strict(document: Any) -> Any:
 
 def write_json(path: Path, document: dict[str, Any]) -> None:
     """Writes strict JSON under `path`, atomically."""
+    write_text(path, json.dumps(document, indent=2, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes `text` under `path`, atomically."""
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    partial.write_text(text, encoding="utf-8")
     os.replace(partial, path)
 
 
