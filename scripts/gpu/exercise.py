@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from parity import moved
 
 from nerfconvert.kernels import KERNELS, backend
 from tests.cuda_ext.compiled import results
@@ -15,16 +16,10 @@ def main() -> None:
         raise SystemExit("the CUDA kernels are not compiled here")
     for name in KERNELS:
         for size in (0, 129):
-            arguments = [_on_gpu(x) for x in with_sizes(name, size)]
+            arguments = moved(with_sizes(name, size), torch.device("cuda"))
             results(name, arguments, library, "cuda")
         torch.cuda.synchronize()
         print("done", name, flush=True)
-
-
-def _on_gpu(x):
-    if isinstance(x, list):
-        return [_on_gpu(y) for y in x]
-    return x.cuda() if isinstance(x, torch.Tensor) else x
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ from typing import Any
 
 import torch
 
+from nerfconvert.volume import OccupancyGrid
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bench_kernels import median_seconds, ray_points, shell
 
@@ -31,9 +33,9 @@ def nerfacc_rows(nerfacc: Any) -> Iterator[Row]:
     ways = torch.nn.functional.normalize(target - eye, dim=-1).cuda()
     eyes, step = eye.cuda(), 2 * math.sqrt(3) / 1024
     estimator = nerfacc.OccGridEstimator([-1.0] * 3 + [1.0] * 3, resolution=128).cuda()
-    words = shell(128, "cpu")
-    bits = ((words[:, None] >> torch.arange(64)) & 1).bool().view(32, 32, 32, 4, 4, 4)
-    estimator.binaries.copy_(bits.permute(0, 3, 1, 4, 2, 5).reshape(1, 128, 128, 128))
+    grid = OccupancyGrid(128)
+    grid.words = shell(128, "cpu")
+    estimator.binaries.copy_(grid.dense()[None])
 
     def march():
         return estimator.sampling(eyes, ways, render_step_size=step)
