@@ -15,7 +15,7 @@ nerfconvert=demo/venv/bin/nerfconvert
 "$nerfconvert" convert scenes/checkpoints/blobs-mlp.safetensors demo/blobs-hashgrid.safetensors \
     --to hashgrid --size small --seconds 60 --eval-views 4 --resolution 128x128 --overwrite
 "$nerfconvert" compare scenes/checkpoints/blobs-mlp.safetensors demo/blobs-hashgrid.safetensors \
-    -o demo/comparison --eval-views 2 --frames 8 --resolution 128x128 --overwrite
+    -o demo/comparison --eval-views 2 --frames 12 --resolution 160x160 --overwrite
 
 echo
 echo "field    demo/blobs-hashgrid.safetensors"

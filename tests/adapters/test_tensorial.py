@@ -8,7 +8,12 @@ import pytest
 import torch
 
 from nerfconvert.adapters.analytic import AnalyticConfig, AnalyticField, Primitive
-from nerfconvert.adapters.tensorial import TensorialConfig, TensorialField, resolutions
+from nerfconvert.adapters.tensorial import (
+    STARTED_UNIT,
+    TensorialConfig,
+    TensorialField,
+    resolutions,
+)
 from nerfconvert.adapters.tensorial_start import fit_harmonics
 from nerfconvert.errors import FormatError
 from nerfconvert.formats import load, save
@@ -227,7 +232,7 @@ def test_start_is_close_to_the_teacher(activation):
     field.occupancy.assign(teacher.occupancy.dense())
     assert field.start_from(teacher, upper_sight())
     assert field.config.current_resolution == 64
-    assert field.config.unit == 0.1
+    assert field.config.unit == STARTED_UNIT
     assert field.config.n_voxels < 0.21 * 65**3
     positions = torch.rand(4000, 3) * torch.tensor([1.6, 1.4, 1.2]) - torch.tensor([0.8, 0.7, 0.4])
     with torch.no_grad():
