@@ -10,14 +10,13 @@ from torch import Tensor
 
 from ..kernels.spherical_harmonics import spherical_harmonics
 from ..volume import Aabb, OccupancyGrid, RadianceField, Sight
+from .harmonics_fit import DARK, least_squares
 
 BATCH = 1 << 15  # nodes asked at once
 # A node's density is the mean of its cell, from the corners of a tetrahedron: one point alone
 # misses or doubles what is thinner than a cell.
 WITHIN = ((0.25, 0.25, 0.25), (0.25, -0.25, -0.25), (-0.25, 0.25, -0.25), (-0.25, -0.25, 0.25))
 FAINT = 1e-3  # weight of a direction from which a node is not seen
-RIDGE = 0.02  # of the harmonics beyond the constant, of which 1 direction has about 0.1
-DARK = 0.02  # logits of colors nearer to 0 or 1 would rule the fit
 SEEN = 0.01  # share of light at which a direction is worth asking
 
 
@@ -110,17 +109,3 @@ def ask_harmonics(
         weight = light.where(light > SEEN, 0.0) + FAINT
         found[rows] = least_squares(basis, target, weight).flatten(1)
     return found
-
-
-def least_squares(basis: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Coefficients [N, C, B] of targets [N, K, C] on a basis [K, B] with weights [N, K] > 0; a
-    ridge draws all but those of the first column, the constant, to zero."""
-    count, channels = basis.shape[1], target.shape[2]
-    weight = weight / weight.sum(1, keepdim=True)
-    products = (basis[:, :, None] * basis[:, None]).flatten(1)
-    matrix = (weight @ products).view(-1, count, count)
-    matrix.diagonal(dim1=1, dim2=2)[:, 1:] += RIDGE
-    weighed = (target * weight[..., None]).transpose(1, 2).reshape(-1, len(basis))
-    right = (weighed @ basis).view(-1, channels, count).transpose(1, 2)
-    found = torch.cholesky_solve(right, torch.linalg.cholesky(matrix))
-    return found.transpose(1, 2)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..kernels.spherical_harmonics import spherical_harmonics
 from ..volume import Aabb, RadianceField, Sight
+from .harmonics_fit import fit_harmonics
 from .tensorial_lattice import Lattice
 
 log = logging.getLogger(__name__)
@@ -29,9 +30,7 @@ OUTSIDE, DEEPEST = -1.6, 8.0  # bounds of raw density, as optical depths
 POINTS = 4  # per vertex, to which density is fitted
 TETHER = 0.3  # weight of a vertex's own sample beside the points around it
 ITERATIONS = 8  # of conjugate gradients
-RIDGE = 0.02  # weight of the mean color beside a vertex's directions
 FAINT = 1e-3  # weight of a direction that does not see the vertex
-GAUSS_NEWTON = 2  # steps through the sigmoid
 FILLINGS = 4  # voxels that color spreads into what is empty or hidden
 
 
@@ -160,42 +159,6 @@ def _colors(teacher: RadianceField, features: Tensor, directions: Tensor) -> Ten
         rgb = teacher.color(repeated, directions.repeat(len(some), 1))
         parts.append(rgb.nan_to_num(0.5).view(len(some), -1, 3))
     return torch.cat(parts)
-
-
-def fit_harmonics(
-    basis: Tensor, rgb: Tensor, weight: Tensor, activation: Literal["clamp", "sigmoid"]
-) -> Tensor:
-    """Coefficients [N, 3, B] of colors [N, K, 3] in directions with `basis` [K, B] and positive
-    `weight` [N, K]; through the sigmoid by Gauss-Newton steps."""
-    weight = weight / weight.sum(1, keepdim=True)
-    if activation == "clamp":
-        return _least_squares(basis, rgb - 0.5, weight)
-    target = rgb.clamp(0.02, 0.98).logit()
-    found = _least_squares(basis, target, weight)
-    flat = rgb.transpose(1, 2).reshape(-1, rgb.shape[1])  # [3N, K]: each color on its own
-    shared = weight.repeat_interleave(3, 0)
-    for _ in range(GAUSS_NEWTON):
-        raw = (found.flatten(0, 1) @ basis.T).clamp(-6, 6)
-        shown = raw.sigmoid()
-        slope = shown * (1 - shown)
-        wanted = raw + ((flat - shown) / slope).clamp(-2, 2)
-        found = _least_squares(basis, wanted[..., None], shared * (4 * slope).square())
-        found = found.view(len(rgb), 3, -1)
-    return found
-
-
-def _least_squares(basis: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """[N, C, B] for targets [N, K, C], weights [N, K]; a ridge draws towards the mean target."""
-    n, count = len(target), basis.shape[1]
-    mean = (weight[..., None] * target).sum(1) / weight.sum(1, keepdim=True)
-    products = (basis[:, :, None] * basis[:, None]).flatten(1)
-    gram = (weight @ products).view(n, count, count)
-    gram += RIDGE * torch.eye(count, dtype=gram.dtype, device=gram.device)
-    rest = weight[..., None] * (target - mean[:, None])
-    right = (rest.transpose(1, 2).reshape(-1, len(basis)) @ basis).view(n, -1, count)
-    found = torch.linalg.solve(gram, right.transpose(1, 2)).transpose(1, 2).contiguous()
-    found[..., 0] += mean / basis[0, 0]  # the first harmonic is constant
-    return found
 
 
 def _fill(lattice: Lattice, table: Tensor, weight: Tensor) -> None:

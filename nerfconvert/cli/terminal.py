@@ -115,7 +115,7 @@ class Terminal:
             if now - last < LINE_EVERY:
                 return
             last = now
-            left = (now - start) * (1 - fraction) / max(fraction, 1e-6)
-            self.say(f"{title} {fraction:.0%}, {left:.0f} s left, {note}")
+            left = f", {(now - start) * (1 / fraction - 1):.0f} s left" if fraction else ""
+            self.say(f"{title} {fraction:.0%}{left}, {note}")
 
         return update

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from nerfconvert.adapters.analytic import AnalyticConfig, AnalyticField
+from nerfconvert.adapters.harmonics_fit import least_squares
 from nerfconvert.adapters.lowrank import CpField, LowrankConfig, VmField
 from nerfconvert.adapters.lowrank_solve import Model, Nodes, solve
-from nerfconvert.adapters.lowrank_targets import least_squares, touched_nodes
+from nerfconvert.adapters.lowrank_targets import touched_nodes
 from nerfconvert.kernels.factor_lookup import LINE_AXES, PLANE_AXES
 from nerfconvert.kernels.spherical_harmonics import spherical_harmonics
 from nerfconvert.volume import Aabb, FieldInfo, OccupancyGrid, Sight

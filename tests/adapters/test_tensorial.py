@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from nerfconvert.adapters.analytic import AnalyticConfig, AnalyticField, Primitive
+from nerfconvert.adapters.harmonics_fit import fit_harmonics
 from nerfconvert.adapters.tensorial import (
     STARTED_UNIT,
     TensorialConfig,
     TensorialField,
     resolutions,
 )
-from nerfconvert.adapters.tensorial_start import fit_harmonics
 from nerfconvert.errors import FormatError
 from nerfconvert.formats import load, save
 from nerfconvert.formats.native import Native
