@@ -19,8 +19,8 @@ def with_sizes(name: str, size: int) -> tuple:
         return 9 * draw[:, 0], draw[:, 1:4].contiguous(), draw[:, 4], 0.1 * draw[:, 5], offsets
     if name == "hash_encode":  # a dense level, a power of two, and entries that need a division
         offsets, resolutions = torch.tensor([0, 64, 128, 165]), torch.tensor([4, 9, 17])
-        scales, unit = torch.tensor([2.9, 7.3, 16.2]), 1.4 * torch.rand(size, 3, generator=make)
-        return unit - 0.2, torch.randn(165, 3, generator=make), offsets, resolutions, scales
+        scales, table = torch.tensor([2.9, 7.3, 16.2]), torch.randn(165, 3, generator=make)
+        return scattered_then_in_order(make, size), table, offsets, resolutions, scales
     if name == "spherical_harmonics":
         return torch.randn(size, 3, generator=make), 1 + size % 4
     if name == "voxel_lookup":  # points outside, few vertices stored, one row short
@@ -31,10 +31,17 @@ def with_sizes(name: str, size: int) -> tuple:
     if name == "factor_lookup":  # points outside; more channels than a warp has lanes
         lines = [torch.randn(n, 33, generator=make) for n in (7, 2, 40)]
         planes = [torch.randn(*n, 33, generator=make) for n in ((40, 2), (40, 7), (2, 7))]
-        unit = 1.4 * torch.rand(size, 3, generator=make) - 0.2
+        unit = scattered_then_in_order(make, size)
         return unit, planes if size % 2 else [], lines
     weights = [torch.randn(5, 3, generator=make), torch.randn(1, 5, generator=make)]
     return torch.randn(size, 3, generator=make), weights, [torch.ones(5), torch.ones(1)]
+
+
+def scattered_then_in_order(make: torch.Generator, size: int) -> torch.Tensor:
+    """[size, 3] points in and around the unit cube, the second half as they lie along rays."""
+    unit = 1.4 * torch.rand(size, 3, generator=make) - 0.2
+    along = torch.arange(size // 2)[:, None] * torch.tensor([0.011, 0.007, -0.004]) % 1
+    return torch.cat([unit[: size - size // 2], along])
 
 
 def march_arguments(make: torch.Generator, rays: int, bricks: int = 5) -> tuple:

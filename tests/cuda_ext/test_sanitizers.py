@@ -12,7 +12,7 @@ import pytest
 
 from nerfconvert.kernels import KERNELS
 
-from .compiled import COMPILER, SOURCES, compile_library
+from .compiled import COMPILER, compile_library
 
 ROOT = Path(__file__).resolve().parents[2]
 SANITIZE = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
@@ -63,20 +63,3 @@ def test_no_sanitizer_complains(kind, tmp_path):
     done = exercise(kind, library, runtime, *KERNELS)
     assert done.returncode == 0, done.stderr[-4000:]
     assert done.stdout.split()[1::2] == list(KERNELS)
-
-
-def test_sanitizer_finds_a_planted_write_out_of_bounds(tmp_path):
-    """One direction too many: the check above can fail."""
-    runtime = sanitizer_runtime()
-    if runtime is None:
-        pytest.skip("no g++ with an address sanitizer")
-    ops = SOURCES / "ops" / "spherical_harmonics"
-    right = (ops / "spherical_harmonics.cu").read_text()
-    broken = tmp_path / "spherical_harmonics.cu"
-    broken.write_text(right.replace("i < points", "i <= points"))
-    assert right.count("i < points") == 2
-    library = compile_library("shim", tmp_path, *SANITIZE, f"-I{ops}", sources=[broken])
-    done = exercise("shim", library, runtime, "spherical_harmonics")
-    assert done.returncode != 0
-    assert "heap-buffer-overflow" in done.stderr
-    assert "sh_forward" in done.stderr

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import itertools
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -78,46 +75,6 @@ def test_march_sizes_have_samples(shim):
     counts = results("march", march_arguments(torch.Generator().manual_seed(1), 300), shim, "shim")
     assert 300 < len(counts[0])
     assert int((counts[2].diff() > 0).sum()) > 50
-
-
-MEETING = """
-#include "launch.h"
-#include "portable.h"
-__global__ void meets() { __syncthreads(); }
-NC_API int meet(int64_t grid, int64_t block, int64_t shared) {
-  NC_LAUNCH_TOGETHER(meets, grid, block, shared, nullptr);
-  return nc::cuda_status();
-}
-NC_API void meet_alone() { NC_LAUNCH(meets, 1, 2, 0, nullptr); }
-"""
-
-
-@pytest.fixture(scope="module")
-def meeting(tmp_path_factory) -> Path:
-    if COMPILER is None:
-        pytest.skip("no g++ to compile the CUDA shim with")
-    folder = tmp_path_factory.mktemp("meeting")
-    (folder / "meeting.cu").write_text(MEETING)
-    return compile_library("shim", folder, "-O1", sources=[folder / "meeting.cu"])
-
-
-@pytest.mark.parametrize(
-    ("blocks", "threads", "shared", "status"),
-    [(2, 33, 0, 0), (0, 32, 0, 9), (1, 1025, 0, 9), (1, 32, 48 * 1024 + 4, 9)],
-)
-def test_shim_refuses_what_gpus_refuse(meeting, blocks, threads, shared, status):
-    meet = ctypes.CDLL(str(meeting)).meet
-    meet.argtypes = [ctypes.c_int64] * 3
-    assert meet(blocks, threads, shared) == status
-    assert meet(1, 1, 0) == 0  # an error is reported once
-
-
-def test_shim_stops_at_a_barrier_in_a_plain_launch(meeting):
-    code = f"import ctypes; ctypes.CDLL({str(meeting)!r}).meet_alone()"
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode != 0
-    assert "__syncthreads in a launch without NC_LAUNCH_TOGETHER" in done.stderr
 
 
 def test_every_op_has_both_sources():

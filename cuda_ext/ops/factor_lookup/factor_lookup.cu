@@ -1,6 +1,6 @@
 // factor_lookup on CUDA: the 32 threads of a warp share a point and take its channels side by side.
-// The backward adds atomically, so its last bits may differ from run to run (on the CPU they do
-// not).
+// The backward adds up what neighbouring points give the same entries, then atomically: its last
+// bits may differ from run to run (on the CPU they do not).
 #include "factor_lookup.h"
 #include "launch.h"
 
@@ -8,6 +8,7 @@ namespace nc {
 namespace {
 
 constexpr int kLanes = 32;
+constexpr int kRun = 8;  // points that a warp takes through the backward
 
 __global__ void factor_forward(Factors<const float> factors, int64_t points, const float* unit,
                                float* features) {
@@ -46,24 +47,52 @@ __device__ float partner(const Factors<const float>& factors, const FactorPoint<
   return value;
 }
 
+// Gradient of one channel at kEntries neighbours: summed while the points of a run stay in one
+// cell, then added to memory.
+template <int kEntries>
+struct CellSum {
+  float* entry = nullptr;  // the first of the neighbours
+  float sum[kEntries];
+
+  // step: from the first pair of neighbours to the second.
+  __device__ void flush(int64_t width, int64_t step) const {
+    for (int e = 0; e < kEntries && entry; ++e)
+      atomicAdd(entry + (e >> 1) * step + (e & 1) * width, sum[e]);
+  }
+
+  __device__ void add(float* to, const float* weight, float grad, int64_t width, int64_t step) {
+    const bool moved = to != entry;
+    if (moved) flush(width, step);
+    entry = to;
+    for (int e = 0; e < kEntries; ++e) sum[e] = fma_(weight[e], grad, moved ? 0.0f : sum[e]);
+  }
+};
+
+// A warp takes kRun points one after the other: samples along a ray stay in a cell for a while.
 __global__ void factor_backward(Factors<const float> factors, Factors<float> grads, int64_t points,
                                 const float* unit, const float* grad_features) {
-  const int64_t width = factors.width;
-  for (int64_t t = cuda_first(); t < points * kLanes; t += cuda_stride()) {
-    const int64_t i = t / kLanes;
-    const FactorPoint<float> point(factors, unit + 3 * i);
-    const float* grad = grad_features + i * width * factors.modes();
-    for (int m = 0; m < 3; ++m, grad += factors.plane[0] ? width : 0) {
-      const FactorMode<float> mode(factors, point, m);
+  const int64_t width = factors.width, row = width * factors.modes();
+  const int64_t runs = (points + kRun - 1) / kRun;
+  for (int64_t t = cuda_first(); t < runs * kLanes; t += cuda_stride()) {
+    const int64_t begin = t / kLanes * kRun, end = min_(begin + kRun, points);
+    for (int m = 0; m < 3; ++m) {
+      const float* grad = grad_features + (factors.plane[0] ? m * width : 0);
+      const int64_t step = factors.size[factor_second(m)] * width;
       for (int64_t f = t % kLanes; f < width; f += kLanes) {
-        const float g = grad[f] * partner(factors, point, mode, m, f);
-        float* line = grads.line[m] + mode.line + f;
-        for (int e = 0; e < 2; ++e) atomicAdd(line + e * width, mode.end[e] * g);
-        if (!factors.plane[0]) continue;
-        const float h = grad[f] * on_line(factors.line[m] + mode.line + f, width, mode.end);
-        float* plane = grads.plane[m] + mode.plane + f;
-        for (int c = 0; c < 4; ++c)
-          atomicAdd(plane + (c >> 1) * mode.plane_step + (c & 1) * width, mode.corner[c] * h);
+        CellSum<2> line;
+        CellSum<4> plane;
+        for (int64_t i = begin; i < end; ++i) {
+          const FactorPoint<float> point(factors, unit + 3 * i);
+          const FactorMode<float> mode(factors, point, m);
+          const float g = grad[i * row + f];
+          line.add(grads.line[m] + mode.line + f, mode.end,
+                   g * partner(factors, point, mode, m, f), width, 0);
+          if (!factors.plane[0]) continue;
+          const float h = g * on_line(factors.line[m] + mode.line + f, width, mode.end);
+          plane.add(grads.plane[m] + mode.plane + f, mode.corner, h, width, step);
+        }
+        line.flush(width, 0);
+        plane.flush(width, step);
       }
     }
   }
@@ -106,7 +135,8 @@ NC_API int nc_factor_lookup_backward_f32(int64_t points, int64_t width, const in
     const int64_t length = sizes[nc::factor_line(m)];
     cudaMemsetAsync(grads.line[m], 0, length * width * sizeof(float), on);
   }
-  NC_LAUNCH(nc::factor_backward, nc::cuda_blocks(points * nc::kLanes), nc::kCudaThreads, 0, stream,
+  const int64_t runs = (points + nc::kRun - 1) / nc::kRun;
+  NC_LAUNCH(nc::factor_backward, nc::cuda_blocks(runs * nc::kLanes), nc::kCudaThreads, 0, stream,
             factors, grads, points, unit, grad_features);
   return nc::cuda_status();
 }

@@ -1,10 +1,15 @@
-// hash_encode on CUDA: one thread a point and level. The backward adds atomically, so its last bits
-// may differ from run to run (on the CPU they do not).
+// hash_encode on CUDA: one thread a point and level. The backward adds up within a warp what falls
+// on the same entries, then atomically: its last bits may differ from run to run (on the CPU they do
+// not).
 #include "hash_encode.h"
 #include "launch.h"
 
 namespace nc {
 namespace {
+
+constexpr int kWarp = 32;
+constexpr unsigned kAllLanes = 0xffffffffu;
+constexpr int kMostRuns = kWarp / 2;  // of a warp: with more, every lane adds for itself
 
 struct HashInputs {
   int64_t points, levels, width;
@@ -25,16 +30,52 @@ __global__ void hash_forward(HashInputs in, const float* table, float* features)
   }
 }
 
+// The lanes of a warp whose neighbours lie in the same cell: samples along a ray do in coarse levels.
+struct Runs {
+  int lane, last;   // of this lane's run
+  unsigned firsts;  // bit of each lane that begins a run
+
+  __device__ explicit Runs(const uint32_t* cell) : lane(threadIdx.x % kWarp) {
+    bool first = lane == 0;
+    for (int d = 0; d < 3; ++d) first |= __shfl_up_sync(kAllLanes, cell[d], 1) != cell[d];
+    firsts = __ballot_sync(kAllLanes, first);
+    const unsigned later = firsts >> lane >> 1;
+    last = later ? lane + __ffs(later) - 1 : kWarp - 1;
+  }
+
+  __device__ bool begins() const { return firsts >> lane & 1; }
+
+  // In the first lane of each run, the run's sums; in the others some part of them.
+  template <int kSums>
+  __device__ void add_up(float* sums) const {
+    for (int step = 1; __any_sync(kAllLanes, lane + step <= last); step *= 2)
+      for (int k = 0; k < kSums; ++k) {
+        const float other = __shfl_down_sync(kAllLanes, sums[k], step);
+        if (lane + step <= last) sums[k] += other;
+      }
+  }
+};
+
+// A warp has one level, so points are rounded up to whole warps: lanes past the last point repeat
+// it without a gradient.
 __global__ void hash_backward(HashInputs in, const float* grad_features, float* grad_table) {
-  for (int64_t t = cuda_first(); t < in.points * in.levels; t += cuda_stride()) {
-    const int64_t l = t / in.points, i = t % in.points;
+  const int64_t padded = (in.points + kWarp - 1) / kWarp * kWarp;
+  for (int64_t t = cuda_first(); t < padded * in.levels; t += cuda_stride()) {
+    const int64_t l = t / padded, i = min_(t % padded, in.points - 1);
+    const bool repeated = t % padded != i;
     const auto level = hash_level<float>(in.offsets, in.resolutions, in.scales, l);
     const HashCorners<float> corners(level, in.unit + 3 * i);
-    const float* grad = grad_features + (i * in.levels + l) * in.width;
-    for (int c = 0; c < 8; ++c) {
-      const float weight = corners.wx[c & 1] * corners.wyz[c >> 1];
-      float* entry = grad_table + (level.first + corners.index[c]) * in.width;
-      for (int64_t f = 0; f < in.width; ++f) atomicAdd(entry + f, weight * grad[f]);
+    const Runs runs(corners.cell);
+    const bool together = __popc(runs.firsts) <= kMostRuns;
+    const float* grads = grad_features + (i * in.levels + l) * in.width;
+    for (int64_t f = 0; f < in.width; ++f) {
+      const float grad = repeated ? 0.0f : grads[f];
+      float sums[8];
+      for (int c = 0; c < 8; ++c) sums[c] = corners.wx[c & 1] * corners.wyz[c >> 1] * grad;
+      if (together) runs.add_up<8>(sums);
+      if (together && !runs.begins()) continue;
+      for (int c = 0; c < 8; ++c)
+        atomicAdd(grad_table + (level.first + corners.index[c]) * in.width + f, sums[c]);
     }
   }
 }
@@ -61,7 +102,8 @@ NC_API int nc_hash_encode_backward_f32(int64_t points, int64_t levels, int64_t w
   cudaMemsetAsync(grad_table, 0, entries * width * sizeof(float),
                   static_cast<cudaStream_t>(stream));
   const nc::HashInputs in{points, levels, width, unit, offsets, resolutions, scales};
-  NC_LAUNCH(nc::hash_backward, nc::cuda_blocks(points * levels), nc::kCudaThreads, 0, stream, in,
-            grad_features, grad_table);
+  const int64_t padded = (points + nc::kWarp - 1) / nc::kWarp * nc::kWarp;
+  NC_LAUNCH_TOGETHER(nc::hash_backward, nc::cuda_blocks(padded * levels), nc::kCudaThreads, 0,
+                     stream, in, grad_features, grad_table);
   return nc::cuda_status();
 }

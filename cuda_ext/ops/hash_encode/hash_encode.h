@@ -60,29 +60,29 @@ NC_HD uint32_t hash_row(uint32_t y, uint32_t z, uint32_t resolution) {
   return (y * 2654435761u) ^ (z * 805459861u);
 }
 
-// The corners of one point: index[c] with x, y, z in bits 0, 1, 2 of c; weight = wx * wyz.
+// The cell of one point and its corners: index[c] with x, y, z in bits 0, 1, 2 of c; weight =
+// wx * wyz.
 template <class T>
 struct HashCorners {
-  uint32_t index[8];
+  uint32_t cell[3], index[8];
   T wx[2], wyz[4];
 
   template <Indexing kIndexing>
-  NC_HD void fill(const HashLevel<T>& level, uint32_t x, uint32_t y, uint32_t z) {
+  NC_HD void fill(const HashLevel<T>& level) {
     for (int q = 0; q < 4; ++q) {
-      const uint32_t row = hash_row<kIndexing>(y + (q & 1), z + (q >> 1), level.resolution);
-      index[2 * q] = hash_corner<kIndexing>(x, row, level.entries);
-      index[2 * q + 1] = hash_corner<kIndexing>(x + 1, row, level.entries);
+      const uint32_t row =
+          hash_row<kIndexing>(cell[1] + (q & 1), cell[2] + (q >> 1), level.resolution);
+      index[2 * q] = hash_corner<kIndexing>(cell[0], row, level.entries);
+      index[2 * q + 1] = hash_corner<kIndexing>(cell[0] + 1, row, level.entries);
     }
   }
 
   NC_HD HashCorners(const HashLevel<T>& level, const T* unit) {
     T f[3];
-    const uint32_t x = hash_cell(unit[0], level.scale, f);
-    const uint32_t y = hash_cell(unit[1], level.scale, f + 1);
-    const uint32_t z = hash_cell(unit[2], level.scale, f + 2);
-    if (level.indexing == Indexing::kDense) fill<Indexing::kDense>(level, x, y, z);
-    if (level.indexing == Indexing::kMask) fill<Indexing::kMask>(level, x, y, z);
-    if (level.indexing == Indexing::kModulo) fill<Indexing::kModulo>(level, x, y, z);
+    for (int d = 0; d < 3; ++d) cell[d] = hash_cell(unit[d], level.scale, f + d);
+    if (level.indexing == Indexing::kDense) fill<Indexing::kDense>(level);
+    if (level.indexing == Indexing::kMask) fill<Indexing::kMask>(level);
+    if (level.indexing == Indexing::kModulo) fill<Indexing::kModulo>(level);
     wx[0] = T(1) - f[0];
     wx[1] = f[0];
     for (int q = 0; q < 4; ++q)
