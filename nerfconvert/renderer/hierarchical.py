@@ -39,7 +39,8 @@ def render_rays_hierarchical(
         depths = part.near[:, None] * (1 - steps) + part.far[:, None] * steps
         weights, _ = sample_weights(coarse, part, depths)
         middles = 0.5 * (depths[:, 1:] + depths[:, :-1])
-        more = sample_bins(middles, weights[:, 1:-1], n_fine)
+        quantiles = torch.linspace(0, 1, n_fine, device=middles.device).expand(len(middles), -1)
+        more = sample_bins(middles, weights[:, 1:-1], quantiles.contiguous())
         depths = torch.cat([depths, more], 1).sort(1).values
         weights, features = sample_weights(fine, part, depths)
         directions = part.view_directions.repeat_interleave(depths.shape[1], 0)
@@ -61,14 +62,13 @@ def sample_weights(field: RadianceField, rays: Rays, depths: Tensor) -> tuple[Te
     return alpha * torch.cat([torch.ones_like(light[:, :1]), light[:, :-1]], 1), features
 
 
-def sample_bins(edges: Tensor, weights: Tensor, n_samples: int) -> Tensor:
-    """[R, n_samples]: evenly spaced quantiles of a histogram with `edges` [R, B + 1] and
-    `weights` [R, B]."""
+def sample_bins(edges: Tensor, weights: Tensor, quantiles: Tensor) -> Tensor:
+    """[R, S]: `quantiles` [R, S] in [0, 1] of a histogram with `edges` [R, B + 1] and `weights`
+    [R, B]."""
     weights = weights + LEAST_PROBABILITY
     cumulated = (weights / weights.sum(1, keepdim=True)).cumsum(1)
     cumulated = torch.cat([torch.zeros_like(cumulated[:, :1]), cumulated], 1)
-    quantiles = torch.linspace(0, 1, n_samples, device=edges.device).expand(len(edges), -1)
-    above = torch.searchsorted(cumulated, quantiles.contiguous(), right=True)
+    above = torch.searchsorted(cumulated, quantiles, right=True)
     below = (above - 1).clamp_min(0)
     above = above.clamp_max(cumulated.shape[1] - 1)
     low, high = cumulated.gather(1, below), cumulated.gather(1, above)
