@@ -15,7 +15,7 @@ import importlib.util
 import logging
 import os
 import sysconfig
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal
@@ -32,6 +32,9 @@ SUFFIXES = {torch.float32: "f32", torch.float64: "f64"}
 FAILURES = {1: "offsets do not describe the samples", 2: "out of memory"}
 
 _forced: ContextVar[str | None] = ContextVar("nerfconvert_backend", default=None)
+_foreign: ContextVar[tuple[str | None, Mapping[str, Callable]]] = ContextVar(
+    "nerfconvert_foreign", default=(None, {})
+)
 
 
 @contextlib.contextmanager
@@ -44,6 +47,26 @@ def use_backend(name: Literal["native", "reference"]) -> Iterator[None]:
         yield
     finally:
         _forced.reset(token)
+
+
+@contextlib.contextmanager
+def use_kernels(name: str, kernels: Mapping[str, Callable]) -> Iterator[None]:
+    """Within the block these functions, by name of the kernel, run in place of ours on CUDA; `name`
+    is whose they are."""
+    token = _foreign.set((name, kernels))
+    try:
+        yield
+    finally:
+        _foreign.reset(token)
+
+
+def foreign(kernel: str, *arguments: Any) -> Any:
+    """The results of `kernel` by a function of `use_kernels`, or None where ours is to run."""
+    function = _foreign.get()[1].get(kernel)
+    like = arguments[0]
+    if function is None or like.dtype != torch.float32 or like.device.type == "cpu":
+        return None
+    return function(*arguments)
 
 
 def register(schema: str, implementation: Callable, fake: Callable) -> None:
@@ -180,6 +203,7 @@ def backend_info() -> dict[str, Any]:
         "openmp": bool(cpu.nc_has_openmp()) if cpu else None,
         "threads": torch.get_num_threads(),
         "cuda_library": cuda._name if cuda else None,
+        "foreign": _foreign.get()[0],
         "cuda_device": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "require_native": os.environ.get("NERFCONVERT_REQUIRE_NATIVE") == "1",
     }

@@ -42,9 +42,13 @@ def composite(
     if not offsets.shape[0]:
         raise ValueError("offsets must be [R + 1], got [0]")
     check_count("density", density, 3)
+    arguments = density, rgb, t_mids, deltas, offsets
+    found = backend.foreign("composite", *arguments)
+    if found is not None:
+        return found
     if backend.is_native("composite", density):
-        return torch.ops.nerfconvert.composite(density, rgb, t_mids, deltas, offsets)
-    return composite_reference(density, rgb, t_mids, deltas, offsets)
+        return torch.ops.nerfconvert.composite(*arguments)
+    return composite_reference(*arguments)
 
 
 def composite_reference(

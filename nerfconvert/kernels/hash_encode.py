@@ -81,9 +81,13 @@ def hash_encode(
             f"scales must be torch.float32 on {unit.device}, got {scales.dtype} on {scales.device}"
         )
     check_count("unit", unit, levels * table.shape[1])
+    arguments = unit, table, offsets, resolutions, scales
+    found = backend.foreign("hash_encode", *arguments)
+    if found is not None:
+        return found
     if not backend.is_native("hash_encode", unit):
-        return hash_encode_reference(unit, table, offsets, resolutions, scales)
-    return torch.ops.nerfconvert.hash_encode(unit, table, offsets, resolutions, scales)
+        return hash_encode_reference(*arguments)
+    return torch.ops.nerfconvert.hash_encode(*arguments)
 
 
 def hash_encode_reference(

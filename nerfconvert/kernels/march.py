@@ -44,6 +44,9 @@ def march(
     if not limits.tiny <= step <= limits.max:
         raise ValueError(f"step must be positive and finite in {origins.dtype}, got {step}")
     arguments = (origins, directions, near, far, low, high, words, float(step))
+    found = backend.foreign("march", *arguments)
+    if found is not None:
+        return found
     if backend.is_native("march", origins):
         return torch.ops.nerfconvert.march(*arguments)
     return march_reference(*arguments)

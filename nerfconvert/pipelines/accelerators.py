@@ -1,8 +1,10 @@
-"""Accelerators of others that may be installed beside our kernels, and whether they work here."""
+"""Accelerators of others that may be installed beside our kernels: whether they work here, and
+pipelines that run through them."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import importlib.metadata
 import importlib.util
@@ -12,6 +14,24 @@ from types import ModuleType
 from typing import Any
 
 import torch
+
+from ..kernels.accelerators import use_accelerator
+from .machine import pick_device
+
+
+def with_backend(pipeline: Callable) -> Callable:
+    """`pipeline(options, ...)` with the kernels that `backend` of its options, or of their `job`,
+    asks for. Raises BackendError before anything is read where they cannot run."""
+
+    @functools.wraps(pipeline)
+    def run(options: Any, **how: Any) -> Any:
+        job = getattr(options, "job", options)
+        if job.backend == "native":
+            return pipeline(options, **how)
+        with use_accelerator(job.backend, pick_device(job.device)):
+            return pipeline(options, **how)
+
+    return run
 
 
 def accelerators() -> dict[str, dict[str, Any]]:

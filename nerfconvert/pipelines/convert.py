@@ -21,6 +21,7 @@ from ..formats import save
 from ..renderer.cameras import Cameras
 from ..report.metrics import mean_psnr
 from ..volume import RadianceField
+from .accelerators import with_backend
 from .checked import CheckedField, refuse_empty, warn_of_invalid
 from .evaluation import Album, Pictures, held_out, teaching_cameras
 from .files import check_holds, check_output, open_field, state_path
@@ -35,6 +36,7 @@ from .students import field_config, student_info
 SCHEMA = "nerfconvert.receipt/1"
 
 
+@with_backend
 def convert(
     options: ConvertOptions,
     *,

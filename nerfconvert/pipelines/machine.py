@@ -57,11 +57,14 @@ def peak_memory() -> dict[str, float | str | None]:
 
 
 def backend(device: torch.device) -> str:
-    """Which kernels run on `device`: "native v3" (compiled, with its level) or "reference"."""
+    """Which kernels run on `device`: "native v3" (compiled, with its level) or "reference"; before
+    that the package of others, as in "tcnn, native cuda"."""
     info = backend_info()
-    if device.type == "cuda":
-        return "native cuda" if info["cuda_library"] else "reference"
-    return f"native {info['isa_level']}" if info["cpu_library"] else "reference"
+    library, level = (
+        ("cuda_library", "cuda") if device.type == "cuda" else ("cpu_library", info["isa_level"])
+    )
+    own = f"native {level}" if info[library] else "reference"
+    return f"{info['foreign']}, {own}" if info["foreign"] else own
 
 
 def processor() -> str:

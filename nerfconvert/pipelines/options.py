@@ -25,6 +25,10 @@ Overwrite = Annotated[bool, arg(aliases=("-w",), help="Replace an output that is
 Device = Annotated[
     Literal["auto", "cpu", "cuda"], arg(help="Where to compute; auto takes CUDA where it works.")
 ]
+Backend = Annotated[
+    Literal["native", "tcnn", "nerfacc"],
+    arg(help="Kernels: ours, or on CUDA what an installed tiny-cuda-nn or nerfacc has of them."),
+]
 Data = Annotated[
     Path | None,
     optional(metavar="DIR", help="Folder or file with transforms*.json and images: ground truth."),
@@ -141,6 +145,7 @@ class Job:
 
     seed: Annotated[int, arg(metavar="N", help="Seed of every random draw.")] = 0
     device: Device = "auto"
+    backend: Backend = "native"
     resume: Annotated[bool, arg(help="Go on from OUT.state of an interrupted run.")] = False
     overwrite: Overwrite = False
 
@@ -221,6 +226,7 @@ class RenderOptions:
     frames: Annotated[int, arg(metavar="N", help="Frames of the orbit, without --cameras.")] = 48
     fps: Annotated[int, arg(metavar="N", help="Frames a second of the video.")] = 24
     device: Device = "auto"
+    backend: Backend = "native"
     overwrite: Overwrite = False
 
     def __post_init__(self):

@@ -16,6 +16,7 @@ from ..renderer.panes import to_bytes
 from ..renderer.video import write_images, write_video
 from ..report.timing import settled_median
 from ..volume import RadianceField
+from .accelerators import with_backend
 from .evaluation import background_of
 from .files import check_output, open_field
 from .machine import machine, pick_device
@@ -24,6 +25,7 @@ from .paths import camera_path
 from .receipt import strict
 
 
+@with_backend
 def render(
     options: RenderOptions, *, on_frame: Callable[[int, int], None] | None = None
 ) -> dict[str, Any]:

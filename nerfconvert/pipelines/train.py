@@ -20,6 +20,7 @@ from ..renderer.image import BACKGROUNDS
 from ..renderer.scene import read_scene
 from ..report.metrics import mean_psnr
 from ..volume import Aabb, FieldInfo, RadianceField
+from .accelerators import with_backend
 from .convert import distill_config
 from .evaluation import Album, from_data
 from .files import check_holds, check_output, state_path
@@ -33,6 +34,7 @@ from .students import field_config
 HALF_EDGE = 1.5  # world units; holds every object of NeRF-Synthetic
 
 
+@with_backend
 def train(
     options: TrainOptions,
     *,

@@ -1,13 +1,17 @@
-"""doctor on packages of others: absent, broken, working."""
+"""doctor on packages of others: absent, broken, working; commands that ask for them."""
 
 from __future__ import annotations
 
 import importlib.util
 import sys
+from typing import get_args
 
 import pytest
 
+from nerfconvert.cli import main
+from nerfconvert.kernels.accelerators import ACCELERATORS
 from nerfconvert.pipelines.accelerators import PROBES, accelerators
+from nerfconvert.pipelines.options import Backend
 
 
 def write_package(folder, name: str, code: str) -> None:
@@ -40,3 +44,27 @@ def test_a_package_that_fails(code, reason, tmp_path, monkeypatch, capsys):
     assert not found["works"]
     assert found["reason"].startswith(reason)
     assert capsys.readouterr().out == ""
+
+
+def test_every_accelerator_is_an_option():
+    assert set(get_args(get_args(Backend)[0])) == {"native", *ACCELERATORS}
+
+
+@pytest.mark.parametrize("name", list(ACCELERATORS))
+@pytest.mark.parametrize("command", ["convert", "train", "render"])
+def test_a_backend_that_is_missing(command, name, scenes, tmp_path, capsys, monkeypatch):
+    """Told before anything is read or written, with how to get it."""
+    package = ACCELERATORS[name].package
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda n: None if n == package else find(n))
+    out = str(tmp_path / "out.safetensors")
+    words = {
+        "convert": ["convert", str(scenes / "blobs.toml"), out, "--to", "hashgrid"],
+        "train": ["train", str(tmp_path), out, "--arch", "hashgrid"],
+        "render": ["render", str(scenes / "blobs.toml"), "-o", str(tmp_path / "out.mp4")],
+    }
+    assert main([*words[command], "--backend", name]) == 6
+    told = capsys.readouterr().err
+    assert package in told
+    assert "pip install" in told
+    assert not list(tmp_path.iterdir())
