@@ -144,7 +144,7 @@ def per_step(run) -> float:
 
 
 @pytest.mark.parametrize("device", ["compiled"], indirect=True)
-@pytest.mark.parametrize("name", ["mlp", "hashgrid"])
+@pytest.mark.parametrize("name", sorted(SMALL))
 def test_a_step_does_not_wait_for_the_device(device, name, monkeypatch):
     """Distilling: never, but for a look at the loss every tenth step. Images: for the number of
     marched samples."""
@@ -154,3 +154,21 @@ def test_a_step_does_not_wait_for_the_device(device, name, monkeypatch):
     assert per_step(lambda hooks: distill(teacher, student, VIEWS, config, hooks=hooks)) == 0
     pictures = torch.rand(6, 16, 16, 3)
     assert per_step(lambda hooks: fit_images(student, VIEWS, pictures, config, hooks=hooks)) <= 1
+
+
+@pytest.mark.parametrize("device", ["compiled"], indirect=True)
+@pytest.mark.parametrize(("recipe", "most"), [("pvd", 2), ("pvd-al", 9)])
+def test_waits_of_published_recipes(device, recipe, most, monkeypatch):
+    """For the numbers of marched samples and of rays that fit; with active learning also for the
+    choice of samples and for the pool, which lies on the CPU."""
+    known = optimizer._get_fused_kernels_supported_devices()
+    monkeypatch.setattr(
+        optimizer, "_get_fused_kernels_supported_devices", lambda: [*known, device.type]
+    )
+    monkeypatch.setattr(exercise, "BATCH_RAYS", 32)
+    teacher, student = teacher_on(device), student_on(device)
+    config = DistillConfig(seconds=None, steps=20)
+    assert (
+        per_step(lambda hooks: distill(teacher, student, VIEWS, config, recipe=recipe, hooks=hooks))
+        <= most
+    )

@@ -1,0 +1,116 @@
+"""A training step takes the same memory again and again, and gives all of it back."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from nerfconvert.distiller import bank, images
+from nerfconvert.distiller.clock import Clock
+from nerfconvert.distiller.config import DistillConfig
+from nerfconvert.distiller.optimizers import Optimizers
+from nerfconvert.distiller.recipes import RECIPES, exercise
+from nerfconvert.distiller.recipes.plan import Task
+from nerfconvert.volume.occupancy import adopt
+from tests.test_device import SMALL, VIEWS, student_on, teacher_on
+
+CPU = torch.device("cpu")
+SEED = 3  # of every step: the same batch
+STEPS = 4
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch):
+    monkeypatch.setattr(bank, "CHUNK_RAYS", 512)
+    monkeypatch.setattr(exercise, "BATCH_RAYS", 64)
+    monkeypatch.setattr(images, "RESOLUTION", 16)
+
+
+def allocations(run) -> tuple[int, int, int]:
+    """How often `run` takes memory, how much in all, and how much of it is still held afterwards,
+    in bytes; temporary memory within torch's own operations included."""
+    gc.collect()
+    gc.disable()  # else what others left may be freed meanwhile, and a cycle of ours not be seen
+    try:
+        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
+            run()
+    finally:
+        gc.enable()
+    events = recorded.profiler.kineto_results.events()
+    sizes = [event.nbytes() for event in events if event.name() == "[memory]"]
+    taken = [size for size in sizes if size > 0]
+    return len(taken), sum(taken), sum(sizes)
+
+
+def one_step(stage, optimizers) -> None:
+    result = stage.loss(torch.Generator().manual_seed(SEED))
+    result.loss.backward()
+    optimizers.step(1e-6)  # so little that no sample changes its place
+
+
+def assert_steady(stage, optimizers) -> None:
+    """Every step after the first takes the same memory as often, and keeps nothing of it."""
+    one_step(stage, optimizers)
+    found = [allocations(lambda: one_step(stage, optimizers)) for _ in range(STEPS)]
+    assert found == found[:1] * STEPS
+    assert found[0][0] > 50
+    assert found[0][2] == 0
+
+
+def planned(recipe: str, name: str):
+    teacher, student = teacher_on(CPU), student_on(CPU, name)
+    adopt(student, teacher)
+    config = DistillConfig(seconds=None, steps=10, memory_mb=16)
+    clock = Clock(config)
+    task = Task(teacher=teacher, student=student, cameras=VIEWS, config=config, clock=clock)
+    plan = RECIPES[recipe](task)
+    plan.begin()
+    return student, plan
+
+
+@pytest.mark.parametrize("name", sorted(SMALL))
+def test_steps_of_our_recipe(name):
+    student, plan = planned("fast", name)
+    optimizers = plan.optimizers(student.parameter_groups())
+    for stage in plan.stages:
+        assert_steady(stage, optimizers)
+
+
+def test_steps_of_pvd():
+    student, plan = planned("pvd", "hashgrid")
+    optimizers = plan.optimizers(student.parameter_groups())
+    plan.stages[0].prepare(0, 0.0)  # the camera
+    for stage in plan.stages:
+        assert_steady(stage, optimizers)
+
+
+@pytest.mark.parametrize("name", sorted(SMALL))
+def test_steps_on_images(name):
+    student = student_on(CPU, name)
+    pictures, live = torch.rand(6, 16, 16, 3), images.LiveOccupancy(student)
+    stage = images.ImageStage(student, VIEWS, pictures, 1.0, 2048, live)
+    optimizers = Optimizers(student.parameter_groups())
+    assert_steady(FixedRays(stage), optimizers)
+
+
+class FixedRays:
+    """A stage whose number of rays does not adapt."""
+
+    def __init__(self, stage: images.ImageStage):
+        self.stage = stage
+
+    def loss(self, generator: torch.Generator):
+        self.stage.rays = 64
+        return self.stage.loss(generator)
+
+
+def test_what_is_kept_is_seen():
+    """The meter can fail: a step that keeps its loss, and one that takes more every time."""
+    kept = []
+    assert allocations(lambda: kept.append(torch.ones(1000)))[1:] == (4000, 4000)
+    grown = [allocations(lambda n=n: torch.cat(kept * n))[1] for n in (2, 3)]
+    assert grown == [8000, 12000]
+    assert allocations(kept.clear) == (0, 0, -4000)
