@@ -20,7 +20,7 @@ from nerfconvert.distiller.recipes import exercise
 from nerfconvert.kernels import backend
 from nerfconvert.renderer import sight
 from nerfconvert.renderer.cameras import around
-from nerfconvert.renderer.image import render_image
+from nerfconvert.renderer.image import render_image, render_rays
 from nerfconvert.renderer.occupancy import build_occupancy
 from nerfconvert.volume import Aabb, FieldInfo
 
@@ -172,3 +172,21 @@ def test_waits_of_published_recipes(device, recipe, most, monkeypatch):
         per_step(lambda hooks: distill(teacher, student, VIEWS, config, recipe=recipe, hooks=hooks))
         <= most
     )
+
+
+@pytest.mark.parametrize("device", ["compiled"], indirect=True)
+@pytest.mark.parametrize(("density", "waves"), [(1e4, (1, 1)), (0.01, (12, 30))])
+def test_waits_of_rendering(device, density, waves, monkeypatch):
+    """Two for every wave of samples that light reaches and six for all; none for the waves behind
+    an opaque surface."""
+    solid = Primitive(
+        kind="box", center=(0, 0, 0), size=(2, 2, 2), density=density, color=(0.9, 0.3, 0.1)
+    )
+    field = AnalyticField(AnalyticConfig(primitives=(solid,)), INFO).to(device)
+    asked, encode = [], field.encode
+    monkeypatch.setattr(field, "encode", lambda x: asked.append(len(x)) or encode(x))
+    rays = VIEWS.view_rays(0).to(device)
+    waits.clear()
+    render_rays(field, rays, step=0.01)
+    assert waves[0] <= len(asked) <= waves[1]
+    assert sum(waits.values()) <= 2 * len(asked) + 6

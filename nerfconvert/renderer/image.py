@@ -63,9 +63,10 @@ def render_rays(
     for start in range(0, len(rays), chunk):
         part = rays[start : start + chunk]
         swept = sweep(field, part, step)
+        seen = swept.seen.nonzero()[:, 0]  # once: a mask would wait for the device at every use
         samples = swept.samples.select(swept.seen)
-        rgb = swept.rgb[swept.seen]
-        parts.append(render_samples(swept.density[swept.seen], rgb, samples, background))
+        density, rgb = swept.density[seen], swept.rgb[seen]
+        parts.append(render_samples(density, rgb, samples, background))
     if not parts:
         return Rendered(rays.origins.new_zeros(0, 3), *(rays.origins.new_zeros(0),) * 2)
     return Rendered(

@@ -70,7 +70,7 @@ def sweep(
     for wave in _waves(samples):
         rows = wave[optical[samples.ray_indices[wave]] < deepest]
         if not len(rows):
-            continue
+            break  # the rays of later waves are among these, and no light comes back
         ray = samples.ray_indices[rows]
         features = field.encode(rays.points(ray, mids[rows]))
         found = torch.nan_to_num(field.density(features), 0.0)

@@ -73,6 +73,7 @@ class Samples:
     def select(self, keep: Tensor) -> Samples:
         """The samples where `keep` ([S] bool), still packed over the same R rays."""
         kept = torch.cat([keep.new_zeros(1, dtype=torch.int64), keep.long().cumsum(0)])
+        index = keep.nonzero()[:, 0]
         return Samples(
-            self.t_starts[keep], self.deltas[keep], self.ray_indices[keep], kept[self.offsets]
+            self.t_starts[index], self.deltas[index], self.ray_indices[index], kept[self.offsets]
         )
