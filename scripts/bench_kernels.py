@@ -21,6 +21,7 @@ import torch
 
 from nerfconvert.kernels.backend import backend_info, use_backend
 from nerfconvert.kernels.composite import composite
+from nerfconvert.kernels.draw_weighted import draw_weighted
 from nerfconvert.kernels.factor_lookup import factor_lookup
 from nerfconvert.kernels.fused_mlp import fused_mlp
 from nerfconvert.kernels.hash_encode import hash_encode, level_layout
@@ -217,6 +218,14 @@ def factor_rows(device: str, generator: torch.Generator, n: int) -> Iterator[Row
         )
 
 
+def draw_rows(device: str, generator: torch.Generator, n: int) -> Iterator[Row]:
+    """A step's draws: a few thousand from the samples of a bank's lesson."""
+    weights = torch.rand(n, generator=generator).to(device)
+    draws = torch.rand(4096, generator=generator, dtype=torch.float64).to(device)
+    run = lambda: draw_weighted(weights, draws)  # noqa: E731
+    yield "draw_weighted, 4096 draws", f"M draws/s ({n} weights)", 4096 / 1e6, run
+
+
 def rows(device: str, scale: float) -> Iterator[Row]:
     generator = torch.Generator().manual_seed(0)
     points = int((1 << 18) * scale) // 32 * 32
@@ -227,6 +236,7 @@ def rows(device: str, scale: float) -> Iterator[Row]:
     yield from sh_rows(device, generator, points * 4)
     yield from voxel_rows(device, generator, points)
     yield from factor_rows(device, generator, points)
+    yield from draw_rows(device, generator, points)
 
 
 def measure(backend: str, device: str, scale: float, only: str, budget: float) -> dict[str, dict]:

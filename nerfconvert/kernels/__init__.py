@@ -12,5 +12,6 @@ KERNELS = Registry(
         "fused_mlp": "nerfconvert.kernels.fused_mlp:FUSED_MLP",
         "voxel_lookup": "nerfconvert.kernels.voxel_lookup:VOXEL_LOOKUP",
         "factor_lookup": "nerfconvert.kernels.factor_lookup:FACTOR_LOOKUP",
+        "draw_weighted": "nerfconvert.kernels.draw_weighted:DRAW_WEIGHTED",
     },
 )

@@ -16,7 +16,12 @@ from nerfconvert.kernels import KERNELS, backend
 from tests.cuda_ext.compiled import examples, results
 from tests.cuda_ext.sizes import with_sizes
 
-BIT_EQUAL = {"march": 3, "hash_encode": 1, "composite": 4}  # leading outputs, not gradients
+BIT_EQUAL = {
+    "march": 3,
+    "hash_encode": 1,
+    "composite": 4,
+    "draw_weighted": 1,
+}  # leading outputs, not gradients
 TOLERANCE = 2e-5  # of the largest value
 SIZES = {"cuda": (0, 1, 3, 129, 300, 20_000), "shim": (0, 1, 129)}
 

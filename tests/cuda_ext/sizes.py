@@ -33,6 +33,9 @@ def with_sizes(name: str, size: int) -> tuple:
         planes = [torch.randn(*n, 33, generator=make) for n in ((40, 2), (40, 7), (2, 7))]
         unit = scattered_then_in_order(make, size)
         return unit, planes if size % 2 else [], lines
+    if name == "draw_weighted":  # many zeros; some draws beyond both ends
+        weights = torch.rand(size, generator=make) - 0.6
+        return weights, 1.2 * torch.rand(size, generator=make, dtype=torch.float64) - 0.1
     weights = [torch.randn(5, 3, generator=make), torch.randn(1, 5, generator=make)]
     return torch.randn(size, 3, generator=make), weights, [torch.ones(5), torch.ones(1)]
 

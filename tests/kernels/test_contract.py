@@ -22,6 +22,7 @@ OPS = {
     "fused_mlp": "fused_mlp_training",
     "voxel_lookup": "voxel_lookup",
     "factor_lookup": "factor_lookup",
+    "draw_weighted": "draw_weighted",
 }
 
 
@@ -134,7 +135,7 @@ def test_no_points(kernel, backend_name):
     if kernel.name == "composite":
         arguments = [x[:0] for x in arguments[:4]] + [torch.zeros(1, dtype=torch.int64)]
     else:
-        count = {"march": 4}.get(kernel.name, 1)
+        count = {"march": 4, "draw_weighted": 2}.get(kernel.name, 1)
         arguments[:count] = [x[:0] for x in arguments[:count]]
     results = run(kernel, arguments, backend_name)
     assert all(bool((x == 0).all()) for x in results)
@@ -190,7 +191,7 @@ def test_levels_agree(kernel, level, monkeypatch):
     best = run(kernel, arguments, "native")
     monkeypatch.setattr(backend, "load_library", lambda device: library)
     other = run(kernel, arguments, "native")
-    if kernel.name in ("march", "hash_encode", "composite"):
+    if kernel.name in ("march", "hash_encode", "composite", "draw_weighted"):
         assert all(torch.equal(a, b) for a, b in zip(best, other, strict=True))
     else:
         assert_same(other, best, torch.float32)
@@ -217,8 +218,8 @@ BREAKAGES = {
     "another device": lambda x: x.to("meta"),
 }
 # Free sizes, which a further row does not break, and the tensors that set the device.
-FREE = {"unit", "table", "directions", "inputs", "offsets"}
-FIRST = {"origins", "density", "unit", "directions", "inputs"}
+FREE = {"unit", "table", "directions", "inputs", "offsets", "weights", "draws"}
+FIRST = {"origins", "density", "unit", "directions", "inputs", "weights"}
 
 
 @pytest.mark.parametrize("breakage", BREAKAGES)
