@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #if defined(__CUDACC__)
+#include <cuda_fp16.h>
 #define NC_HD __host__ __device__ __forceinline__
 #else
 #define NC_HD inline __attribute__((always_inline))
@@ -17,6 +18,29 @@
 #define NC_API extern "C" __attribute__((visibility("default")))
 
 namespace nc {
+
+// A number in half precision, IEEE binary16.
+struct Half {
+  uint16_t bits;
+};
+
+NC_HD float widened(float a) { return a; }
+NC_HD double widened(double a) { return a; }
+NC_HD float widened(Half a) {
+#if defined(__CUDA_ARCH__)
+  return __half2float(__ushort_as_half(a.bits));
+#else
+  union {
+    uint32_t bits;
+    float value;
+  } pun;
+  pun.bits = static_cast<uint32_t>(a.bits & 0x7fff) << 13;
+  pun.value *= 5.192296858534828e33f;  // 2^112: the two exponents count from different zeros
+  if ((a.bits & 0x7c00) == 0x7c00) pun.bits |= 0x7f800000;
+  pun.bits |= static_cast<uint32_t>(a.bits & 0x8000) << 16;
+  return pun.value;
+#endif
+}
 
 NC_HD float fma_(float a, float b, float c) { return fmaf(a, b, c); }
 NC_HD double fma_(double a, double b, double c) { return fma(a, b, c); }

@@ -26,8 +26,11 @@ Device = Annotated[
     Literal["auto", "cpu", "cuda"], arg(help="Where to compute; auto takes CUDA where it works.")
 ]
 Backend = Annotated[
-    Literal["native", "tcnn", "nerfacc"],
-    arg(help="Kernels: ours, or on CUDA what an installed tiny-cuda-nn or nerfacc has of them."),
+    Literal["native", "half", "tcnn", "nerfacc"],
+    arg(
+        help="Kernels: ours; on CUDA also ours with hash tables in half precision, or what an "
+        "installed tiny-cuda-nn or nerfacc has of them."
+    ),
 ]
 Data = Annotated[
     Path | None,

@@ -1,5 +1,7 @@
-"""tiny-cuda-nn and nerfacc in place of our kernels: on a GPU the packages themselves; here what we
-tell them, through stand-ins that do what their documentation says."""
+"""tiny-cuda-nn, nerfacc and half precision in place of our kernels.
+
+On a GPU the packages themselves; here what we tell them, through stand-ins that do what their
+documentation says."""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ import torch
 
 from nerfconvert.errors import BackendError, UnknownNameError
 from nerfconvert.kernels import KERNELS, backend
-from nerfconvert.kernels.accelerators import ACCELERATORS, nerfacc, tcnn, use_accelerator
+from nerfconvert.kernels.accelerators import ACCELERATORS, half, nerfacc, tcnn, use_accelerator
 from nerfconvert.kernels.hash_encode import (
     hash_encode_reference,
     level_layout,
@@ -197,6 +199,16 @@ def test_cells_follow_the_words(generator):
     assert not nerfacc.cells_of(words).any()
 
 
+def test_half_follows_the_table():
+    table = torch.nn.Parameter(torch.randn(5, 2))
+    first = half.in_half(table)
+    assert torch.equal(first, table.detach().half())
+    assert half.in_half(table) is first
+    with torch.no_grad():
+        table.add_(1.0)
+    assert torch.equal(half.in_half(table), table.detach().half())
+
+
 def render_weight_from_density(starts, ends, density, packed_info):
     weights = []
     for first, count in packed_info.tolist():
@@ -252,7 +264,7 @@ def test_foreign_kernels_run_where_they_can(monkeypatch):
     assert backend.backend_info()["foreign"] is None
 
 
-@pytest.mark.parametrize("name", list(ACCELERATORS))
+@pytest.mark.parametrize("name", ["tcnn", "nerfacc"])
 def test_an_absent_package_is_named(name, monkeypatch):
     find = importlib.util.find_spec
     package = ACCELERATORS[name].package
@@ -265,13 +277,28 @@ def test_an_absent_package_is_named(name, monkeypatch):
 def test_accelerators_need_cuda(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
     told = "CUDA only, got --device cpu"
-    with pytest.raises(BackendError, match=told), use_accelerator("tcnn", CPU):
-        pass
+    for name in ACCELERATORS:
+        with pytest.raises(BackendError, match=told), use_accelerator(name, CPU):
+            pass
 
 
 def test_an_unknown_backend():
     with pytest.raises(UnknownNameError, match="did you mean 'tcnn'"), use_accelerator("tcn", CPU):
         pass
+
+
+@pytest.mark.needs_cuda
+@pytest.mark.parametrize("sizes", GRIDS)
+def test_half_tables_are_rounded_tables(sizes):
+    """The values bit for bit, whose gradients are those of the table itself."""
+    unit, table, *layout = grid_arguments(level_layout(*sizes), torch.device("cuda"))
+    rounded = table.detach().half().float().requires_grad_()
+    want = KERNELS["hash_encode"].fast(unit, rounded, *layout)
+    with use_accelerator("half", torch.device("cuda")):
+        got = KERNELS["hash_encode"].fast(unit, table, *layout)
+    assert torch.equal(got, want)
+    mine, theirs = gradients(got, [table])[0], gradients(want, [rounded])[0]
+    torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.needs_cuda

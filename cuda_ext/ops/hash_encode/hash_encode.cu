@@ -18,8 +18,9 @@ struct HashInputs {
   const float* scales;
 };
 
-// Points vary fastest, so the threads of a warp read one level.
-__global__ void hash_forward(HashInputs in, const float* table, float* features) {
+// Points vary fastest, so the threads of a warp read one level. The table holds float or Half.
+template <class Stored>
+__global__ void hash_forward(HashInputs in, const Stored* table, float* features) {
   for (int64_t t = cuda_first(); t < in.points * in.levels; t += cuda_stride()) {
     const int64_t l = t / in.points, i = t % in.points;
     const auto level = hash_level<float>(in.offsets, in.resolutions, in.scales, l);
@@ -83,15 +84,19 @@ __global__ void hash_backward(HashInputs in, const float* grad_features, float* 
 }  // namespace
 }  // namespace nc
 
-NC_API int nc_hash_encode_f32(int64_t points, int64_t levels, int64_t width, const float* unit,
-                              const float* table, const int64_t* offsets,
-                              const int64_t* resolutions, const float* scales, float* features,
-                              void* stream) {
-  const nc::HashInputs in{points, levels, width, unit, offsets, resolutions, scales};
-  NC_LAUNCH(nc::hash_forward, nc::cuda_blocks(points * levels), nc::kCudaThreads, 0, stream, in,
-            table, features);
-  return nc::cuda_status();
-}
+#define NC_HASH_ENCODE(name, Stored)                                                             \
+  NC_API int nc_##name##_f32(int64_t points, int64_t levels, int64_t width, const float* unit,   \
+                             const Stored* table, const int64_t* offsets,                        \
+                             const int64_t* resolutions, const float* scales, float* features,   \
+                             void* stream) {                                                     \
+    const nc::HashInputs in{points, levels, width, unit, offsets, resolutions, scales};          \
+    NC_LAUNCH(nc::hash_forward, nc::cuda_blocks(points * levels), nc::kCudaThreads, 0, stream, in, \
+              table, features);                                                                  \
+    return nc::cuda_status();                                                                    \
+  }
+
+NC_HASH_ENCODE(hash_encode, float)
+NC_HASH_ENCODE(hash_encode_half, nc::Half)
 
 // entries: rows of grad_table.
 NC_API int nc_hash_encode_backward_f32(int64_t points, int64_t levels, int64_t width,

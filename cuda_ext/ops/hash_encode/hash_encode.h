@@ -90,14 +90,16 @@ struct HashCorners {
   }
 };
 
-// Feature `f` of one point: the two halves in x are summed apart, as the vector version does.
-template <class T>
-NC_HD T hash_feature(const HashCorners<T>& corners, const T* entries, int64_t width, int64_t f) {
+// Feature `f` of one point: the two halves in x are summed apart, as the vector version does. The
+// table holds T, or numbers in half precision.
+template <class T, class Stored>
+NC_HD T hash_feature(const HashCorners<T>& corners, const Stored* entries, int64_t width,
+                     int64_t f) {
   T half[2] = {0, 0};
   for (int q = 0; q < 4; ++q)
     for (int x = 0; x < 2; ++x)
       half[x] = fma_(corners.wx[x] * corners.wyz[q],
-                     entries[corners.index[2 * q + x] * width + f], half[x]);
+                     widened(entries[corners.index[2 * q + x] * width + f]), half[x]);
   return half[0] + half[1];
 }
 

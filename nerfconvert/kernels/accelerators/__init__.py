@@ -1,4 +1,5 @@
-"""Kernels of other packages, run in place of ours where they are installed and asked for."""
+"""Kernels of other packages, where they are installed, or ours in half precision: run in place of
+our own ones where they are asked for."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from .. import backend
 ACCELERATORS = Registry(
     "backend",
     {
+        "half": "nerfconvert.kernels.accelerators.half:HALF",
         "nerfacc": "nerfconvert.kernels.accelerators.nerfacc:NERFACC",
         "tcnn": "nerfconvert.kernels.accelerators.tcnn:TCNN",
     },
@@ -34,16 +36,18 @@ def use_accelerator(name: str, device: torch.device) -> Iterator[None]:
         yield
         return
     accelerator = ACCELERATORS[name]
-    if importlib.util.find_spec(accelerator.package) is None:
+    package = accelerator.package
+    if package and importlib.util.find_spec(package) is None:
         raise BackendError(
-            f"--backend {name} needs the package {accelerator.package}, which is not installed: "
+            f"--backend {name} needs the package {package}, which is not installed: "
             f"{accelerator.install}; --backend native needs nothing"
         )
     if device.type == "cpu":
         raise BackendError(f"--backend {name} runs on CUDA only, got --device {device}")
     try:
-        importlib.import_module(accelerator.package)
+        if package:
+            importlib.import_module(package)
     except Exception as error:  # whatever a foreign package raises is what we tell
-        raise BackendError(f"--backend {name}: {accelerator.package} fails: {error}") from error
+        raise BackendError(f"--backend {name}: {package} fails: {error}") from error
     with backend.use_kernels(name, accelerator.kernels):
         yield

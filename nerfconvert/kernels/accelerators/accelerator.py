@@ -10,12 +10,12 @@ from torch import Tensor
 
 @dataclass(frozen=True, kw_only=True)
 class Accelerator:
-    """A package that runs some of our kernels on CUDA.
+    """What runs some of our kernels on CUDA: a package of others, or we in another way.
 
     `kernels` maps a name of `KERNELS` to a function with the arguments and results of that kernel;
     it returns None for what the package cannot compute.
     """
 
-    package: str  # as it is imported
-    install: str  # how to get it
     kernels: Mapping[str, Callable[..., Tensor | tuple[Tensor, ...] | None]]
+    package: str | None = None  # as it is imported
+    install: str = ""  # how to get it
