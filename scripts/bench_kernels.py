@@ -19,6 +19,7 @@ from pathlib import Path
 
 import torch
 
+from nerfconvert.kernels.accelerators import use_accelerator
 from nerfconvert.kernels.backend import backend_info, use_backend
 from nerfconvert.kernels.composite import composite
 from nerfconvert.kernels.draw_weighted import draw_weighted
@@ -83,6 +84,13 @@ def hash_rows(device: str, generator: torch.Generator, n: int) -> Iterator[Row]:
             n / 1e6,
             lambda unit=unit: hash_encode(unit, table.detach(), *layout),
         )
+        if device == "cuda":
+
+            def in_half(unit=unit):
+                with torch.no_grad(), use_accelerator("half", unit.device):
+                    return hash_encode(unit, table, *layout)
+
+            yield f"hash_encode forward in half precision, {order}", "M points/s", n / 1e6, in_half
         features = hash_encode(unit, table, *layout)
         cotangent = torch.randn(features.shape, generator=generator).to(device)
         yield (
