@@ -132,6 +132,12 @@ def test_perceptron_of_tiny_cuda_nn(tinycudann, widths):
     compare("fused_mlp", tcnn.fused_mlp, arguments, [arguments[0], *arguments[1]])
 
 
+def test_another_layout_of_tiny_cuda_nn_is_refused(tinycudann, monkeypatch):
+    monkeypatch.setattr("tests.kernels.test_accelerators.padded", lambda rows: -(-rows // 8) * 8)
+    with pytest.raises(BackendError, match="has 2560 parameters, ours 3072"):
+        tcnn.fused_mlp(*network_arguments((32, 64, 3)))
+
+
 def test_what_tiny_cuda_nn_cannot_compute_is_left_to_ours():
     for widths in ((32, 16), (32, 48, 16), (32, 64, 32, 16)):
         assert tcnn.fused_mlp(*network_arguments(widths)) is None

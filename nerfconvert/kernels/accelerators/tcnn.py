@@ -35,7 +35,7 @@ def hash_encode(
         return None
     if offsets not in _grids:
         config = grid_config(offsets, resolutions, scales, table.shape[1])
-        _grids[offsets] = _module("Encoding", 3, config)
+        _grids[offsets] = _module(table.numel(), "Encoding", 3, config)
     unit = unit.detach().nan_to_num(0.0).clamp(0, 1)
     return _with_parameters(_grids[offsets], table.reshape(-1), unit)
 
@@ -45,8 +45,9 @@ def fused_mlp(inputs: Tensor, weights: list[Tensor], biases: list[Tensor] | None
     hidden = {len(weight) for weight in weights[:-1]}
     if biases or len(hidden) != 1 or not hidden <= set(WIDTHS) or not len(inputs):
         return None
-    network = _network(inputs.shape[1], len(weights[-1]), hidden.pop(), len(weights) - 1)
-    return _with_parameters(network, to_parameters(weights), inputs)
+    parameters = to_parameters(weights)
+    shape = inputs.shape[1], len(weights[-1]), hidden.pop(), len(weights) - 1
+    return _with_parameters(_network(len(parameters), *shape), parameters, inputs)
 
 
 def grid_config(
@@ -87,15 +88,23 @@ def _with_parameters(module: torch.nn.Module, parameters: Tensor, inputs: Tensor
     return functional_call(module, {"params": parameters}, (inputs,)).to(inputs.dtype)
 
 
-def _module(kind: str, *arguments: Any) -> torch.nn.Module:
-    """A module of tiny-cuda-nn, without the parameters that it makes for itself."""
+def _module(parameters: int, kind: str, *arguments: Any) -> torch.nn.Module:
+    """A module of tiny-cuda-nn, without the parameters that it makes for itself. Raises BackendError
+    unless they are as many as ours."""
     made = getattr(importlib.import_module("tinycudann"), kind)(*arguments)
+    if made.params.numel() != parameters:
+        raise BackendError(
+            f"--backend tcnn: its {kind} has {made.params.numel()} parameters, ours {parameters}: "
+            "this version of tiny-cuda-nn lays them out in another way"
+        )
     made.params = torch.nn.Parameter(made.params.new_empty(0))
     return made
 
 
 @functools.cache
-def _network(inputs: int, outputs: int, width: int, layers: int) -> torch.nn.Module:
+def _network(
+    parameters: int, inputs: int, outputs: int, width: int, layers: int
+) -> torch.nn.Module:
     config = {
         "otype": "FullyFusedMLP",
         "activation": "ReLU",
@@ -103,7 +112,7 @@ def _network(inputs: int, outputs: int, width: int, layers: int) -> torch.nn.Mod
         "n_neurons": width,
         "n_hidden_layers": layers,
     }
-    return _module("Network", inputs, outputs, config)
+    return _module(parameters, "Network", inputs, outputs, config)
 
 
 TCNN = Accelerator(
