@@ -89,7 +89,7 @@ def _with_parameters(module: torch.nn.Module, parameters: Tensor, inputs: Tensor
 
 
 def _module(parameters: int, kind: str, *arguments: Any) -> torch.nn.Module:
-    """A module of tiny-cuda-nn, without the parameters that it makes for itself. Raises BackendError
+    """A module of tiny-cuda-nn without the parameters that it makes for itself. Raises BackendError
     unless they are as many as ours."""
     made = getattr(importlib.import_module("tinycudann"), kind)(*arguments)
     if made.params.numel() != parameters:
