@@ -154,7 +154,7 @@ def traverse_grids(origins, directions, cells, boxes, near_planes, far_planes, s
     values, rays, counts = [], [], []
     for ray in range(len(origins)):
         t, before = near_planes[ray].clone(), len(values)
-        while t + step_size < min(float(far_planes[ray]), 20.0):
+        while t + 0.5 * step_size < min(float(far_planes[ray]), 20.0):
             middle = t + 0.5 * step_size
             cell = ((origins[ray] + middle * directions[ray] - low) / (high - low) * size).floor()
             if bool(((cell >= 0) & (cell < size)).all()) and cells[0][tuple(cell.long())]:
