@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
+from torch import Tensor
 
 from ..renderer.cameras import Cameras
-from ..volume import RadianceField
-from .lesson import Lesson, Points, ask_random, draw_points
+from ..volume import RadianceField, Rays
+from .lesson import Lesson, Points, ask, ask_random, draw_points
 
 CHUNK_RAYS = 8192  # rays asked at a time
+
+
+class Asker(Protocol):
+    """Who chooses the rays of a chunk instead of chance."""
+
+    def draw(
+        self, chunk: int, count: int, generator: torch.Generator
+    ) -> tuple[Rays, Tensor, Tensor]:
+        """Rays [count], their regions of views [count] int64 and importance [count]; the same ones
+        whenever the chunk of this number is drawn."""
 
 
 @dataclass
 class RayBank:
     """Answers of `teacher` on random rays of `cameras`, at most `memory_mb` of them.
 
-    Chunk number i depends on `seed` and i alone, so a resumed run rebuilds the same bank.
+    Chunk number i depends on `seed` and i alone (and on `asker`, which remembers), so a resumed
+    run rebuilds the same bank.
     """
 
     teacher: RadianceField
@@ -26,6 +39,7 @@ class RayBank:
     step: float  # world units between samples
     seed: int
     memory_mb: int
+    asker: Asker | None = None
     made: int = 0  # chunks ever made
     seconds: float = 0.0  # spent on the teacher
     lessons: list[Lesson] = field(default_factory=list)
@@ -65,10 +79,14 @@ class RayBank:
         start = pick[1] % max(1, len(lesson) - count + 1)
         return lesson.part(start, min(len(lesson), start + count))
 
+    def lesson(self, generator: torch.Generator) -> Lesson:
+        """A random one."""
+        pick = int(torch.randint(1 << 30, (), generator=generator)) % len(self.lessons)
+        return self.lessons[pick]
+
     def points(self, count: int, generator: torch.Generator) -> Points:
         """`count` samples of a random lesson, half uniform, half by the teacher's weights."""
-        pick = int(torch.randint(1 << 30, (), generator=generator)) % len(self.lessons)
-        return draw_points(self.lessons[pick], count, generator)
+        return draw_points(self.lesson(generator), count, generator)
 
     def held_out(self, count: int) -> Points:
         """`count` samples of rays that are never in the bank."""
@@ -76,4 +94,9 @@ class RayBank:
 
     def _chunk(self, number: int) -> Lesson:
         generator = torch.Generator().manual_seed((self.seed << 32) + number + 1)
-        return ask_random(self.teacher, self.cameras, CHUNK_RAYS, self.step, generator)
+        if self.asker is None or number < 0:
+            return ask_random(self.teacher, self.cameras, CHUNK_RAYS, self.step, generator)
+        asked, *told = self.asker.draw(number, CHUNK_RAYS, generator)
+        jitter = torch.rand(CHUNK_RAYS, generator=generator)
+        rays, *rest = (t.to(self.teacher.device) for t in (asked, jitter, *told))
+        return ask(self.teacher, rays, self.step, *rest)

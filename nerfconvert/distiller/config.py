@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+LEVELS = ("camera", "ray", "point")  # of active learning: see `distiller.active`
+
 
 @dataclass(frozen=True, kw_only=True)
 class DistillConfig:
@@ -13,6 +15,7 @@ class DistillConfig:
     steps: int | None = None  # gradient steps
     seed: int = 0
     memory_mb: int = 1024  # bound of the bank of teacher samples
+    active: tuple[str, ...] = ()  # levels of active learning, of LEVELS
 
     def __post_init__(self):
         if (self.seconds is None) == (self.steps is None):
@@ -23,3 +26,5 @@ class DistillConfig:
             raise ValueError(f"steps must be at least 1, got {self.steps}")
         if self.memory_mb < 16:
             raise ValueError(f"memory_mb must be at least 16, got {self.memory_mb}")
+        if not set(self.active) <= set(LEVELS):
+            raise ValueError(f"active must be among {LEVELS}, got {self.active}")

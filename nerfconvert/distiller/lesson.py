@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..kernels.composite import composite
+from ..kernels.draw_weighted import draw_weighted
 from ..renderer.cameras import Cameras
 from ..renderer.sweep import optical_depth_before, sweep
 from ..volume import RadianceField, Rays, Samples
@@ -29,6 +30,8 @@ class Lesson:
     color: Tensor  # [R, 3] premultiplied, without background
     opacity: Tensor  # [R]
     bounds: Tensor  # [R + 1] the samples' offsets, on the CPU: to cut must not wait for the device
+    regions: Tensor | None = None  # [R] int64, of views: who asked, where someone wants to know
+    importance: Tensor | None = None  # [R] what a ray counts in the losses; None: 1 each
 
     def __len__(self) -> int:
         return len(self.rays)
@@ -53,7 +56,24 @@ class Lesson:
         rays = self.rays[start:stop]
         packed = [getattr(self, n)[low:high] for n in ("density", "rgb", "weights", "light")]
         seen = self.color[start:stop], self.opacity[start:stop]
-        return Lesson(rays, samples, *packed, *seen, bounds - low)
+        asked = [t if t is None else t[start:stop] for t in (self.regions, self.importance)]
+        return Lesson(rays, samples, *packed, *seen, bounds - low, *asked)
+
+    def gather(self, index: Tensor) -> Lesson:
+        """Rays `index` [K] int64, in that order, copied: costs what they have of samples."""
+        places = index.cpu()
+        counts = self.bounds.diff()[places]
+        bounds = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+        rays = torch.repeat_interleave(counts)
+        sample = torch.arange(len(rays)) + (self.bounds[places] - bounds[:-1])[rays]
+        device = self.density.device
+        sample, rays = sample.to(device), rays.to(device)
+        starts, deltas = self.samples.t_starts[sample], self.samples.deltas[sample]
+        samples = Samples(starts, deltas, rays, bounds.to(device))
+        packed = [getattr(self, n)[sample] for n in ("density", "rgb", "weights", "light")]
+        seen = self.color[index], self.opacity[index]
+        asked = [t if t is None else t[index] for t in (self.regions, self.importance)]
+        return Lesson(self.rays[index], samples, *packed, *seen, bounds, *asked)
 
 
 @dataclass(frozen=True)
@@ -71,12 +91,20 @@ class Points:
 
 def draw_points(lesson: Lesson, count: int, generator: torch.Generator) -> Points:
     """`count` samples of a lesson: half of them uniform, half by the teacher's render weights."""
-    total = lesson.weights.cumsum(0, dtype=torch.float64)
-    draw = torch.rand(count, generator=generator, dtype=torch.float64).to(total.device)
+    return points_at(lesson, draw_samples(lesson, count, generator))
+
+
+def draw_samples(lesson: Lesson, count: int, generator: torch.Generator) -> Tensor:
+    """Indices [count] int64 of the samples that `draw_points` takes."""
+    draw = torch.rand(count, generator=generator, dtype=torch.float64).to(lesson.weights.device)
     half = count // 2
-    chosen = torch.searchsorted(total, draw[:half] * total[-1])
-    uniform = (draw[half:] * len(total)).long()
-    index = torch.cat([chosen, uniform]).clamp(max=len(total) - 1)
+    chosen = draw_weighted(lesson.weights, draw[:half])
+    uniform = (draw[half:] * len(lesson.weights)).long()
+    return torch.cat([chosen, uniform])
+
+
+def points_at(lesson: Lesson, index: Tensor) -> Points:
+    """The samples `index` [N] int64 of a lesson."""
     ray = lesson.samples.ray_indices[index]
     mids = lesson.samples.t_mids[index]
     positions = lesson.rays.points(ray, mids)
@@ -85,7 +113,14 @@ def draw_points(lesson: Lesson, count: int, generator: torch.Generator) -> Point
 
 
 @torch.no_grad()
-def ask(teacher: RadianceField, rays: Rays, step: float, jitter: Tensor) -> Lesson:
+def ask(
+    teacher: RadianceField,
+    rays: Rays,
+    step: float,
+    jitter: Tensor,
+    regions: Tensor | None = None,
+    importance: Tensor | None = None,
+) -> Lesson:
     """The teacher's answers on rays [R], marched with `step` (world units) and `jitter` [R].
 
     Samples behind a transmittance of `HIDDEN` are left out (nobody sees them from here), and so
@@ -96,12 +131,14 @@ def ask(teacher: RadianceField, rays: Rays, step: float, jitter: Tensor) -> Less
     density = swept.density[swept.reached]
     rgb = swept.rgb[swept.reached]
     light = torch.exp(-optical_depth_before(density, samples)).float()
-    rays, samples = _hit(rays, samples)
+    hit = samples.offsets.diff() > 0
+    rays, samples = _only(hit, rays, samples)
     color, opacity, _, weights = composite(
         density, rgb, samples.t_mids, samples.deltas, samples.offsets
     )
-    bounds = samples.offsets.cpu()
-    return Lesson(rays, samples, density, rgb, weights, light, color, opacity, bounds)
+    asked = [t if t is None else t[hit] for t in (regions, importance)]
+    answers = density, rgb, weights, light, color, opacity
+    return Lesson(rays, samples, *answers, samples.offsets.cpu(), *asked)
 
 
 def ask_random(
@@ -113,10 +150,9 @@ def ask_random(
     return ask(teacher, rays.to(teacher.device), step, jitter.to(teacher.device))
 
 
-def _hit(rays: Rays, samples: Samples) -> tuple[Rays, Samples]:
-    """Only the rays that own samples, renumbered."""
+def _only(hit: Tensor, rays: Rays, samples: Samples) -> tuple[Rays, Samples]:
+    """Only the rays that are `hit` ([R] bool), those that own samples, renumbered."""
     counts = samples.offsets.diff()
-    hit = counts > 0
     number = hit.long().cumsum(0) - 1
     offsets = torch.cat([counts.new_zeros(1), counts[hit].cumsum(0)])
     packed = Samples(samples.t_starts, samples.deltas, number[samples.ray_indices], offsets)

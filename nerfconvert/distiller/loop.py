@@ -45,6 +45,7 @@ def distill(
         "kind": "distill",
         "recipe": recipe,
         "memory_mb": config.memory_mb,
+        "active": ",".join(config.active) or "none",
         "teacher": teacher.architecture,
     }
     descent = Descent(

@@ -20,14 +20,19 @@ def draw_rays(cameras: Cameras, aabb: Aabb, count: int, generator: torch.Generat
     draw = torch.rand(4, count, generator=generator)
     rays = cameras.rays_at(views, draw[0] * cameras.width, draw[1] * cameras.height)
     shift = torch.where(draw[2] < 0.5, draw[3] * 0.5, torch.zeros(()))
-    origins = _between(rays.origins, cameras.poses[others][:, :3, 3], shift, aabb)
+    origins = between(rays.origins, cameras.poses[others][:, :3, 3], shift, aabb)
+    return moved(cameras, rays, origins, aabb)
+
+
+def moved(cameras: Cameras, rays: Rays, origins: Tensor, aabb: Aabb) -> Rays:
+    """Rays from `origins` [R, 3] to the points at which `rays` of `cameras` pass the box center."""
     center = rays.origins.new_tensor(aabb.center)
     reach = ((center - rays.origins) * rays.directions).sum(-1, keepdim=True)
     targets = rays.origins + rays.directions * reach.clamp_min(1e-3)
     return Rays.of(origins, targets - origins, cameras.near, cameras.far)
 
 
-def _between(origins: Tensor, others: Tensor, shift: Tensor, aabb: Aabb) -> Tensor:
+def between(origins: Tensor, others: Tensor, shift: Tensor, aabb: Aabb) -> Tensor:
     """Points `shift` of the way from `origins` to `others`, at the distance from the box center
     of the former; opposite cameras are left alone."""
     center = origins.new_tensor(aabb.center)

@@ -17,7 +17,7 @@ from ..volume import RadianceField
 from . import parallel
 from .bank import RayBank
 from .clock import Clock
-from .descent import Stage, StepLoss
+from .descent import StepLoss
 from .lesson import Points
 from .losses import density_loss, ray_color_loss, sample_color_loss
 from .optimizers import is_table
@@ -132,14 +132,14 @@ class RayStage:
         self.bank.rebuild(state["made"], state["kept"])
 
 
-def curriculum(student: RadianceField, bank: RayBank, clock: Clock) -> list[Stage]:
+def curriculum(student: RadianceField, bank: RayBank, clock: Clock) -> tuple[PointStage, RayStage]:
     """The stages of one distillation, with batches that suit the student's cost a sample."""
     growth = Growth(bank, clock)
     batch = batch_samples(student)
-    return [
+    return (
         PointStage(student, bank, growth, batch, POINTS_UNTIL),
         RayStage(student, bank, growth, batch, SAMPLE_WEIGHT),
-    ]
+    )
 
 
 def batch_samples(student: RadianceField) -> int:

@@ -83,6 +83,7 @@ def convert(
         "argv": list(argv),
         "seed": options.job.seed,
         "recipe": options.recipe,
+        "active": options.active,
         "source": {**describe_file(options.source, teacher), "nan": teacher.counts()},
         "target": describe_file(options.target, student),
         "quality": quality(album.evaluation, before, after, outcome.psnr_initial),
@@ -100,10 +101,12 @@ def convert(
     return receipt
 
 
-def distill_config(budget: Budget, job: Job) -> DistillConfig:
+def distill_config(budget: Budget, job: Job, active: tuple[str, ...] = ()) -> DistillConfig:
     """The optimisation's own config."""
     seconds, steps = budget.limits()
-    return DistillConfig(seconds=seconds, steps=steps, seed=job.seed, memory_mb=budget.memory_mb)
+    return DistillConfig(
+        seconds=seconds, steps=steps, seed=job.seed, memory_mb=budget.memory_mb, active=active
+    )
 
 
 def _distilled(
@@ -129,7 +132,7 @@ def _distilled(
             teacher,
             student,
             cameras,
-            distill_config(options.budget, options.job),
+            distill_config(options.budget, options.job, options.levels()),
             recipe=options.recipe,
             hooks=Hooks(
                 on_progress=on_progress,

@@ -14,11 +14,13 @@ from typing import Annotated, Literal, get_args
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from ..errors import UsageError
+from ..distiller.config import LEVELS
+from ..errors import UnknownNameError, UsageError
 from .sizes import PARAMETERS, SIZES, one_size, parameters_help
 
 DEFAULT_SECONDS = 120.0
 Recipe = Literal["fast", "pvd", "pvd-al"]
+NO_LEVELS = "none"  # of active learning
 RECIPES = get_args(Recipe)
 optional = functools.partial(arg, help_behavior_hint="")  # the help text says what None means
 Overwrite = Annotated[bool, arg(aliases=("-w",), help="Replace an output that is there.")]
@@ -170,6 +172,14 @@ class ConvertOptions:
     recipe: Annotated[
         Recipe, arg(help="How to distil: fast is ours, pvd and pvd-al are published ones.")
     ] = "fast"
+    active: Annotated[
+        str,
+        arg(
+            metavar="LEVELS",
+            help="Active learning, of fast: cameras, rays and samples where OUT is worst; "
+            f"{NO_LEVELS}, or some of {','.join(LEVELS)}.",
+        ),
+    ] = NO_LEVELS
     budget: Budget = field(default_factory=Budget)
     views: Views = field(default_factory=Views)
     gates: Gates = field(default_factory=Gates)
@@ -178,6 +188,17 @@ class ConvertOptions:
     def __post_init__(self):
         as_paths(self, "source", "target")
         one_size(self.size, self.max_size)
+        if self.levels() and self.recipe != "fast":
+            raise UsageError(f"--active is for --recipe fast, not for {self.recipe}")
+
+    def levels(self) -> tuple[str, ...]:
+        """The levels of `active`, in the order of LEVELS. Raises UnknownNameError."""
+        names = {name.strip() for name in self.active.split(",")}
+        for name in names - {*LEVELS, NO_LEVELS}:
+            raise UnknownNameError("level of --active", name, (*LEVELS, NO_LEVELS))
+        if NO_LEVELS in names and len(names) > 1:
+            raise UsageError(f"--active {self.active}: {NO_LEVELS} stands alone")
+        return tuple(level for level in LEVELS if level in names)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from ...errors import NerfConvertError
 from ...renderer.occupancy import refine_occupancy
 from ...renderer.sight import look
+from ..active.levels import Levels
+from ..active.stages import ActivePointStage, ActiveRayStage
 from ..bank import RayBank
 from ..parallel import own_seed
 from ..stages import curriculum
@@ -18,7 +20,12 @@ def fast(task: Task) -> Plan:
     teacher, student, config = task.teacher, task.student, task.config
     student.start_from(teacher, look(teacher, task.cameras))
     step = teacher.aabb.diagonal / MARCH_STEPS
-    bank = RayBank(teacher, task.cameras, step, own_seed(config), config.memory_mb)
+    levels = Levels.of(config.active, task.cameras, teacher.aabb)
+    seed, asker = own_seed(config), levels.camera
+    bank = RayBank(teacher, task.cameras, step, seed, config.memory_mb, asker)
+    points, rays = curriculum(student, bank, task.clock)
+    if config.active:
+        points, rays = ActivePointStage(points, levels), ActiveRayStage(rays, levels)
 
     def begin() -> None:
         bank.grow()
@@ -29,7 +36,7 @@ def fast(task: Task) -> Plan:
             )
 
     return Plan(
-        stages=curriculum(student, bank, task.clock),
+        stages=[points, rays],
         begin=begin,
         finish=lambda: refine_occupancy(student),
     )

@@ -1,0 +1,84 @@
+"""Camera level: regions of views are scored by error, new rays look at hard ones from nearby."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from ...kernels.draw_weighted import draw_weighted
+from ...renderer.cameras import Cameras
+from ...volume import Aabb, Rays
+from ..rays import between, moved
+from .averages import learn
+
+TILES = 4  # regions along each side of a view
+UNIFORM = 0.5  # of new rays, from uniformly random regions
+TILT = math.radians(8)  # largest rotation about the box center from a camera to a new one, about
+RATE = 0.2  # of the average of a region's errors
+
+
+class CameraLevel:
+    """Scores of regions of `cameras`; a region is a tile of one view, and its number names both.
+
+    Half of a chunk's rays are drawn as ever. The others pass through regions drawn by score, from
+    cameras near the region's own: moved on the sphere about the box by a small rotation, and
+    turned to look at the same place. A ray of a region counts 1 / odds of the region, whichever
+    way it was drawn, so every region keeps its share of the objective; within it the two ways
+    to move a camera differ.
+    """
+
+    def __init__(self, cameras: Cameras, aabb: Aabb):
+        self.cameras, self.aabb = cameras, aabb
+        self.scores = torch.ones(len(cameras) * TILES * TILES)
+        self.used: dict[int, Tensor] = {}  # by the number of a chunk: the scores it was drawn by
+
+    def draw(
+        self, chunk: int, count: int, generator: torch.Generator
+    ) -> tuple[Rays, Tensor, Tensor]:
+        """Rays [count] of a chunk, their regions [count] int64 and importance [count].
+
+        A chunk that is drawn again, for a run that goes on, has the scores of the first time.
+        """
+        scores = self.used.setdefault(chunk, self.scores.cpu().clone())
+        odds = UNIFORM + (1 - UNIFORM) * scores / scores.mean()
+        hard = torch.randperm(count, generator=generator) >= round(UNIFORM * count)
+        anywhere = torch.randint(len(scores), (count,), generator=generator)
+        draw = torch.rand(count, generator=generator, dtype=torch.float64)
+        regions = torch.where(hard, draw_weighted(scores, draw), anywhere)
+        return self._through(regions, hard, generator), regions, 1 / odds[regions]
+
+    def _through(self, regions: Tensor, near: Tensor, generator: torch.Generator) -> Rays:
+        """Rays through random points of `regions`, from `near` the camera or as `draw_rays`."""
+        cameras, count = self.cameras, len(regions)
+        views, tile = regions // TILES**2, regions % TILES**2
+        draw = torch.rand(7, count, generator=generator)
+        columns = (tile % TILES + draw[0]) * (cameras.width / TILES)
+        rows = (tile // TILES + draw[1]) * (cameras.height / TILES)
+        rays = cameras.rays_at(views, columns, rows)
+        others = torch.randint(len(cameras), (count,), generator=generator)
+        shift = torch.where(draw[2] < 0.5, draw[3] * 0.5, torch.zeros(()))
+        far = between(rays.origins, cameras.poses[others][:, :3, 3], shift, self.aabb)
+        tilted = self._tilted(rays.origins, 2 * draw[4:7].T - 1)
+        return moved(cameras, rays, torch.where(near[:, None], tilted, far), self.aabb)
+
+    def _tilted(self, origins: Tensor, draw: Tensor) -> Tensor:
+        """`origins` [N, 3] rotated about the box center, by `draw` [N, 3] in [-1, 1] and TILT."""
+        center = origins.new_tensor(self.aabb.center)
+        radius = (origins - center).norm(dim=-1, keepdim=True)
+        unit = (origins - center) / radius.clamp_min(1e-6)
+        return center + torch.nn.functional.normalize(unit + math.tan(TILT) * draw, dim=-1) * radius
+
+    def learn(self, regions: Tensor, errors: Tensor) -> None:
+        """Takes `errors` [N], relative to their mean, of rays of `regions` [N]."""
+        self.scores = self.scores.to(errors.device)
+        learn(self.scores, regions, errors, RATE)
+
+    def state(self, oldest: int) -> dict:
+        """Everything but the scores of chunks before number `oldest`, which the bank has lost."""
+        used = {chunk: scores for chunk, scores in self.used.items() if chunk >= oldest}
+        return {"scores": self.scores, "used": used}
+
+    def restore(self, state: dict) -> None:
+        self.scores, self.used = state["scores"], dict(state["used"])
