@@ -11,8 +11,8 @@ from torch.optim import optimizer
 
 from nerfconvert.adapters import ADAPTERS, lowrank_start
 from nerfconvert.adapters.analytic import AnalyticConfig, AnalyticField, Primitive
-from nerfconvert.distiller import bank, images
-from nerfconvert.distiller.config import DistillConfig
+from nerfconvert.distiller import bank, images, stages
+from nerfconvert.distiller.config import LEVELS, DistillConfig
 from nerfconvert.distiller.descent import Hooks
 from nerfconvert.distiller.images import fit_images
 from nerfconvert.distiller.loop import distill
@@ -103,6 +103,19 @@ def test_a_student_is_distilled_and_rendered(device, name, tmp_path):
     assert bool(image.isfinite().all())
 
 
+@pytest.mark.parametrize(
+    "device", [pytest.param(w, marks=m) for w, m in DEVICES.items()], indirect=True
+)
+def test_active_levels(device, tmp_path):
+    teacher, student, state = teacher_on(device), student_on(device), tmp_path / "run.state"
+    calls = []
+    stop = Hooks(should_stop=lambda: calls.append(0) or len(calls) > 6)
+    config = DistillConfig(seconds=None, steps=8, memory_mb=16, active=LEVELS)
+    distill(teacher, student, VIEWS, config, hooks=stop, state_path=state)
+    outcome = distill(teacher, student, VIEWS, config, state_path=state, resume=True)
+    assert outcome.steps == 8
+
+
 @pytest.mark.parametrize(("device", "name"), CASES, indirect=["device"])
 def test_a_field_is_trained_on_images(device, name, tmp_path):
     student, pictures = student_on(device, name), torch.rand(6, 16, 16, 3)
@@ -154,6 +167,17 @@ def test_a_step_does_not_wait_for_the_device(device, name, monkeypatch):
     assert per_step(lambda hooks: distill(teacher, student, VIEWS, config, hooks=hooks)) == 0
     pictures = torch.rand(6, 16, 16, 3)
     assert per_step(lambda hooks: fit_images(student, VIEWS, pictures, config, hooks=hooks)) <= 1
+
+
+@pytest.mark.parametrize("device", ["compiled"], indirect=True)
+@pytest.mark.parametrize("until", [0.05, 0.95])
+@pytest.mark.parametrize(("level", "most"), [("camera", 0), ("ray", 3), ("point", 2)])
+def test_waits_of_active_levels(device, level, most, until, monkeypatch):
+    """For which lesson, how many of its rays and which, and for how many samples are kept."""
+    monkeypatch.setattr(stages, "POINTS_UNTIL", until)
+    teacher, student = teacher_on(device), student_on(device)
+    config = DistillConfig(seconds=None, steps=20, memory_mb=16, active=(level,))
+    assert per_step(lambda hooks: distill(teacher, student, VIEWS, config, hooks=hooks)) <= most
 
 
 @pytest.mark.parametrize("device", ["compiled"], indirect=True)

@@ -83,7 +83,7 @@ def convert(
         "argv": list(argv),
         "seed": options.job.seed,
         "recipe": options.recipe,
-        "active": options.active,
+        "active": ",".join(options.levels()) or "none",
         "source": {**describe_file(options.source, teacher), "nan": teacher.counts()},
         "target": describe_file(options.target, student),
         "quality": quality(album.evaluation, before, after, outcome.psnr_initial),

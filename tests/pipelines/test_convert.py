@@ -2,6 +2,7 @@
 
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 import torch
@@ -45,6 +46,13 @@ def test_the_curve_is_measured_with_the_clock_stopped(scenes, tmp_path):
     assert receipt["curve"][-1]["seconds"] >= 4  # of the step that ended then
     assert all(point["psnr_target_vs_source"] > 0 for point in receipt["curve"])
     assert receipt["time"]["distill_s"] < 7
+
+
+def test_levels_of_active_learning_are_in_the_receipt(scenes, tmp_path):
+    asked = replace(options(scenes, tmp_path / "o.safetensors", BUDGET), active="ray, camera")
+    assert convert(asked)["active"] == "camera,ray"
+    again = options(scenes, tmp_path / "p.safetensors", BUDGET)
+    assert convert(again)["active"] == "none"
 
 
 def test_an_interrupted_conversion_ends_as_an_unbroken_one(scenes, tmp_path):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -15,7 +13,7 @@ from .averages import learn
 
 TILES = 4  # regions along each side of a view
 UNIFORM = 0.5  # of new rays, from uniformly random regions
-TILT = math.radians(8)  # largest rotation about the box center from a camera to a new one, about
+NEAR = 0.2  # of the way to another camera, the farthest that a new one is from its own
 RATE = 0.2  # of the average of a region's errors
 
 
@@ -23,10 +21,10 @@ class CameraLevel:
     """Scores of regions of `cameras`; a region is a tile of one view, and its number names both.
 
     Half of a chunk's rays are drawn as ever. The others pass through regions drawn by score, from
-    cameras near the region's own: moved on the sphere about the box by a small rotation, and
-    turned to look at the same place. A ray of a region counts 1 / odds of the region, whichever
-    way it was drawn, so every region keeps its share of the objective; within it the two ways
-    to move a camera differ.
+    cameras near the region's own: moved on the sphere about the box a little towards another one,
+    so that nobody looks from where no camera does, and turned to the same place. A ray of a region
+    counts 1 / odds of the region, whichever way it was drawn, so every region keeps its share of
+    the objective; within it the two ways differ in how far a camera moves.
     """
 
     def __init__(self, cameras: Cameras, aabb: Aabb):
@@ -53,22 +51,15 @@ class CameraLevel:
         """Rays through random points of `regions`, from `near` the camera or as `draw_rays`."""
         cameras, count = self.cameras, len(regions)
         views, tile = regions // TILES**2, regions % TILES**2
-        draw = torch.rand(7, count, generator=generator)
+        draw = torch.rand(4, count, generator=generator)
         columns = (tile % TILES + draw[0]) * (cameras.width / TILES)
         rows = (tile // TILES + draw[1]) * (cameras.height / TILES)
         rays = cameras.rays_at(views, columns, rows)
         others = torch.randint(len(cameras), (count,), generator=generator)
         shift = torch.where(draw[2] < 0.5, draw[3] * 0.5, torch.zeros(()))
-        far = between(rays.origins, cameras.poses[others][:, :3, 3], shift, self.aabb)
-        tilted = self._tilted(rays.origins, 2 * draw[4:7].T - 1)
-        return moved(cameras, rays, torch.where(near[:, None], tilted, far), self.aabb)
-
-    def _tilted(self, origins: Tensor, draw: Tensor) -> Tensor:
-        """`origins` [N, 3] rotated about the box center, by `draw` [N, 3] in [-1, 1] and TILT."""
-        center = origins.new_tensor(self.aabb.center)
-        radius = (origins - center).norm(dim=-1, keepdim=True)
-        unit = (origins - center) / radius.clamp_min(1e-6)
-        return center + torch.nn.functional.normalize(unit + math.tan(TILT) * draw, dim=-1) * radius
+        shift = torch.where(near, draw[3] * NEAR, shift)
+        origins = between(rays.origins, cameras.poses[others][:, :3, 3], shift, self.aabb)
+        return moved(cameras, rays, origins, self.aabb)
 
     def learn(self, regions: Tensor, errors: Tensor) -> None:
         """Takes `errors` [N], relative to their mean, of rays of `regions` [N]."""
