@@ -41,7 +41,8 @@ class CameraLevel:
         """
         scores = self.used.setdefault(chunk, self.scores.cpu().clone())
         odds = UNIFORM + (1 - UNIFORM) * scores / scores.mean()
-        hard = torch.randperm(count, generator=generator) >= round(UNIFORM * count)
+        fresh = UNIFORM if scores.min() < scores.max() else 1.0  # nothing is known of any region
+        hard = torch.randperm(count, generator=generator) >= round(fresh * count)
         anywhere = torch.randint(len(scores), (count,), generator=generator)
         draw = torch.rand(count, generator=generator, dtype=torch.float64)
         regions = torch.where(hard, draw_weighted(scores, draw), anywhere)
