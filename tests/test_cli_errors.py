@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import threading
+import time
 
 import pytest
 import torch
@@ -156,12 +157,20 @@ def test_verbose_shows_the_traceback(capsys):
     assert "Traceback" in capsys.readouterr().err
 
 
+def terminate_a_run() -> None:
+    """Sends SIGTERM to this process once a run listens for it, and has taken some steps."""
+    while "stop_on_signals" not in getattr(signal.getsignal(signal.SIGTERM), "__qualname__", ""):
+        time.sleep(0.05)
+    time.sleep(2.0)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def test_an_interrupted_run_says_how_to_go_on(tmp_path, blobs, capsys):
     """Stopped by SIGTERM in the middle: no output, a state, the right code and the way on."""
     target = tmp_path / "o.safetensors"
     argv = ["convert", blobs, str(target), "--to", "hashgrid", *TINY, "--eval-views", "1"]
     argv += ["--resolution", "24x24", "--memory-mb", "64", "--seconds", "600"]
-    threading.Timer(6.0, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    threading.Thread(target=terminate_a_run, daemon=True).start()
     assert main(argv) == 128 + signal.SIGTERM
     assert "--resume" in capsys.readouterr().err
     assert [p.name for p in tmp_path.iterdir()] == ["o.safetensors.state"]

@@ -108,14 +108,16 @@ class Terminal:
 
     def _lines(self, title: str) -> Callable[[float, str], None]:
         start = last = time.monotonic()
+        begun = None  # fraction that was there already: of a run that goes on
 
         def update(fraction: float, note: str) -> None:
-            nonlocal last
+            nonlocal last, begun
             now = time.monotonic()
+            begun = fraction if begun is None else begun
             if now - last < LINE_EVERY:
                 return
-            last = now
-            left = f", {(now - start) * (1 / fraction - 1):.0f} s left" if fraction else ""
+            last, gained = now, fraction - begun
+            left = f", {(now - start) * (1 - fraction) / gained:.0f} s left" if gained > 0 else ""
             self.say(f"{title} {fraction:.0%}{left}, {note}")
 
         return update
