@@ -128,16 +128,21 @@ def test_a_field_is_trained_on_images(device, name, tmp_path):
     assert {p.device for p in student.parameters()} == {device}
 
 
-@pytest.mark.parametrize("recipe", ["pvd", "pvd-al"])
-@pytest.mark.parametrize(
-    "device", [pytest.param(w, marks=m) for w, m in DEVICES.items()], indirect=True
-)
-def test_published_recipes(device, recipe, monkeypatch):
+def tiny_exercises(device, monkeypatch) -> None:
+    """Batches that tiny fields can afford; torch's fused optimizers take the pretended device."""
     known = optimizer._get_fused_kernels_supported_devices()
     monkeypatch.setattr(
         optimizer, "_get_fused_kernels_supported_devices", lambda: [*known, device.type]
     )
     monkeypatch.setattr(exercise, "BATCH_RAYS", 32)
+
+
+@pytest.mark.parametrize("recipe", ["pvd", "pvd-al"])
+@pytest.mark.parametrize(
+    "device", [pytest.param(w, marks=m) for w, m in DEVICES.items()], indirect=True
+)
+def test_published_recipes(device, recipe, monkeypatch):
+    tiny_exercises(device, monkeypatch)
     teacher, student = teacher_on(device), student_on(device)
     config = DistillConfig(seconds=None, steps=3)
     assert distill(teacher, student, VIEWS, config, recipe=recipe).steps == 3
@@ -185,11 +190,7 @@ def test_waits_of_active_levels(device, level, most, until, monkeypatch):
 def test_waits_of_published_recipes(device, recipe, most, monkeypatch):
     """For the numbers of marched samples and of rays that fit; with active learning also for the
     choice of samples and for the pool, which lies on the CPU."""
-    known = optimizer._get_fused_kernels_supported_devices()
-    monkeypatch.setattr(
-        optimizer, "_get_fused_kernels_supported_devices", lambda: [*known, device.type]
-    )
-    monkeypatch.setattr(exercise, "BATCH_RAYS", 32)
+    tiny_exercises(device, monkeypatch)
     teacher, student = teacher_on(device), student_on(device)
     config = DistillConfig(seconds=None, steps=20)
     assert (

@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 
 from nerfconvert.distiller.active.averages import FLOOR, learn, odds, relative, spread
-
-from .scene import seeded
+from tests.distiller.scene import seeded
 
 
 def test_an_average_moves_towards_the_mean_of_what_was_found():

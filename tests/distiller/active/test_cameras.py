@@ -8,8 +8,7 @@ import torch
 
 from nerfconvert.distiller.active.cameras import TILES, UNIFORM, CameraLevel
 from nerfconvert.volume import Aabb
-
-from .scene import cameras, filled_bank, seeded
+from tests.distiller.scene import cameras, filled_bank, seeded
 
 BOX = Aabb((-1, -1, -1), (1, 1, 1))
 VIEWS, COUNT = 8, 20_000

@@ -14,8 +14,7 @@ from nerfconvert.distiller.active.points import (
     systematic,
 )
 from nerfconvert.volume import Aabb
-
-from .scene import seeded
+from tests.distiller.scene import seeded
 
 BOX = Aabb((-1, -1, -1), (1, 1, 1))
 LARGE = 200  # samples in the cell that is wrong

@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from nerfconvert.distiller.active.rays import HOPE, Drawn, RayLevel
-
-from .scene import filled_bank, seeded
+from tests.distiller.scene import filled_bank, seeded
 
 
 def hard(lesson) -> torch.Tensor:

@@ -14,8 +14,7 @@ from nerfconvert.distiller.descent import Hooks
 from nerfconvert.distiller.loop import distill
 from nerfconvert.distiller.stages import curriculum
 from nerfconvert.errors import FormatError
-
-from .scene import cameras, filled_bank, seeded, student, teacher
+from tests.distiller.scene import cameras, filled_bank, seeded, student, teacher
 
 SETS = [(name,) for name in LEVELS] + [LEVELS]
 STEPS = 40

@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 import torch
 
-from nerfconvert.adapters.analytic import AnalyticConfig, AnalyticField, Primitive
+from nerfconvert.adapters.analytic import AnalyticField
 from nerfconvert.adapters.hashgrid import HashgridConfig, HashgridField
 from nerfconvert.adapters.lowrank import LowrankConfig, VmField
 from nerfconvert.adapters.mlp import MlpConfig, MlpField
@@ -23,15 +23,14 @@ from nerfconvert.distiller.recipes.pvd_al import hard_samples
 from nerfconvert.distiller.recipes.tutor import copy_decoder, sample_loss
 from nerfconvert.errors import NerfConvertError
 from nerfconvert.pipelines.options import Recipe
-from nerfconvert.renderer.cameras import around
 from nerfconvert.renderer.image import render_image
-from nerfconvert.renderer.occupancy import build_occupancy
-from nerfconvert.volume import Aabb, FieldInfo, Samples
+from nerfconvert.volume import Samples
 from nerfconvert.volume.occupancy import adopt
+from tests.distiller import scene
+from tests.distiller.scene import INFO, cameras
 
-INFO = FieldInfo(aabb=Aabb((-1, -1, -1), (1, 1, 1)))
 TINY = HashgridConfig(n_levels=6, log2_table_size=12, finest_resolution=64, hidden_width=32)
-CAMERAS = around((0.0, 0.0, 0.0), (3.0, 3.2), 8, torch.Generator().manual_seed(1), size=(24, 24))
+CAMERAS = cameras()
 PUBLISHED = [name for name in RECIPES if name != "fast"]
 
 
@@ -43,12 +42,7 @@ def _few_rays(monkeypatch):
 
 @pytest.fixture(scope="module")
 def teacher() -> AnalyticField:
-    box = Primitive(
-        kind="box", center=(0.1, 0, 0), size=(0.4, 0.3, 0.35), density=40, color=(0.9, 0.3, 0.1)
-    )
-    field = AnalyticField(AnalyticConfig(primitives=(box,)), INFO)
-    build_occupancy(field, resolution=32)
-    return field
+    return scene.teacher()
 
 
 def student(seed: int = 0) -> HashgridField:
