@@ -21,39 +21,23 @@ import time
 from pathlib import Path
 from typing import Any
 
-import torch
 from ablation_plot import plot
-from contenders import Pixels, psnr
+from contenders import Setting, psnr
 
-from nerfconvert.adapters import ADAPTERS
 from nerfconvert.distiller.config import LEVELS, DistillConfig
 from nerfconvert.distiller.descent import Hooks
 from nerfconvert.distiller.loop import distill
-from nerfconvert.distiller.seen import keep_seen
-from nerfconvert.pipelines.evaluation import background_of, teaching_cameras
-from nerfconvert.pipelines.files import open_field
-from nerfconvert.pipelines.options import Views
-from nerfconvert.pipelines.students import field_config, student_info
 
 SETS = {"none": (), **{name: (name,) for name in LEVELS}, "all": LEVELS}
 Run = dict[str, Any]
 
 
-class Ablation:
+class Ablation(Setting):
     """What all runs share."""
-
-    def __init__(self, options: argparse.Namespace):
-        self.options = options
-        self.teacher = open_field(options.source, torch.device("cpu"))
-        self.pixels = Pixels(self.teacher, options, background_of(self.teacher, None))
-        self.cameras = teaching_cameras(self.teacher, Views(data=options.data), 0)
-        keep_seen(self.teacher, self.cameras, 0)
-        self.settings = field_config(options.arch, options.size, options.set)
 
     def run(self, levels: str, seed: int, budget: dict[str, Any]) -> Run:
         """One distillation, measured every `--every-seconds` and at its end."""
-        torch.manual_seed(seed)
-        student = ADAPTERS[self.options.arch](self.settings, student_info(self.teacher))
+        student = self.new(seed)
         config = DistillConfig(**budget, seed=seed, active=SETS[levels])
         every = self.options.every_seconds
         hooks = Hooks(
@@ -93,7 +77,7 @@ def ablate(options: argparse.Namespace) -> dict[str, list[Run]]:
     for name, seed, levels in itertools.product(budgets, map(int, seeds), sets):
         file = options.output / f"{name}-{levels}-{seed}.json"
         if not file.exists():
-            ablation = ablation or Ablation(options)
+            ablation = ablation or Ablation(options, 0)
             found = ablation.run(levels, seed, budgets[name])
             temporary = file.with_suffix(".tmp")
             temporary.write_text(json.dumps(found, indent=1))

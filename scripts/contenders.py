@@ -76,25 +76,31 @@ def psnr(a: Tensor, b: Tensor) -> float:
     return sum(-10 * math.log10(max(error, 1e-10)) for error in errors) / len(errors)
 
 
-class Race:
-    """What all ways share."""
+class Setting:
+    """A source, the pixels that it is measured on, and students of it."""
 
-    def __init__(self, options: argparse.Namespace):
+    def __init__(self, options: argparse.Namespace, seed: int):
         self.options = options
         self.teacher = open_field(options.source, torch.device("cpu"))
-        views = Views(data=options.data)
-        background = background_of(self.teacher, None)
-        self.pixels = Pixels(self.teacher, options, background)
-        self.cameras = teaching_cameras(self.teacher, views, options.seed)
-        keep_seen(self.teacher, self.cameras, options.seed)
-        self.at = [float(t) for t in options.at.split(",")]
+        self.background = background_of(self.teacher, None)
+        self.pixels = Pixels(self.teacher, options, self.background)
+        self.cameras = teaching_cameras(self.teacher, Views(data=options.data), seed)
+        keep_seen(self.teacher, self.cameras, seed)
         self.settings = field_config(options.arch, options.size, options.set)
-        self.scene = read_scene(options.data, split="train", background=background)
 
     def new(self, seed: int) -> RadianceField:
         """A network with first weights by `seed`, the same for all ways."""
         torch.manual_seed(seed)
         return ADAPTERS[self.options.arch](self.settings, student_info(self.teacher))
+
+
+class Race(Setting):
+    """What all ways share."""
+
+    def __init__(self, options: argparse.Namespace):
+        super().__init__(options, options.seed)
+        self.at = [float(t) for t in options.at.split(",")]
+        self.scene = read_scene(options.data, split="train", background=self.background)
 
     def run(self, way: str) -> None:
         """Runs one way to its end; a row at each time."""
@@ -106,7 +112,7 @@ class Race:
         measure = self._measure(way, student)
         hooks = Hooks(checkpoints=self.at[:-1], on_checkpoint=measure)
         if way == "train":
-            images, background = self.scene.images, self.pixels.background
+            images, background = self.scene.images, self.background
             fit_images(
                 student, self.scene.cameras, images, config, background=background, hooks=hooks
             )
@@ -123,7 +129,7 @@ class Race:
 
         fit_original(
             self.new(seed + 1), fine, self.scene.cameras, self.scene.images, self.at,
-            find_and_measure, rays=self.options.nerf_rays, background=self.pixels.background,
+            find_and_measure, rays=self.options.nerf_rays, background=self.background,
             seed=seed,
         )  # fmt: skip
 
