@@ -170,12 +170,16 @@ def _setup_context(ctx, inputs, output):
     ctx.entries = table.shape[0]
 
 
+def table_gradient(ctx, grad_features):
+    """Of the second input of an operation that saved (unit, offsets, resolutions, scales)."""
+    if not ctx.needs_input_grad[1]:
+        return None
+    backward = torch.ops.nerfconvert.hash_encode_backward
+    return backward(*ctx.saved_tensors, grad_features, ctx.entries)
+
+
 def _autograd(ctx, grad_features):
-    grad_table = None
-    if ctx.needs_input_grad[1]:
-        backward = torch.ops.nerfconvert.hash_encode_backward
-        grad_table = backward(*ctx.saved_tensors, grad_features, ctx.entries)
-    return None, grad_table, None, None, None
+    return None, table_gradient(ctx, grad_features), None, None, None
 
 
 def _forward_fake(unit, table, offsets, resolutions, scales):

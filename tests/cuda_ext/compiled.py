@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import shutil
 import subprocess
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from nerfconvert.kernels.backend import use_backend
 HERE = Path(__file__).resolve().parent
 SOURCES = HERE.parents[1] / "cuda_ext"
 COMPILER = shutil.which("g++")
+# How the shim orders threads and blocks: ascending, and shuffled by a seed.
+ORDERS = (0, int(os.environ.get("NERFCONVERT_SHIM_SEED", "1")))
 # The flags of cuda_ext/CMakeLists.txt that can change results.
 EXACT = ["-std=c++17", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi"]
 
@@ -33,6 +36,17 @@ def compile_library(kind: str, to: Path, *flags: str, sources: list[Path] | None
     command = [COMPILER, *EXACT, *flags, *language, *include, "-fPIC", "-shared", "-pthread"]
     subprocess.run([*command, "-x", "c++", *files, "-o", str(target)], check=True)
     return target
+
+
+@contextmanager
+def ordered(library: ctypes.CDLL, seed: int):
+    """Within the block a library of kind "shim" runs threads and blocks in the order of `seed`, one
+    of `ORDERS`; the same seed gives the same order every time."""
+    library.shim_order(ctypes.c_uint64(seed))
+    try:
+        yield library
+    finally:
+        library.shim_order(ctypes.c_uint64(0))
 
 
 @contextmanager

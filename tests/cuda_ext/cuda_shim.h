@@ -1,19 +1,24 @@
 // Runs the .cu files on the CPU, compiled by g++ with -DNC_CUDA_SHIM: as much CUDA as we use.
 //
 // Blocks run one after the other. A plain launch runs the threads of a block in a loop; a launch
-// "together" runs each as an operating-system thread, so that barriers and warp operations are real
-// and the thread and address sanitizers see what the kernel does. Either in a plain launch aborts,
-// and so does one that not every thread reaches. Not covered: static __shared__ (does not compile),
-// warp operations of some lanes only, memory spaces, registers.
+// "together" runs each as an operating-system thread, of which one goes on at a time until it waits
+// at a barrier or a warp operation. Either in a plain launch aborts, and so does one that not every
+// thread reaches. Blocks and threads take their turns in ascending order, or shuffled by a seed
+// (shim_order): what depends on the order shows up as a difference. Not covered: static __shared__
+// (does not compile), warp operations of some lanes only, memory spaces, registers.
 #pragma once
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <numeric>
+#include <random>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #define __global__
@@ -41,16 +46,46 @@ inline cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaSt
   return cudaSuccess;
 }
 
+inline uint64_t shim_seed = 0;  // 0: ascending order
+
+// Of all launches from now on.
+extern "C" __attribute__((visibility("default"), used)) inline void shim_order(uint64_t seed) {
+  shim_seed = seed;
+}
+
 [[noreturn]] inline void shim_abort(const char* why) {
-  std::fprintf(stderr, "cuda_shim: %s\n", why);
+  std::fprintf(stderr, "cuda_shim: %s (order of seed %llu)\n", why,
+               static_cast<unsigned long long>(shim_seed));
   std::abort();
 }
 
+// Who goes next in one launch: the same launch has the same order every time.
+struct ShimOrder {
+  std::mt19937_64 draw{shim_seed};
+
+  // 0 ... count - 1.
+  std::vector<unsigned> all(unsigned count) {
+    std::vector<unsigned> turns(count);
+    std::iota(turns.begin(), turns.end(), 0u);
+    if (shim_seed) std::shuffle(turns.begin(), turns.end(), draw);
+    return turns;
+  }
+
+  // One of those that are ready, which it no longer is.
+  unsigned take(std::vector<unsigned>& ready) {
+    const auto lowest = std::min_element(ready.begin(), ready.end());
+    const auto next = shim_seed ? ready.begin() + draw() % ready.size() : lowest;
+    std::swap(*next, ready.back());
+    const unsigned taken = ready.back();
+    ready.pop_back();
+    return taken;
+  }
+};
+
 // Threads that wait for each other: a block, or the lanes of a warp.
 struct ShimMeeting {
-  unsigned size = 0, waiting = 0;
-  uint64_t held = 0;  // meetings so far
-  std::condition_variable over;
+  unsigned size = 0;
+  std::vector<unsigned> here;
 };
 
 // A warp's exchange of values. Odd and even operations take turns, so that nobody overwrites what
@@ -62,43 +97,53 @@ struct ShimWarp {
 
 // The block that runs "together" now.
 struct ShimBlock {
+  static constexpr unsigned kNobody = ~0u;
+  ShimOrder& order;
   std::mutex mutex;
-  unsigned running, waiting = 0;
+  std::vector<std::condition_variable> turn;  // of each thread
+  std::vector<unsigned> ready;
+  unsigned running = kNobody, left;  // left: threads that have not returned
   ShimMeeting everyone;
   std::vector<ShimWarp> warps;
 
-  explicit ShimBlock(unsigned threads) : running(threads), warps((threads + 31) / 32) {
+  ShimBlock(unsigned threads, ShimOrder& turns)
+      : order(turns), turn(threads), ready(turns.all(threads)), left(threads),
+        warps((threads + 31) / 32) {
     everyone.size = threads;
     for (unsigned w = 0; w < warps.size(); ++w)
       warps[w].lanes.size = threads - 32 * w < 32 ? threads - 32 * w : 32;
   }
 
-  void look_for_deadlock() {
-    if (waiting && !running) shim_abort("deadlock: not every thread reaches a barrier");
+  void next() {
+    if (ready.empty() && left) shim_abort("deadlock: not every thread reaches a barrier");
+    running = ready.empty() ? kNobody : order.take(ready);
+    if (running != kNobody) turn[running].notify_one();
+  }
+
+  void wait_for_turn(std::unique_lock<std::mutex>& lock) {
+    turn[threadIdx.x].wait(lock, [&] { return running == threadIdx.x; });
+  }
+
+  void begin() {
+    std::unique_lock<std::mutex> lock(mutex);
+    wait_for_turn(lock);
   }
 
   void meet(ShimMeeting& meeting) {
     std::unique_lock<std::mutex> lock(mutex);
-    if (meeting.waiting + 1 == meeting.size) {
-      running += meeting.waiting;
-      waiting -= meeting.waiting;
-      meeting.waiting = 0;
-      ++meeting.held;
-      meeting.over.notify_all();
-      return;
+    meeting.here.push_back(threadIdx.x);
+    if (meeting.here.size() == meeting.size) {
+      ready.insert(ready.end(), meeting.here.begin(), meeting.here.end());
+      meeting.here.clear();
     }
-    const uint64_t mine = meeting.held;
-    ++meeting.waiting;
-    ++waiting;
-    --running;
-    look_for_deadlock();
-    meeting.over.wait(lock, [&] { return meeting.held != mine; });
+    next();
+    wait_for_turn(lock);
   }
 
   void leave() {
     std::unique_lock<std::mutex> lock(mutex);
-    --running;
-    look_for_deadlock();
+    --left;
+    next();
   }
 };
 
@@ -160,6 +205,28 @@ inline float atomicAdd(float* address, float value) {
   return old;
 }
 
+// Runs `kernel` on every thread of a block, each as a thread of its own.
+template <class Kernel>
+void shim_together(unsigned block, ShimOrder& order, Kernel& kernel) {
+  ShimBlock threads_of(block, order);
+  shim_block = &threads_of;
+  std::vector<std::thread> threads;
+  for (unsigned t = 0; t < block; ++t)
+    threads.emplace_back([&, t] {
+      threadIdx.x = t;
+      shim_operation = 0;
+      threads_of.begin();
+      kernel();
+      threads_of.leave();
+    });
+  {
+    std::unique_lock<std::mutex> lock(threads_of.mutex);
+    threads_of.next();
+  }
+  for (std::thread& thread : threads) thread.join();
+  shim_block = nullptr;
+}
+
 template <class Kernel>
 void shim_blocks(unsigned grid, unsigned block, bool together, size_t shared, Kernel&& kernel) {
   // What every GPU refuses, and more shared memory than one gives without being asked.
@@ -169,26 +236,20 @@ void shim_blocks(unsigned grid, unsigned block, bool together, size_t shared, Ke
   }
   gridDim.x = grid;
   blockDim.x = block;
-  for (blockIdx.x = 0; blockIdx.x < grid; ++blockIdx.x) {
+  ShimOrder order;
+  for (const unsigned b : order.all(grid)) {
+    blockIdx.x = b;
     // Fresh and exact: the sanitizer sees a step beyond it, NaN shows a read before a write.
     std::vector<float> memory(shared / sizeof(float), __builtin_nanf(""));
     shim_shared = memory.data();
-    if (!together) {
-      for (threadIdx.x = 0; threadIdx.x < block; ++threadIdx.x) kernel();
+    if (together) {
+      shim_together(block, order, kernel);
       continue;
     }
-    ShimBlock threads_of(block);
-    shim_block = &threads_of;
-    std::vector<std::thread> threads;
-    for (unsigned t = 0; t < block; ++t)
-      threads.emplace_back([&, t] {
-        threadIdx.x = t;
-        shim_operation = 0;
-        kernel();
-        threads_of.leave();
-      });
-    for (std::thread& thread : threads) thread.join();
-    shim_block = nullptr;
+    for (const unsigned t : order.all(block)) {
+      threadIdx.x = t;
+      kernel();
+    }
   }
 }
 

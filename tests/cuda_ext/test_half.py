@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ import torch
 from nerfconvert.kernels import KERNELS, backend
 from nerfconvert.kernels.accelerators import half
 
-from .compiled import COMPILER, SOURCES, compile_library, through
+from .compiled import COMPILER, ORDERS, SOURCES, compile_library, ordered, through
 from .sizes import with_sizes
 
 
@@ -24,11 +25,11 @@ def test_half_tables(tmp_path):
         pytest.skip("no g++ to compile the CUDA shim with")
     source = SOURCES / "ops" / "hash_encode" / "hash_encode.cu"
     shim = ctypes.CDLL(str(compile_library("shim", tmp_path, "-O1", sources=[source])))
-    for size in (0, 1, 129):
+    for size, seed in itertools.product((0, 1, 129), ORDERS):
         unit, table, *layout = with_sizes("hash_encode", size)
         table = table * 10.0 ** torch.arange(-8, 5).repeat(13)[: len(table), None]
         table[0] = torch.tensor([1e6, -0.0, 65504.0])
-        with through(shim):
+        with ordered(shim, seed), through(shim):
             mine = table.clone().requires_grad_()
             got = half.hash_encode(unit, mine, *layout)
             got.backward(torch.ones_like(got))

@@ -12,7 +12,7 @@ import torch
 
 from nerfconvert.kernels import backend
 
-from .compiled import COMPILER, SOURCES, compile_library, results
+from .compiled import COMPILER, ORDERS, SOURCES, compile_library, ordered, results
 from .sizes import with_sizes
 from .test_sanitizers import SANITIZE, exercise, sanitizer_runtime
 
@@ -36,9 +36,18 @@ __global__ void reverses(float* out, bool waits) {
   if (waits) __syncthreads();
   out[blockIdx.x * blockDim.x + threadIdx.x] = shared[blockDim.x - 1 - threadIdx.x];
 }
+__global__ void arrives(int64_t* count, int64_t* turns, bool together) {
+  if (together) __syncthreads();
+  turns[(*count)++] = blockIdx.x * blockDim.x + threadIdx.x;
+}
 NC_API int meet(int64_t grid, int64_t block, int64_t shared) {
   NC_LAUNCH_TOGETHER(meets, grid, block, shared, nullptr);
   return nc::cuda_status();
+}
+NC_API void arrive(int64_t* turns) {
+  int64_t count = 0;
+  NC_LAUNCH(arrives, 5, 40, 0, nullptr, &count, turns, false);
+  NC_LAUNCH_TOGETHER(arrives, 5, 40, 0, nullptr, &count, turns, true);
 }
 NC_API void meet_alone() { NC_LAUNCH(meets, 1, 2, 0, nullptr); }
 NC_API void vote_alone() { NC_LAUNCH(votes, 1, 2, 0, nullptr, kAll); }
@@ -85,11 +94,11 @@ def test_shim_refuses_what_gpus_refuse(small, blocks, threads, shared, status):
     ],
 )
 def test_shim_stops_at(small, function, message):
-    code = f"import ctypes; ctypes.CDLL({str(small)!r}).{function}()"
+    code = f"import ctypes; x = ctypes.CDLL({str(small)!r}); x.shim_order(7); x.{function}()"
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode != 0
-    assert message in done.stderr
+    assert f"{message} (order of seed 7)" in done.stderr
 
 
 def test_shuffles_of_two_warps(small):
@@ -109,6 +118,27 @@ def test_a_missing_barrier(small):
     for waits, right in ((1, True), (0, False)):
         reverse(ctypes.c_void_p(out.data_ptr()), ctypes.c_int64(waits))
         assert torch.equal(out, expected) == right
+
+
+def turns(library: ctypes.CDLL, seed: int) -> torch.Tensor:
+    """[2, 200] the order of 5 blocks of 40 threads: in a plain launch, and behind a barrier."""
+    out = torch.empty(2, 200, dtype=torch.int64)
+    with ordered(library, seed):
+        library.arrive(ctypes.c_void_p(out.data_ptr()))
+    return out
+
+
+def test_orders(small):
+    """Ascending, or shuffled: blocks after each other, all their threads, the same every time."""
+    library, ascending = ctypes.CDLL(str(small)), torch.arange(200)
+    assert torch.equal(turns(library, 0), ascending.expand(2, -1))
+    for seed in (1, 2**63 + 1):
+        shuffled = turns(library, seed)
+        assert torch.equal(shuffled, turns(library, seed))
+        assert torch.equal(shuffled.sort(1).values, ascending.expand(2, -1))
+        assert (shuffled.view(2, 5, 40) // 40 == shuffled[:, ::40, None] // 40).all()
+        assert (shuffled != ascending).float().mean() > 0.8
+    assert not torch.equal(turns(library, 1), turns(library, 2))
 
 
 def broken(folder: Path, name: str, right: str, wrong: str, *flags: str) -> Path:
@@ -134,6 +164,26 @@ def test_a_sum_over_lanes_of_another_cell(tmp_path):
     want = results("hash_encode", arguments, cpu, "cpu")
     assert torch.equal(got[0], want[0])
     assert float((got[1] - want[1]).abs().max()) > 0.01
+
+
+def test_a_barrier_that_ascending_threads_do_not_need(tmp_path):
+    """The last of fused_mlp's backward: each thread goes on only after those that it would outrun,
+    unless the order is shuffled."""
+    cpu = backend.load_library("cpu")
+    if cpu is None:
+        pytest.skip("the kernels are not compiled here")
+    end = "__syncthreads();\n    float* const swap = grad;"
+    path = broken(tmp_path, "fused_mlp", end, end.removeprefix("__syncthreads();"), "-O1")
+    library, arguments = ctypes.CDLL(str(path)), with_sizes("fused_mlp", 129)
+    want = results("fused_mlp", arguments, cpu, "cpu")
+    worst = {}
+    for seed in ORDERS:
+        with ordered(library, seed):
+            got = results("fused_mlp", arguments, library, "shim")
+        worst[seed] = max(float((a - b).abs().max()) for a, b in zip(got, want, strict=True))
+    ascending, shuffled = worst.values()
+    assert ascending < 1e-4
+    assert shuffled > 0.1, f"order of seed {ORDERS[1]}"
 
 
 @pytest.mark.parametrize(

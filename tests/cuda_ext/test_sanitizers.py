@@ -19,13 +19,19 @@ SANITIZE = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=
 EXERCISE = """
 import ctypes, sys
 import torch
-from tests.cuda_ext.compiled import examples, results
+from tests.cuda_ext.compiled import ORDERS, examples, ordered, results
 torch.set_num_threads(1)
 kind, path = sys.argv[1:3]
 library = ctypes.CDLL(path)
 for name in sys.argv[3:]:
     for arguments in examples(name):
-        results(name, arguments, library, kind)
+        if kind == "cpu":
+            results(name, arguments, library, kind)
+            continue
+        for seed in ORDERS:
+            print("order of seed", seed, "of", name, file=sys.stderr)
+            with ordered(library, seed):
+                results(name, arguments, library, kind)
     print("done", name)
 """
 
@@ -40,7 +46,8 @@ def sanitizer_runtime() -> str | None:
 
 
 def exercise(kind: str, library: Path, runtime: str, *names: str) -> subprocess.CompletedProcess:
-    """The examples of the kernels through `library` in a Python that the sanitizer watches."""
+    """The examples of the kernels through `library`, the shim's in every order, in a Python that
+    the sanitizer watches."""
     environment = {
         **os.environ,
         "LD_PRELOAD": runtime,

@@ -1,4 +1,5 @@
-"""The .cu files themselves, run on the CPU through the shim, against the CPU library."""
+"""The .cu files themselves, run on the CPU through the shim, against the CPU library: threads in
+ascending order and in a shuffled one."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ import torch
 
 from nerfconvert.kernels import KERNELS, backend
 
-from .compiled import COMPILER, SOURCES, compile_library, examples, results
+from .compiled import COMPILER, ORDERS, SOURCES, compile_library, examples, ordered, results
 from .sizes import march_arguments, with_sizes
 
 BIT_EQUAL = {
@@ -22,11 +23,17 @@ BIT_EQUAL = {
 
 
 @pytest.fixture(scope="module")
-def shim(tmp_path_factory):
+def compiled(tmp_path_factory):
     if COMPILER is None:
         pytest.skip("no g++ to compile the CUDA shim with")
     folder = tmp_path_factory.mktemp("shim")
     return ctypes.CDLL(str(compile_library("shim", folder, "-O1")))
+
+
+@pytest.fixture(params=ORDERS, ids=lambda seed: f"seed{seed}")
+def shim(compiled, request):
+    with ordered(compiled, request.param) as library:
+        yield library
 
 
 @pytest.mark.parametrize("name", list(KERNELS))

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
 from .. import backend
+from ..hash_encode import table_gradient
 from .accelerator import Accelerator
 
 _rounded = WeakIdKeyDictionary()  # table -> (its version, the table in half precision)
@@ -54,9 +55,7 @@ def _setup_context(ctx, inputs, output):
 
 
 def _autograd(ctx, grad_features):
-    backward = torch.ops.nerfconvert.hash_encode_backward
-    grad_table = backward(*ctx.saved_tensors, grad_features, ctx.entries)
-    return None, grad_table, None, None, None, None
+    return None, table_gradient(ctx, grad_features), None, None, None, None
 
 
 backend.register(
