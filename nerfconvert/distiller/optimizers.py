@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 TABLE_RATE, ADAM_RATE, MUON_RATE = 2e-2, 3e-3, 4e-2  # peak learning rates
 WARM_UP = 8  # steps
+# odd polynomials a x + b x^3 + c x^5, each nearest to 1 on the range of the one before; [0.02, 1]
+QUINTICS = ((7.711, -22.1138, 16.2487), (3.2153, -2.4112, 0.5013), (2.2183, -1.594, 0.4107))
 NARROW = 16  # matrices with a side below this are no hidden matrices (tables, output heads)
 
 
@@ -74,14 +76,20 @@ class Muon:
         return self.momentum
 
 
-def orthogonalize(matrix: Tensor, iterations: int = 5) -> Tensor:
-    """Nearly the polar factor of [m, n]: quintic Newton-Schulz, singular values to about 1."""
-    a, b, c = 3.4445, -4.7750, 2.0315
+def orthogonalize(matrix: Tensor) -> Tensor:
+    """Nearly the polar factor of [m, n]: singular values from 0.02 to 1 of a bound of the largest
+    come within a fifth of 1, smaller ones grow 55-fold.
+
+    Newton-Schulz steps with a quintic of their own each, minimax over what the step before leaves:
+    as good to learn with as Muon's five equal ones, at three fifths of their cost.
+    """
     wide = matrix.shape[0] <= matrix.shape[1]
     x = matrix if wide else matrix.T
-    x = x / (x.norm() + 1e-7)
-    for _ in range(iterations):
-        gram = x @ x.T
+    gram = x @ x.T
+    square = gram.norm().clamp_min(1e-30)  # its root bounds the largest singular value, tighter than |x|
+    x, gram = x / square.sqrt(), gram / square
+    for step, (a, b, c) in enumerate(QUINTICS):
+        gram = x @ x.T if step else gram
         x = a * x + (b * gram + c * gram @ gram) @ x
     return x if wide else x.T
 
