@@ -32,7 +32,7 @@ from nerfconvert.distiller.recipes import RECIPES
 from nerfconvert.distiller.seen import keep_seen
 from nerfconvert.pipelines.evaluation import background_of, teaching_cameras
 from nerfconvert.pipelines.files import open_field
-from nerfconvert.pipelines.options import Views, parse_resolution
+from nerfconvert.pipelines.option_groups import Views, parse_resolution
 from nerfconvert.pipelines.students import field_config, student_info
 from nerfconvert.renderer.image import render_rays
 from nerfconvert.renderer.occupancy import build_occupancy

@@ -9,7 +9,8 @@ import argparse
 from pathlib import Path
 
 from nerfconvert.pipelines.convert import convert
-from nerfconvert.pipelines.options import Budget, ConvertOptions, Job
+from nerfconvert.pipelines.option_groups import Budget, Job
+from nerfconvert.pipelines.options import ConvertOptions
 from nerfconvert.pipelines.receipt import receipt_path
 
 SCENES = Path(__file__).resolve().parents[1] / "scenes"

@@ -20,15 +20,15 @@ from .machine import pick_device
 
 
 def with_backend(pipeline: Callable) -> Callable:
-    """`pipeline(options, ...)` with the kernels that `backend` of its options, or of their `job`,
-    asks for. Raises BackendError before anything is read where they cannot run."""
+    """`pipeline(options, ...)` with the kernels that `options.where` asks for. Raises BackendError
+    before anything is read where they cannot run."""
 
     @functools.wraps(pipeline)
     def run(options: Any, **how: Any) -> Any:
-        job = getattr(options, "job", options)
-        if job.backend == "native":
+        where = options.where
+        if where.backend == "native":
             return pipeline(options, **how)
-        with use_accelerator(job.backend, pick_device(job.device)):
+        with use_accelerator(where.backend, pick_device(where.device)):
             return pipeline(options, **how)
 
     return run

@@ -15,6 +15,7 @@ from typing import Any
 from .. import __version__
 from ..errors import FormatError, NerfConvertError, UsageError
 from ..report.matrix import matrix_markdown, matrix_rows
+from .accelerators import with_backend
 from .bench_cells import Cell, bench_document
 from .bench_config import BenchConfig, Target, Teacher
 from .bench_jobs import Run, cell_run, comparison_run, scratch_run, teacher_run
@@ -37,6 +38,7 @@ class BenchInterruptedError(NerfConvertError):
         self.exit_code = 128 + signum
 
 
+@with_backend
 def bench(
     options: BenchOptions,
     *,
@@ -57,7 +59,7 @@ def bench(
     config = read_bench_config(path)
     if data is not None:
         config = config.with_data(data)
-    device = pick_device(options.device)
+    device = pick_device(options.where.device)
     about = {
         "version": __version__,
         "argv": list(argv),
@@ -101,7 +103,7 @@ class Bench:
         on_cell: Callable[[dict[str, Any]], None] | None,
     ):
         self.config, self.options, self.about, self.stop = config, options, about, stop
-        self.folder, self.device = options.output.absolute(), options.device
+        self.folder, self.where = options.output.absolute(), options.where
         self.on_progress, self.on_cell = on_progress, on_cell
         names = itertools.product(config.teachers, config.recipes, config.targets)
         self.cells = [
@@ -145,7 +147,7 @@ class Bench:
         if teacher.to is None:
             return teacher.path, None
         try:
-            run = teacher_run(self.config, teacher, self.folder, self.device)
+            run = teacher_run(self.config, teacher, self.folder, self.where)
         except OSError as error:
             self.done += 1
             return teacher.path, _unreadable(teacher.path, error)
@@ -158,7 +160,7 @@ class Bench:
         run = None
         if failed is None:
             try:
-                run = cell_run(self.config, cell, source, self.folder, self.device)
+                run = cell_run(self.config, cell, source, self.folder, self.where)
             except OSError as error:
                 failed = _unreadable(source, error)
         if run is None:
@@ -171,7 +173,7 @@ class Bench:
 
     def _train(self, target: Target, teachers: dict[str, Path]) -> None:
         """One target from scratch, and its PSNR against every teacher."""
-        run = scratch_run(self.config, target, self.folder, self.device)
+        run = scratch_run(self.config, target, self.folder, self.where)
         outcome = self._do(run)
         training = run.document() if outcome.exit_code == 0 else None
         beside = self._beside(run, teachers) if training else Outcome(1, None)
@@ -183,7 +185,7 @@ class Bench:
     def _beside(self, scratch: Run, teachers: dict[str, Path]) -> dict[str, float] | Outcome:
         """PSNR (dB) of a field from scratch against every teacher, or how the attempt failed."""
         paths = list(teachers.values())
-        run = comparison_run(self.config, scratch.target, paths, self.folder, self.device)
+        run = comparison_run(self.config, scratch.target, paths, self.folder, self.where)
         outcome = self._do(run)
         if outcome.exit_code:
             return outcome

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UnknownNameError, UsageError
-from .options import DEFAULT_SECONDS, RECIPES, parse_resolution
+from .option_groups import DEFAULT_SECONDS, parse_resolution
+from .options import RECIPES
 from .students import field_config
 
 Budgets = dict[str, float]  # by architecture; "default" for all others

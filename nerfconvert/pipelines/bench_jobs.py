@@ -16,6 +16,7 @@ from typing import Any
 from .bench_cells import Cell
 from .bench_config import BenchConfig, Target, Teacher, as_settings
 from .files import state_path
+from .option_groups import Where
 from .receipt import receipt_path, sha256
 
 TEACHER_SEED = 1000  # added for teachers: a student must not start from its teacher's first weights
@@ -50,7 +51,7 @@ class Run:
             path.unlink(missing_ok=True)
 
 
-def teacher_run(config: BenchConfig, teacher: Teacher, folder: Path, device: str) -> Run:
+def teacher_run(config: BenchConfig, teacher: Teacher, folder: Path, where: Where) -> Run:
     """The conversion that makes a teacher which is not a file yet."""
     option, count = config.budget(teacher.to)
     if teacher.seconds:
@@ -58,20 +59,20 @@ def teacher_run(config: BenchConfig, teacher: Teacher, folder: Path, device: str
     asked = [
         "--to", teacher.to, "--size", teacher.size, *_set(teacher.set), option, f"{count:g}",
         "--memory-mb", str(config.memory_mb), *_views(config, folder),
-        "--seed", str(config.seed + TEACHER_SEED), "--device", device,
+        "--seed", str(config.seed + TEACHER_SEED), *_where(where),
     ]  # fmt: skip
     title = f"teacher {teacher.name}"
     return _conversion(title, folder, f"teachers/{teacher.name}", teacher.path, asked)
 
 
-def cell_run(config: BenchConfig, cell: Cell, source: Path, folder: Path, device: str) -> Run:
+def cell_run(config: BenchConfig, cell: Cell, source: Path, folder: Path, where: Where) -> Run:
     """The conversion of one cell; `source` is the teacher's file. OSError where it is missing."""
     target = cell.target
     option, count = config.budget(target.arch)
     asked = [
         "--to", target.arch, "--size", target.size, *_set(target.set), "--recipe", cell.recipe,
         option, f"{count:g}", "--memory-mb", str(config.memory_mb), *_views(config, folder),
-        "--seed", str(config.seed), "--device", device,
+        "--seed", str(config.seed), *_where(where),
     ]  # fmt: skip
     if config.curves:
         asked += _curve(option, count)
@@ -79,13 +80,13 @@ def cell_run(config: BenchConfig, cell: Cell, source: Path, folder: Path, device
     return _conversion(cell.title, folder, name, source, asked)
 
 
-def scratch_run(config: BenchConfig, target: Target, folder: Path, device: str) -> Run:
+def scratch_run(config: BenchConfig, target: Target, folder: Path, where: Where) -> Run:
     """The training of one target on the images."""
     option, count = config.scratch_budget(target.arch)
     asked = [
         "--arch", target.arch, "--size", target.size, *_set(target.set), option, f"{count:g}",
         "--eval-views", str(config.views), "--background", config.background,
-        "--seed", str(config.seed), "--device", device,
+        "--seed", str(config.seed), *_where(where),
     ]  # fmt: skip
     asked += _curve(option, count)
     for name in ("resolution", "bounds"):
@@ -99,11 +100,11 @@ def scratch_run(config: BenchConfig, target: Target, folder: Path, device: str) 
 
 
 def comparison_run(
-    config: BenchConfig, scratch: Path, teachers: list[Path], folder: Path, device: str
+    config: BenchConfig, scratch: Path, teachers: list[Path], folder: Path, where: Where
 ) -> Run:
     """The comparison of a field from scratch with every teacher; PSNR is symmetric."""
     paths = [os.path.relpath(path, folder) for path in (scratch, *teachers)]
-    asked = ["--frames", "0", *_views(config, folder), "--device", device]
+    asked = ["--frames", "0", *_views(config, folder), *_where(where)]
     name = f"compared/{scratch.stem}-{_digest(['compare', *paths, *asked])}"
     argv = ("compare", *paths, "-o", name, *asked)
     account = folder / name / "compare.json"
@@ -130,6 +131,12 @@ def _views(config: BenchConfig, folder: Path) -> list[str]:
     if config.data is not None:
         words += ["--data", os.path.relpath(config.data, folder)]
     return words
+
+
+def _where(where: Where) -> list[str]:
+    """Our own kernels go unsaid: digests stay those of benchmarks from before there were others."""
+    words = ["--device", where.device]
+    return words if where.backend == "native" else [*words, "--backend", where.backend]
 
 
 def _set(table: dict[str, Any]) -> list[str]:

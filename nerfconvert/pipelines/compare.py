@@ -18,10 +18,12 @@ from ..renderer.video import write_image, write_video
 from ..report.metrics import mean, per_view, psnr
 from ..report.page import report_page
 from ..volume import RadianceField
+from .accelerators import with_backend
 from .evaluation import Album, Evaluation, Pictures, held_out
 from .files import open_field
 from .machine import machine, pick_device
-from .options import CompareOptions, Views, parse_resolution
+from .option_groups import Views, parse_resolution
+from .options import CompareOptions
 from .paths import camera_path
 from .quality import NO_TRUTH
 from .receipt import strict, write_json
@@ -29,6 +31,7 @@ from .receipt import strict, write_json
 FPS = 24
 
 
+@with_backend
 def compare(
     options: CompareOptions, *, on_frame: Callable[[int, int], None] | None = None
 ) -> dict[str, Any]:
@@ -45,7 +48,7 @@ def compare(
         raise OutputExistsError(folder / "compare.json")
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"-o {folder} must be a folder, found a file")
-    device = pick_device(options.device)
+    device = pick_device(options.where.device)
     fields = [open_field(path, device) for path in options.checkpoints]
     album = Album(held_out(fields[0], _views(options), options.seed))
     pictures = [album.photograph(field) for field in fields]

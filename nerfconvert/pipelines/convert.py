@@ -27,7 +27,8 @@ from .evaluation import Album, Pictures, held_out, teaching_cameras
 from .files import check_holds, check_output, open_field, state_path
 from .interrupt import InterruptedRunError, stop_on_signals
 from .machine import machine, pick_device
-from .options import Budget, ConvertOptions, Job
+from .option_groups import Budget, Job
+from .options import ConvertOptions
 from .planning import plan_student
 from .quality import check_gates, curve_point, quality, render_speed
 from .receipt import describe_file, receipt_path, stages, strict, write_json
@@ -57,7 +58,7 @@ def convert(
     field_config(options.to, options.size, options.settings)  # a wrong one is named at once
     check_output(options.target, options.job.overwrite)
     check_holds(options.target, options.format, options.to)
-    device = parallel.start(pick_device(options.job.device))
+    device = parallel.start(pick_device(options.where.device))
     teacher = CheckedField(open_field(options.source, device))
     refuse_empty(options.source, teacher)
     load_s = time.perf_counter() - started

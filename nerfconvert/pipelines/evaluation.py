@@ -20,7 +20,7 @@ from ..renderer.scene import fit_within, native_size, read_scene
 from ..report.metrics import PROTOCOL
 from ..report.timing import settled_median
 from ..volume import RadianceField
-from .options import Views, parse_resolution
+from .option_groups import Views, parse_resolution
 from .students import occupied_box
 
 TEACHING_BAND = (0.7, 1.1)  # distances, in framing radii of the occupied box

@@ -7,7 +7,7 @@ from typing import Any
 from ..errors import NerfConvertError
 from ..report.metrics import mean, mean_psnr, per_view
 from .evaluation import Evaluation, Pictures
-from .options import Gates
+from .option_groups import Gates
 
 NO_TRUTH = "no --data: there are no photographs to compare with"
 

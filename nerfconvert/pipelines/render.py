@@ -20,7 +20,8 @@ from .accelerators import with_backend
 from .evaluation import background_of
 from .files import check_output, open_field
 from .machine import machine, pick_device
-from .options import RenderOptions, parse_resolution
+from .option_groups import parse_resolution
+from .options import RenderOptions
 from .paths import camera_path
 from .receipt import strict
 
@@ -37,7 +38,7 @@ def render(
     if suffix not in ("", ".mp4"):
         raise UsageError(f"-o must end in .mp4, or be a folder for PNG files, got '{suffix}'")
     check_output(options.output, options.overwrite)
-    device = pick_device(options.device)
+    device = pick_device(options.where.device)
     field = open_field(options.checkpoint, device)
     size = parse_resolution(options.resolution)
     cameras = camera_path(field, options.cameras, options.frames, size)

@@ -26,7 +26,8 @@ from .evaluation import Album, from_data
 from .files import check_holds, check_output, state_path
 from .interrupt import InterruptedRunError, stop_on_signals
 from .machine import machine, pick_device
-from .options import TrainOptions, parse_resolution
+from .option_groups import parse_resolution
+from .options import TrainOptions
 from .planning import plan_student
 from .receipt import describe_file, stages, strict
 from .students import field_config
@@ -46,7 +47,7 @@ def train(
     field_config(options.arch, options.size, options.settings)  # a wrong one is named at once
     check_output(options.target, options.job.overwrite)
     check_holds(options.target, options.format, options.arch)
-    device = parallel.start(pick_device(options.job.device))
+    device = parallel.start(pick_device(options.where.device))
     choice = options.background or "white"
     album = Album(
         from_data(options.data, options.resolution, options.eval_views, BACKGROUNDS[choice])

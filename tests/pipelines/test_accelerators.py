@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from typing import get_args
+from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
 from nerfconvert.cli import main
 from nerfconvert.kernels.accelerators import ACCELERATORS
 from nerfconvert.pipelines.accelerators import PROBES, accelerators
-from nerfconvert.pipelines.options import Backend
+from nerfconvert.pipelines.bench_cells import Cell
+from nerfconvert.pipelines.bench_config import BenchConfig, Target, Teacher
+from nerfconvert.pipelines.bench_jobs import cell_run, comparison_run, scratch_run, teacher_run
+from nerfconvert.pipelines.option_groups import Where
 
 
 def write_package(folder, name: str, code: str) -> None:
@@ -47,11 +51,11 @@ def test_a_package_that_fails(code, reason, tmp_path, monkeypatch, capsys):
 
 
 def test_every_accelerator_is_an_option():
-    assert set(get_args(get_args(Backend)[0])) == {"native", *ACCELERATORS}
+    assert set(get_args(get_type_hints(Where)["backend"])) == {"native", *ACCELERATORS}
 
 
 @pytest.mark.parametrize("name", ["tcnn", "nerfacc"])
-@pytest.mark.parametrize("command", ["convert", "train", "render"])
+@pytest.mark.parametrize("command", ["convert", "train", "render", "compare", "bench"])
 def test_a_backend_that_is_missing(command, name, scenes, tmp_path, capsys, monkeypatch):
     """Told before anything is read or written, with how to get it."""
     package = ACCELERATORS[name].package
@@ -62,9 +66,32 @@ def test_a_backend_that_is_missing(command, name, scenes, tmp_path, capsys, monk
         "convert": ["convert", str(scenes / "blobs.toml"), out, "--to", "hashgrid"],
         "train": ["train", str(tmp_path), out, "--arch", "hashgrid"],
         "render": ["render", str(scenes / "blobs.toml"), "-o", str(tmp_path / "out.mp4")],
+        "compare": ["compare", *2 * [str(scenes / "blobs.toml")], "-o", str(tmp_path / "out")],
+        "bench": ["bench", str(tmp_path / "none.toml"), "-o", str(tmp_path / "out")],
     }
     assert main([*words[command], "--backend", name]) == 6
     told = capsys.readouterr().err
     assert package in told
     assert "pip install" in told
     assert not list(tmp_path.iterdir())
+
+
+def test_the_runs_of_a_benchmark_take_its_backend(scenes, tmp_path):
+    """Under names of their own; with our kernels under those from before there were others."""
+    file, target = scenes / "blobs.toml", Target(arch="hashgrid")
+    teacher = Teacher(name="blobs", path=file, to="mlp")
+    config = BenchConfig(teachers=(teacher,), targets=(target,), data=tmp_path, scratch=True)
+
+    def runs(where: Where) -> list:
+        return [
+            teacher_run(config, teacher, tmp_path, where),
+            cell_run(config, Cell(teacher, target, "fast"), file, tmp_path, where),
+            scratch_run(config, target, tmp_path, where),
+            comparison_run(config, Path("a"), [Path("b")], tmp_path, where),
+        ]
+
+    half, native = runs(Where(device="cuda", backend="half")), runs(Where(device="cuda"))
+    for one, other in zip(half, native, strict=True):
+        assert one.target != other.target
+        assert [word for word in one.argv if word not in other.argv][-2:] == ["--backend", "half"]
+        assert "--backend" not in other.argv

@@ -10,7 +10,8 @@ import torch
 from nerfconvert.formats import load
 from nerfconvert.pipelines.convert import convert
 from nerfconvert.pipelines.interrupt import InterruptedRunError
-from nerfconvert.pipelines.options import Budget, ConvertOptions, Job, Views
+from nerfconvert.pipelines.option_groups import Budget, Job, Views
+from nerfconvert.pipelines.options import ConvertOptions
 
 SETTINGS = ("log2_table_size=10", "finest_resolution=32", "n_levels=4", "hidden_width=16")
 

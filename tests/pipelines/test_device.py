@@ -8,15 +8,13 @@ import torch
 
 from nerfconvert.distiller import bank, images, seen
 from nerfconvert.kernels import backend
-from nerfconvert.pipelines import compare, convert, render, train
+from nerfconvert.pipelines import accelerators, compare, convert, render, train
+from nerfconvert.pipelines.option_groups import Budget, Views, Where
 from nerfconvert.pipelines.options import (
-    Budget,
     CompareOptions,
     ConvertOptions,
-    Job,
     RenderOptions,
     TrainOptions,
-    Views,
 )
 from nerfconvert.renderer import sight
 from nerfconvert.renderer.cameras import orbit
@@ -46,7 +44,7 @@ def device(request, monkeypatch):
         backend, "load_library", lambda kind: load("cpu" if kind == "meta" else kind)
     )
     with pretend_cuda() as pretended:
-        for command in (compare, convert, render, train):
+        for command in (accelerators, compare, convert, render, train):
             monkeypatch.setattr(command, "pick_device", lambda name: pretended)
         yield pretended
 
@@ -56,17 +54,26 @@ def test_convert_render_compare(device, scenes, tmp_path):
     receipt = convert.convert(
         ConvertOptions(
             source=teacher, target=student, to="hashgrid", size="small", settings=TINY,
-            budget=FAST, views=Views(eval_views=1, resolution="8"), job=Job(device="auto"),
+            budget=FAST, views=Views(eval_views=1, resolution="8"), where=Where(device="auto"),
         )
     )  # fmt: skip
     assert receipt["quality"]["psnr_target_vs_source"] > 0
-    frames = RenderOptions(checkpoint=student, output=tmp_path / "f", frames=1, resolution="8")
-    assert render.render(frames)["frames"] == 1
+    assert not receipt["machine"]["backend"].startswith("half")
+    in_half = Where(backend="half")
+    frames = RenderOptions(
+        checkpoint=student, output=tmp_path / "f", frames=1, resolution="8", where=in_half
+    )
+    document = render.render(frames)
+    assert document["frames"] == 1
+    assert document["machine"]["backend"].startswith("half, ")
     both = CompareOptions(
         checkpoints=(teacher, student), output=tmp_path / "c", frames=1, resolution="16",
-        eval_views=1,
+        eval_views=1, where=in_half,
     )  # fmt: skip
-    assert compare.compare(both)["views"] == 1
+    document = compare.compare(both)
+    assert document["views"] == 1
+    assert document["machine"]["backend"].startswith("half, ")
+    assert "backend: half, " in (tmp_path / "c" / "report.html").read_text()
 
 
 def test_train(device, tmp_path):

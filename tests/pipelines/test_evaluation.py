@@ -4,7 +4,7 @@ import torch
 from nerfconvert.errors import UsageError
 from nerfconvert.formats import load
 from nerfconvert.pipelines.evaluation import Album, held_out, teaching_cameras
-from nerfconvert.pipelines.options import Views
+from nerfconvert.pipelines.option_groups import Views
 from nerfconvert.pipelines.paths import Orbit, camera_path, read_orbit
 from nerfconvert.pipelines.students import occupied_box
 from nerfconvert.renderer.cameras import orbit

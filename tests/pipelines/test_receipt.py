@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from nerfconvert.pipelines.evaluation import Evaluation, Pictures
-from nerfconvert.pipelines.options import Gates
+from nerfconvert.pipelines.option_groups import Gates
 from nerfconvert.pipelines.quality import QualityError, check_gates, quality
 from nerfconvert.pipelines.receipt import sha256, strict, write_json
 from nerfconvert.renderer.cameras import orbit
