@@ -15,6 +15,7 @@ from nerfconvert.pipelines.bench import BenchInterruptedError, bench
 from nerfconvert.pipelines.bench_cells import Cell
 from nerfconvert.pipelines.bench_config import BenchConfig, Target, Teacher
 from nerfconvert.pipelines.bench_jobs import cell_run
+from nerfconvert.pipelines.option_groups import Where
 from nerfconvert.pipelines.options import BenchOptions
 from nerfconvert.renderer.cameras import orbit
 from tests.conftest import ROOT, write_transforms
@@ -151,7 +152,7 @@ def test_curves_are_measured_at_parts_of_the_seconds():
         budget = {"default": 64.0}
         budget = {"seconds": budget} if seconds else {"steps": budget}
         config = BenchConfig(teachers=(teacher,), targets=(target,), curves=curves, **budget)
-        argv = cell_run(config, cell, teacher.path, ROOT, "cpu").argv
+        argv = cell_run(config, cell, teacher.path, ROOT, Where(device="cpu")).argv
         if curves and seconds:
             assert argv[argv.index("--eval-at") + 1] == "1,2,4,8,12,16,24,32,48"
         else:
