@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..errors import UsageError
+
 LEVELS = ("camera", "ray", "point")  # of active learning: see `distiller.active`
 
 
@@ -28,3 +30,10 @@ class DistillConfig:
             raise ValueError(f"memory_mb must be at least 16, got {self.memory_mb}")
         if not set(self.active) <= set(LEVELS):
             raise ValueError(f"active must be among {LEVELS}, got {self.active}")
+
+
+def refuse_active(levels: tuple[str, ...], recipe: str) -> None:
+    """Raises UsageError where `recipe` would not follow the `levels` of active learning."""
+    if levels and recipe != "fast":
+        asked = f"active learning ({', '.join(levels)}; --active)"
+        raise UsageError(f"{asked} is for --recipe fast, not for {recipe}")

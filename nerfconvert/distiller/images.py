@@ -14,7 +14,7 @@ from ..renderer.sweep import march_rays
 from ..volume import RadianceField
 from ..volume.occupancy import dilate
 from .clock import Clock
-from .config import DistillConfig
+from .config import DistillConfig, refuse_active
 from .descent import Descent, Hooks, StepLoss
 from .losses import ray_color_loss
 from .progress import Distilled
@@ -123,8 +123,10 @@ def fit_images(
 ) -> Distilled:
     """Trains `student` in place on `images` [V, H, W, 3] sRGB in [0, 1], already over `background`.
 
-    Occupancy is learned on the way, as in instant-ngp. Raises DivergedError on NaN.
+    Occupancy is learned on the way, as in instant-ngp. Raises DivergedError on NaN, UsageError
+    where `config` asks for active learning.
     """
+    refuse_active(config.active, "training on images")
     clock = Clock(config)
     fingerprint = {"kind": "images", "images": list(images.shape)}
     descent = Descent(student, config, hooks or Hooks(), state_path, fingerprint, clock, RATE)

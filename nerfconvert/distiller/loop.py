@@ -9,7 +9,7 @@ from ..renderer.cameras import Cameras
 from ..volume import RadianceField
 from ..volume.occupancy import adopt
 from .clock import Clock
-from .config import DistillConfig
+from .config import DistillConfig, refuse_active
 from .descent import Descent, Hooks
 from .progress import Distilled
 from .recipes import RECIPES
@@ -34,9 +34,10 @@ def distill(
     student before the first gradient step (dB) outside the clock; with `state_path` the run is
     saved there every 30 s and when stopped, and `resume` goes on from it. The student takes over
     the teacher's occupancy; what else happens is up to the `recipe`, a name of RECIPES. Raises
-    NerfConvertError for a teacher that none of the rays hits, DivergedError when the student
-    becomes NaN.
+    NerfConvertError for a teacher that none of the rays hits, UsageError where `config` asks for
+    active learning and the recipe has none, DivergedError when the student becomes NaN.
     """
+    refuse_active(config.active, recipe)
     clock = Clock(config)
     adopt(student, teacher)
     task = Task(teacher=teacher, student=student, cameras=cameras, config=config, clock=clock)

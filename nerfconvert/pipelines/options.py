@@ -12,7 +12,7 @@ from typing import Annotated, Literal, get_args
 
 from tyro.conf import Positional, arg
 
-from ..distiller.config import LEVELS
+from ..distiller.config import LEVELS, refuse_active
 from ..errors import UnknownNameError, UsageError
 from .option_groups import (
     Background,
@@ -72,8 +72,7 @@ class ConvertOptions:
     def __post_init__(self):
         as_paths(self, "source", "target")
         one_size(self.size, self.max_size)
-        if self.levels() and self.recipe != "fast":
-            raise UsageError(f"--active is for --recipe fast, not for {self.recipe}")
+        refuse_active(self.levels(), self.recipe)
 
     def levels(self) -> tuple[str, ...]:
         """The levels of `active`, in the order of LEVELS. Raises UnknownNameError."""

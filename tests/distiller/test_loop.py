@@ -9,7 +9,7 @@ from nerfconvert.distiller.config import DistillConfig
 from nerfconvert.distiller.descent import Hooks
 from nerfconvert.distiller.images import fit_images
 from nerfconvert.distiller.loop import distill
-from nerfconvert.errors import FormatError, NerfConvertError
+from nerfconvert.errors import FormatError, NerfConvertError, UsageError
 from nerfconvert.renderer.cameras import around
 from nerfconvert.renderer.image import render_image
 from nerfconvert.renderer.occupancy import build_occupancy
@@ -97,6 +97,17 @@ def test_cameras_that_see_nothing_are_named(teacher):
     away.poses[:, :3, 3] *= -1  # behind the scene, looking away from it
     with pytest.raises(NerfConvertError, match="no ray crosses"):
         distill(teacher, student(), away, DistillConfig(seconds=None, steps=5))
+
+
+@pytest.mark.parametrize("recipe", ["pvd", "pvd-al"])
+def test_active_levels_of_a_published_recipe_are_refused(teacher, recipe):
+    field, config = student(), DistillConfig(seconds=None, steps=5, active=("ray",))
+    before = [x.clone() for x in field.state_dict().values()]
+    with pytest.raises(UsageError, match=f"active learning .ray.* not for {recipe}"):
+        distill(teacher, field, cameras(1), config, recipe=recipe)
+    assert all(torch.equal(a, b) for a, b in zip(before, field.state_dict().values(), strict=True))
+    with pytest.raises(UsageError, match="not for training on images"):
+        fit_images(field, cameras(1, 1), torch.zeros(1, 24, 24, 3), config)
 
 
 def test_checkpoints_come_in_order_with_the_clock_stopped(teacher):
