@@ -214,5 +214,5 @@ RECEIPT = {
     | {"steps", "rays", "samples"},
     "render": {"source_s_per_frame", "target_s_per_frame"},
     "protocol": {"background", "color_space", "rounding", "mean", "cameras"},
-    "machine": {"device", "cpu", "threads", "torch", "backend"},
+    "machine": {"device", "cpu", "processes", "threads", "torch", "backend"},
 }

@@ -145,8 +145,8 @@ class Descent:
         else:
             self._close(stages)
         return Distilled(
-            self.records, self.step, self.rays, self.samples, self.clock.seconds,
-            self.initialise_s, self.psnr_initial, interrupted, self.curve,
+            self.records, self.step, parallel.total(self.rays), parallel.total(self.samples),
+            self.clock.seconds, self.initialise_s, self.psnr_initial, interrupted, self.curve,
         )  # fmt: skip
 
     def _one_step(self, stages: list[Stage], fraction: float) -> None:

@@ -75,6 +75,15 @@ def any_of(flag: bool) -> bool:
     return bool(shared)
 
 
+def total(number: int) -> int:
+    """The sum of `number` over the processes."""
+    if count() == 1:
+        return number
+    shared = torch.tensor([number])
+    dist.all_reduce(shared)
+    return int(shared)
+
+
 @torch.no_grad()
 def same_everywhere(field: nn.Module) -> None:
     """Gives the `field` of all processes the parameters and buffers of the first."""

@@ -35,8 +35,8 @@ class Distilled:
 
     stages: list[StageRecord]
     steps: int
-    rays: int
-    samples: int
+    rays: int  # of all processes together
+    samples: int  # likewise
     seconds: float  # training clock; evaluations at checkpoints excluded
     initialise_s: float  # part of it before the first gradient step
     psnr_initial: float | None  # of the probe views before the first gradient step

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from ..distiller import parallel
 from ..errors import BackendError
 from ..kernels.backend import backend_info
 
@@ -35,6 +36,7 @@ def machine(device: torch.device) -> dict[str, Any]:
     return {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "cpu": processor(),
+        "processes": parallel.count(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "backend": backend(device),

@@ -36,6 +36,7 @@ found = {
     "weight": field.weight.flatten().tolist(),
     "gradients": [p.grad.flatten().tolist() for p in field.parameters()],
     "agreed": parallel.agree(mine),
+    "total": parallel.total(10 + parallel.rank()),
     "any": [parallel.any_of(mine == 2), parallel.any_of(False)],
     "seed": parallel.own_seed(DistillConfig(seed=7)),
 }
@@ -74,6 +75,7 @@ def test_what_two_processes_share(tmp_path):
     assert first["weight"] == second["weight"] == [1.0, 1.0]
     assert first["gradients"] == second["gradients"] == [[1.5, 1.5], [0.5, 0.5]]
     assert first["agreed"] == second["agreed"] == 1.0
+    assert first["total"] == second["total"] == 21
     assert first["any"] == second["any"] == [True, False]
     assert (first["count"], first["seed"]) == (2, 7)
     assert second["seed"] != 7
@@ -81,13 +83,16 @@ def test_what_two_processes_share(tmp_path):
 
 def test_two_processes_distil_as_well_as_one(tmp_path):
     """The same number of samples in all: PSNR within 0.2 dB, and one account of it."""
-    psnr = []
+    psnr, samples = [], []
     for processes in (1, 2):
         command = [str(tmp_path / f"{processes}.safetensors") if a == "OUT" else a for a in CONVERT]
         receipt = json.loads(start(processes, *command))  # only the first one prints
         assert receipt["time"]["steps"] == 300
+        assert receipt["machine"]["processes"] == processes
         psnr.append(receipt["quality"]["psnr_target_vs_source"])
+        samples.append(receipt["time"]["samples"])
     assert abs(psnr[1] - psnr[0]) < 0.2
+    assert abs(samples[1] / samples[0] - 1) < 0.02
 
 
 def test_alone_nothing_is_shared():
