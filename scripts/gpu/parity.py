@@ -1,5 +1,6 @@
 """Compares the CUDA kernels (or, with --dev shim, the .cu files on the CPU) with the CPU library
-and the torch references: values and gradients, bit for bit where that is promised."""
+and the torch references: values and gradients, bit for bit where that is promised; on the shim in
+every order of threads."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from typing import Any
 import torch
 
 from nerfconvert.kernels import KERNELS, backend
-from tests.cuda_ext.compiled import examples, results
+from tests.cuda_ext.compiled import ORDERS, examples, ordered, results
 from tests.cuda_ext.sizes import with_sizes
 
 BIT_EQUAL = {
@@ -55,10 +56,10 @@ class Comparison:
                 self.failures.append(f"{where}: differs by {difference:.2e} of its scale")
 
 
-def compare(dev: str, library: ctypes.CDLL) -> Comparison:
-    """Every kernel on its examples (against both) and on other sizes (against the CPU library)."""
+def compare(dev: str, library: ctypes.CDLL, comparison: Comparison) -> None:
+    """Adds every kernel on its examples (against both) and on other sizes (against the CPU)."""
     device = torch.device("cuda" if dev == "cuda" else "cpu")
-    host, comparison = backend.load_library("cpu"), Comparison()
+    host = backend.load_library("cpu")
     if host is None:
         raise SystemExit("the CPU kernels are not compiled here: nothing to compare with")
     for name, kernel in KERNELS.items():
@@ -75,7 +76,6 @@ def compare(dev: str, library: ctypes.CDLL) -> Comparison:
             got = moved(results(name, moved(arguments, device), library, dev), torch.device("cpu"))
             comparison.add(name, "cpu", got, results(name, arguments, host, "cpu"), exact)
         print(f"{name}: compared", flush=True)
-    return comparison
 
 
 def main() -> int:
@@ -91,7 +91,14 @@ def main() -> int:
         library = ctypes.CDLL(str(options.work / "shim.so"))
     if library is None:
         raise SystemExit("the CUDA kernels are not compiled here")
-    comparison = compare(options.dev, library)
+    comparison = Comparison()
+    if options.dev == "cuda":
+        compare(options.dev, library, comparison)
+    else:
+        for seed in ORDERS:
+            print(f"order of seed {seed}", flush=True)
+            with ordered(library, seed):
+                compare(options.dev, library, comparison)
     found = {"worst": comparison.worst, "failures": comparison.failures}
     options.json.write_text(json.dumps(found))
     for kind, difference in comparison.worst.items():
