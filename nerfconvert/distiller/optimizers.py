@@ -86,7 +86,8 @@ def orthogonalize(matrix: Tensor) -> Tensor:
     wide = matrix.shape[0] <= matrix.shape[1]
     x = matrix if wide else matrix.T
     gram = x @ x.T
-    square = gram.norm().clamp_min(1e-30)  # its root bounds the largest singular value, tighter than |x|
+    # its root bounds the largest singular value, closer than the norm of x does
+    square = gram.norm().clamp_min(1e-30)
     x, gram = x / square.sqrt(), gram / square
     for step, (a, b, c) in enumerate(QUINTICS):
         gram = x @ x.T if step else gram
