@@ -43,6 +43,8 @@ class RayBank:
     made: int = 0  # chunks ever made
     seconds: float = 0.0  # spent on the teacher
     lessons: list[Lesson] = field(default_factory=list)
+    fresh: bool = False  # what was drawn last is of a lesson never drawn from before
+    _untaught: bool = False  # the newest lesson was never drawn from
     _bytes: int = 0
 
     def grow(self) -> None:
@@ -53,6 +55,7 @@ class RayBank:
         if len(lesson):
             self.lessons.append(lesson)
             self._bytes += lesson.bytes()
+            self._untaught = True
         while self._bytes > self.memory_mb * 1_000_000 and len(self.lessons) > 1:
             self._bytes -= self.lessons.pop(0).bytes()
         self.seconds += time.monotonic() - start
@@ -69,20 +72,22 @@ class RayBank:
         self.made = made - kept
         for _ in range(kept):
             self.grow()
+        self._untaught = False  # a step draws before it is saved
 
     def rays(self, samples: int, generator: torch.Generator) -> Lesson:
-        """Consecutive rays of a random lesson with about `samples` samples; the order of rays
-        within a lesson is random already."""
-        pick = torch.randint(1 << 30, (2,), generator=generator).tolist()
-        lesson = self.lessons[pick[0] % len(self.lessons)]
+        """Consecutive rays of a lesson with about `samples` samples; the order of rays within a
+        lesson is random already."""
+        lesson = self.lesson(generator)
         count = max(1, round(samples * len(lesson) / len(lesson.samples)))
-        start = pick[1] % max(1, len(lesson) - count + 1)
+        places = max(1, len(lesson) - count + 1)
+        start = int(torch.randint(places, (), generator=generator))
         return lesson.part(start, min(len(lesson), start + count))
 
     def lesson(self, generator: torch.Generator) -> Lesson:
-        """A random one."""
-        pick = int(torch.randint(1 << 30, (), generator=generator)) % len(self.lessons)
-        return self.lessons[pick]
+        """The newest one when it comes for the first time, else a random one."""
+        pick = int(torch.randint(len(self.lessons), (), generator=generator))
+        self.fresh, self._untaught = self._untaught, False
+        return self.lessons[-1] if self.fresh else self.lessons[pick]
 
     def points(self, count: int, generator: torch.Generator) -> Points:
         """`count` samples of a random lesson, half uniform, half by the teacher's weights."""

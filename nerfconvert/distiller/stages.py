@@ -27,7 +27,9 @@ CHECK_EVERY = 50  # steps between looks at the held-out points
 HELD_OUT_POINTS = 8192
 POINTS_UNTIL = 0.5  # of the budget, at the latest
 SAMPLE_WEIGHT = 0.3  # of the samples' losses in the ray stage
-TEACHER_SHARE = 0.5  # of the time so far that the teacher may take, times what is left
+LEAST_SHARE, MOST_SHARE = 0.05, 0.75  # of the time that the teacher may take
+FORGET_SURPRISE, FORGET_ERROR = 0.2, 0.02  # weight of the newest in running means
+GROWN = 0.95  # of the budget, after which no more is asked
 CHUNK_EVERY = 25  # steps between chunks where the budget is in steps
 
 
@@ -35,21 +37,42 @@ CHUNK_EVERY = 25  # steps between chunks where the budget is in steps
 class Growth:
     """When the bank asks the teacher for more.
 
-    By seconds: while the teacher has had less than its share of the time so far. By steps: a
-    chunk every `CHUNK_EVERY` steps until the bank is full, so that no clock decides.
+    By seconds: the more, the larger errors are on a new lesson than on those that the student has
+    been taught, for then it learns them by heart. By steps: a chunk every `CHUNK_EVERY` steps until
+    the bank is full, so that no clock decides.
     """
 
     bank: RayBank
     clock: Clock
+    surprise: float = 1.5  # error on a new lesson beside the usual one, averaged
+    _usual: Tensor | None = None
+    _due: float = 0.0  # seconds of the clock
+
+    @property
+    def share(self) -> float:
+        """Of the time from now on, what the teacher may take."""
+        return min(max(1 - 1 / self.surprise, LEAST_SHARE), MOST_SHARE)
 
     def before(self, step: int, fraction: float) -> None:
         if self.clock.config.steps is not None:
-            due = step % CHUNK_EVERY == 0 and not self.bank.full
-        else:
-            share = TEACHER_SHARE * (1 - fraction)
-            due = self.bank.seconds < share * self.clock.seconds
-        if due and step:
+            if step and step % CHUNK_EVERY == 0 and not self.bank.full:
+                self.bank.grow()
+        elif step and self.clock.seconds >= self._due and fraction < GROWN:
+            before = self.bank.seconds
             self.bank.grow()
+            spent = self.bank.seconds - before
+            self._due = self.clock.seconds + spent * (1 / self.share - 1)
+
+    def learn(self, error: Tensor) -> None:
+        """Takes the error (scalar) on what the bank gave last."""
+        error = error.detach()
+        if self._usual is None:
+            self._usual = error.clone()
+        elif self.bank.fresh:
+            surprise = float(error / self._usual.clamp_min(1e-12))
+            self.surprise += FORGET_SURPRISE * (surprise - self.surprise)
+        else:
+            self._usual.lerp_(error, FORGET_ERROR)
 
 
 @dataclass
@@ -69,7 +92,9 @@ class PointStage:
         self.growth.before(step, fraction)
 
     def loss(self, generator: torch.Generator) -> StepLoss:
-        return StepLoss(self._loss(self.bank.points(self.batch, generator)), self.batch)
+        loss = self._loss(self.bank.points(self.batch, generator))
+        self.growth.learn(loss)
+        return StepLoss(loss, self.batch)
 
     def _loss(self, points: Points) -> Tensor:
         features = self.student.encode(points.positions)
@@ -117,6 +142,7 @@ class RayStage:
         seen = render_samples(density, rgb, samples, background)
         wanted = lesson.color + (1 - lesson.opacity[:, None]) * background
         error = ray_color_loss(seen.rgb, wanted)
+        self.growth.learn(error)
         points = density_loss(density, lesson.density, samples.deltas, lesson.light)
         points = points + sample_color_loss(rgb, lesson.rgb, lesson.weights)
         loss = error + self.sample_weight * points
@@ -134,11 +160,10 @@ class RayStage:
 
 def curriculum(student: RadianceField, bank: RayBank, clock: Clock) -> tuple[PointStage, RayStage]:
     """The stages of one distillation, with batches that suit the student's cost a sample."""
-    growth = Growth(bank, clock)
     batch = batch_samples(student)
     return (
-        PointStage(student, bank, growth, batch, POINTS_UNTIL),
-        RayStage(student, bank, growth, batch, SAMPLE_WEIGHT),
+        PointStage(student, bank, Growth(bank, clock), batch, POINTS_UNTIL),
+        RayStage(student, bank, Growth(bank, clock), batch, SAMPLE_WEIGHT),
     )
 
 
