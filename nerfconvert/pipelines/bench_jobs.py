@@ -21,6 +21,7 @@ from .receipt import receipt_path, sha256
 
 TEACHER_SEED = 1000  # added for teachers: a student must not start from its teacher's first weights
 CURVE = (1 / 64, 1 / 32, 1 / 16, 1 / 8, 3 / 16, 1 / 4, 3 / 8, 1 / 2, 3 / 4)  # of the budget
+KNOWN = 1 / 8  # by then training knows what is empty; before, large networks take hours to picture
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def scratch_run(config: BenchConfig, target: Target, folder: Path, where: Where)
         "--eval-views", str(config.views), "--background", config.background,
         "--seed", str(config.seed), *_where(where),
     ]  # fmt: skip
-    asked += _curve(option, count)
+    asked += _curve(option, count, KNOWN)
     for name in ("resolution", "bounds"):
         if getattr(config, name) is not None:
             asked += [f"--{name}", getattr(config, name)]
@@ -117,11 +118,11 @@ def _conversion(title: str, folder: Path, name: str, source: Path, asked: list[s
     return Run(title, argv, folder / path, receipt_path(folder / path))
 
 
-def _curve(option: str, count: float) -> list[str]:
+def _curve(option: str, count: float, first: float = 0.0) -> list[str]:
     """Where to measure on the way; budgets in steps have no clock to go by."""
     if option != "--seconds":
         return []
-    return ["--eval-at", ",".join(f"{part * count:g}" for part in CURVE)]
+    return ["--eval-at", ",".join(f"{part * count:g}" for part in CURVE if part >= first)]
 
 
 def _views(config: BenchConfig, folder: Path) -> list[str]:

@@ -14,7 +14,7 @@ import torch
 from nerfconvert.pipelines.bench import BenchInterruptedError, bench
 from nerfconvert.pipelines.bench_cells import Cell
 from nerfconvert.pipelines.bench_config import BenchConfig, Target, Teacher
-from nerfconvert.pipelines.bench_jobs import cell_run
+from nerfconvert.pipelines.bench_jobs import cell_run, scratch_run
 from nerfconvert.pipelines.option_groups import Where
 from nerfconvert.pipelines.options import BenchOptions
 from nerfconvert.renderer.cameras import orbit
@@ -157,6 +157,18 @@ def test_curves_are_measured_at_parts_of_the_seconds():
             assert argv[argv.index("--eval-at") + 1] == "1,2,4,8,12,16,24,32,48"
         else:
             assert "--eval-at" not in argv
+
+
+def test_scratch_is_not_pictured_while_its_whole_box_may_be_fog():
+    config = BenchConfig(
+        teachers=(Teacher(name="glass", path=SCENES / "glass.toml"),),
+        targets=(Target(arch="mlp"),),
+        data=SCENES,
+        scratch=True,
+        scratch_seconds={"default": 64.0},
+    )
+    argv = scratch_run(config, config.targets[0], ROOT, Where(device="cpu")).argv
+    assert argv[argv.index("--eval-at") + 1] == "8,12,16,24,32,48"
 
 
 def test_recipes_are_compared_for_the_pairs_that_are_asked(tmp_path):
