@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Puts the tables of a benchmark's folder into a Markdown file, between two marker comments.
+"""Puts the first tables of a benchmark's folder into a Markdown file, between two marker comments.
 
-    python scripts/readme_table.py matrix README.md
+    python scripts/readme_table.py matrix README.md --tables 1
 
 replaces what stands between the lines `<!-- matrix -->` and `<!-- /matrix -->`.
 """
@@ -24,12 +24,20 @@ def with_tables(text: str, tables: str) -> str:
     return f"{before}{BEGIN}\n\n{tables.strip()}\n\n{END}{after}"
 
 
+def first_tables(text: str, count: int) -> str:
+    """The first `count` tables of `matrix.md`, each with its title; all where there are fewer."""
+    _, *titled = ("\n" + text).split("\n**")
+    return "\n".join(f"**{table}" for table in titled[:count])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="of `nerfconvert bench -o`")
     parser.add_argument("document", type=Path, nargs="?", default=Path("README.md"))
+    parser.add_argument("--tables", type=int, default=1, help="how many, from the first")
     options = parser.parse_args()
-    tables = (options.folder / "matrix.md").read_text(encoding="utf-8")
+    text = (options.folder / "matrix.md").read_text(encoding="utf-8")
+    tables = first_tables(text, options.tables)
     text = with_tables(options.document.read_text(encoding="utf-8"), tables)
     partial = options.document.with_suffix(".partial")
     partial.write_text(text, encoding="utf-8")
