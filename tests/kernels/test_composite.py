@@ -43,6 +43,22 @@ def test_gradient_of_opacity_closed_form(backend):
     torch.testing.assert_close(density.grad, expected, rtol=1e-12, atol=0)
 
 
+def test_behind_what_is_opaque_everything_is_exactly_zero(backend):
+    density, rgb, *rest = constant_medium(50, 0.7, 2.0, torch.float32)
+    density[20] = 1e6
+    front = [tensor[:21] for tensor in (density, rgb, *rest[:2])]
+    color, *_ = composite(*front, torch.tensor([0, 21]))
+    density.requires_grad_()
+    rgb.requires_grad_()
+    seen, _, _, weights = composite(density, rgb, *rest)
+    torch.testing.assert_close(seen, color, rtol=0, atol=1e-6)
+    (seen.sum() + weights.square().sum()).backward()
+    assert weights[21:].abs().max() == 0
+    assert rgb.grad[21:].abs().max() == 0
+    assert density.grad[20:].abs().max() < 1e-6
+    assert density.grad[:20].abs().min() > 0
+
+
 def test_against_loop(backend):
     generator = torch.Generator().manual_seed(5)
     counts = torch.tensor([3, 0, 40, 1, 2500, 0, 7])

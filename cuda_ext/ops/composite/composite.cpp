@@ -58,8 +58,10 @@ int composite(int64_t rays, int64_t n_samples, const Samples<T>& samples, T* col
   prefer_huge_pages(weights, n_samples * sizeof(T));
   for_each_ray(samples, rays, threads, [&](int64_t r, const T* alpha) {
     CompositeRay<T> ray;
-    for (int64_t i = samples.offsets[r]; i < samples.offsets[r + 1]; ++i)
+    int64_t i = samples.offsets[r];
+    for (; i < samples.offsets[r + 1] && !ray.opaque(); ++i)
       weights[i] = ray.add(alpha[i], samples.rgb + 3 * i, samples.t_mids[i]);
+    for (; i < samples.offsets[r + 1]; ++i) weights[i] = 0;
     for (int c = 0; c < 3; ++c) color[3 * r + c] = ray.color[c];
     opacity[r] = ray.opacity;
     depth[r] = ray.depth;

@@ -15,9 +15,11 @@ __global__ void composite_forward(CompositeInputs in, float* color, float* opaci
                                   float* weights) {
   for (int64_t r = cuda_first(); r < in.rays; r += cuda_stride()) {
     CompositeRay<float> ray;
-    for (int64_t i = in.offsets[r]; i < in.offsets[r + 1]; ++i)
+    int64_t i = in.offsets[r];
+    for (; i < in.offsets[r + 1] && !ray.opaque(); ++i)
       weights[i] =
           ray.add(segment_alpha(in.density[i], in.deltas[i]), in.rgb + 3 * i, in.t_mids[i]);
+    for (; i < in.offsets[r + 1]; ++i) weights[i] = 0;
     for (int c = 0; c < 3; ++c) color[3 * r + c] = ray.color[c];
     opacity[r] = ray.opacity;
     depth[r] = ray.depth;

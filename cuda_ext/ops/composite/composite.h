@@ -17,6 +17,9 @@ struct CompositeRay {
   T color[3] = {0, 0, 0};
   T opacity = 0, depth = 0;
 
+  // Nothing behind shows any more: whatever follows has weight 0.
+  NC_HD bool opaque() const { return transmittance == T(0); }
+
   // Adds the next sample; returns its weight.
   NC_HD T add(T alpha, const T* rgb, T t_mid) {
     const T weight = transmittance * alpha;
@@ -59,19 +62,25 @@ NC_HD void composite_ray_backward(int64_t begin, int64_t end, const CompositeGra
                                   const T* rgb, const T* t_mids, const T* deltas, Alpha&& alpha,
                                   T* grad_density, T* grad_rgb) {
   T transmittance = 1, later = 0;
-  for (int64_t i = begin; i < end; ++i) {
+  int64_t stop = begin;  // behind it everything has weight 0
+  for (; stop < end && transmittance != T(0); ++stop) {
+    const int64_t i = stop;
     const T a = alpha(i);
     later = fma_(transmittance * a, grad.of_weight(rgb + 3 * i, t_mids[i], i), later);
     transmittance *= T(1) - a;
   }
   transmittance = 1;
-  for (int64_t i = begin; i < end; ++i) {
+  for (int64_t i = begin; i < stop; ++i) {
     const T a = alpha(i), g = grad.of_weight(rgb + 3 * i, t_mids[i], i);
     const T weight = transmittance * a;
     transmittance *= T(1) - a;
     later = fma_(-weight, g, later);
     grad_density[i] = deltas[i] * fma_(transmittance, g, -later);
     for (int c = 0; c < 3; ++c) grad_rgb[3 * i + c] = weight * grad.color[c];
+  }
+  for (int64_t i = stop; i < end; ++i) {
+    grad_density[i] = 0;
+    for (int c = 0; c < 3; ++c) grad_rgb[3 * i + c] = 0;
   }
 }
 
