@@ -33,7 +33,7 @@ COARSE = 64  # cells along an axis of a new field, at most
 REFINED_BY = 0.4  # of the training budget: by then the resolution is the final one
 SURVEYED = 128  # cells along an axis of the first lattice on which a teacher is looked at
 DEPTH_SCALE = 4.0  # optical depth of one finest voxel edge for a raw density of 1
-# Optimizers move all tables at one pace, which undid a start: 31.9 dB became 31.4 at 0.025, 32.0 now.
+# Optimizers move all tables at one pace, which undid a start: 31.9 dB became 31.4 at 0.025.
 STARTED_UNIT = 0.008
 THIN = 1.0  # optical depth of the whole box of a new field
 
