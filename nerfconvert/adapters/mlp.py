@@ -222,6 +222,7 @@ class MlpField(RadianceField):
         return {"space": space, "decoder": [p for p in self.parameters() if id(p) not in own]}
 
     def start_from(self, teacher: RadianceField, sight: Sight) -> bool:
+        """Nothing: last layers solved for linearly cost 1.1 to 1.7 dB after 500 steps."""
         return False
 
     def refine(self, fraction: float) -> bool:
