@@ -2,9 +2,9 @@
 
 Not features first, though the published recipes begin with them where a decoder can be shared
 (`recipes.pvd`): measured on real fields, a feature stage of a tenth of the budget cost 0.9 dB
-(hashgrid to hashgrid) and 3.3 dB (mlp to mlp) at the end; a shared decoder alone gained nothing. Through a linear
-map fitted by ridge regression (hashgrid to mlp, 500 steps) a tenth of the steps gained 0.1 dB, which
-is noise and less than the teacher's features cost; three tenths lost 0.4 dB.
+(hashgrid to hashgrid) and 3.3 dB (mlp to mlp) at the end; a shared decoder alone gained nothing.
+Through a linear map fitted by ridge regression (hashgrid to mlp, 500 steps) a tenth of the steps
+gained 0.1 dB, which is noise and less than the teacher's features cost; three tenths lost 0.4 dB.
 """
 
 from __future__ import annotations
