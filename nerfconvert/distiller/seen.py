@@ -26,12 +26,11 @@ def keep_seen(teacher: RadianceField, cameras: Cameras, seed: int) -> None:
     until fresh ones show what is kept already, all but `MISSED_SHARE`. What goes: the inside
     of things, places behind them, faint floaters. A field that shows nothing keeps what it has.
     """
-    known = teacher.occupancy.dense()
+    known, step = teacher.occupancy.dense(), teacher.aabb.diagonal / STEPS
     weight = known.new_zeros(known.shape, dtype=torch.float32)
     kept = torch.zeros_like(known)
     for chunk in range(CHUNKS):
         generator = torch.Generator().manual_seed((seed << 16) + chunk)
-        step = teacher.aabb.diagonal / STEPS
         lesson = ask_random(teacher, cameras, RAYS, step, generator)
         positions = lesson.samples.positions(lesson.rays)
         cells = (teacher.aabb.to_unit(positions) * len(known)).long().clamp(0, len(known) - 1)
@@ -46,10 +45,9 @@ def keep_seen(teacher: RadianceField, cameras: Cameras, seed: int) -> None:
 
 def _heaviest(weight: Tensor) -> Tensor:
     """[r, r, r] bool: the fewest cells that hold all but `FAINT_SHARE` of `weight` [r, r, r]."""
-    ascending, order = weight.flatten().sort()
-    kept = ascending.cumsum(0, dtype=torch.float64) > FAINT_SHARE * ascending.sum(
-        dtype=torch.float64
-    )
-    heavy = torch.zeros_like(kept)
-    heavy[order[kept]] = True
+    places = weight.flatten().nonzero()[:, 0]
+    ascending, order = weight.flatten()[places].sort()
+    total = ascending.cumsum(0, dtype=torch.float64)
+    heavy = torch.zeros(weight.numel(), dtype=torch.bool, device=weight.device)
+    heavy[places[order[total > FAINT_SHARE * total[-1:]]]] = True
     return heavy.view(weight.shape)

@@ -60,9 +60,9 @@ class Growth:
             if step and step % CHUNK_EVERY == 0 and not self.bank.full:
                 self.bank.grow()
         elif step and self.clock.seconds >= self._due and fraction < GROWN:
-            before = self.bank.seconds
+            already = self.bank.seconds
             self.bank.grow()
-            spent = self.bank.seconds - before
+            spent = self.bank.seconds - already
             self._due = self.clock.seconds + spent * (1 / self.share - 1)
 
     def learn(self, error: Tensor) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import max_pool3d
 
 
 class OccupancyGrid(nn.Module):
@@ -66,8 +65,14 @@ class OccupancyGrid(nn.Module):
 
 def dilate(dense: Tensor, cells: int = 1) -> Tensor:
     """[r, r, r] bool grown by `cells` in all 26 directions."""
-    size = 2 * cells + 1
-    return max_pool3d(dense[None, None].float(), size, stride=1, padding=cells)[0, 0] > 0
+    grown = dense
+    for axis in range(3):
+        before, grown = grown, grown.clone()
+        for shift in range(1, cells + 1):
+            rest = len(dense) - shift
+            grown.narrow(axis, shift, rest).logical_or_(before.narrow(axis, 0, rest))
+            grown.narrow(axis, 0, rest).logical_or_(before.narrow(axis, shift, rest))
+    return grown
 
 
 def adopt(student, teacher) -> None:

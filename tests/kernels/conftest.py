@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from nerfconvert.kernels import KERNELS
 from nerfconvert.kernels.backend import load_library
 
 
@@ -15,3 +16,8 @@ def compiled():
     demanded = os.environ.get("NERFCONVERT_REQUIRE_NATIVE") == "1"
     if load_library("cpu") is None and not demanded:
         pytest.skip("the kernels are not compiled here")
+
+
+@pytest.fixture(params=list(KERNELS))
+def kernel(request):
+    return KERNELS[request.param]
