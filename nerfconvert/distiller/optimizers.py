@@ -85,6 +85,7 @@ def orthogonalize(matrix: Tensor) -> Tensor:
     """
     wide = matrix.shape[0] <= matrix.shape[1]
     x = matrix if wide else matrix.T
+    x = x / x.abs().amax().clamp_min(1e-38)  # squares of squares must neither vanish nor overflow
     gram = x @ x.T
     # its root bounds the largest singular value, closer than the norm of x does
     square = gram.norm().clamp_min(1e-30)

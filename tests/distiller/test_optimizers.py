@@ -17,7 +17,7 @@ from nerfconvert.distiller.optimizers import (
 
 
 @pytest.mark.parametrize("shape", [(32, 32), (64, 32), (32, 100), (1, 16)])
-@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e6])
+@pytest.mark.parametrize("scale", [1e-25, 1e-13, 1e-9, 1.0, 1e6, 1e25])
 def test_orthogonalize_is_nearly_the_polar_factor(shape, scale):
     u, _, vh = torch.linalg.svd(torch.randn(shape), full_matrices=False)
     spectrum = torch.logspace(0, -1.5, len(vh))  # the smallest is 2 % of the Schatten 4-norm

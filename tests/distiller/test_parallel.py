@@ -82,7 +82,8 @@ def test_what_two_processes_share(tmp_path):
 
 
 def test_two_processes_distil_as_well_as_one(tmp_path):
-    """The same number of samples in all: PSNR within 0.2 dB, and one account of it."""
+    """The same number of samples in all: at most 0.2 dB less (more rays are different: mostly it is
+    more), and one account of it."""
     psnr, samples = [], []
     for processes in (1, 2):
         command = [str(tmp_path / f"{processes}.safetensors") if a == "OUT" else a for a in CONVERT]
@@ -91,7 +92,7 @@ def test_two_processes_distil_as_well_as_one(tmp_path):
         assert receipt["machine"]["processes"] == processes
         psnr.append(receipt["quality"]["psnr_target_vs_source"])
         samples.append(receipt["time"]["samples"])
-    assert abs(psnr[1] - psnr[0]) < 0.2
+    assert psnr[1] > psnr[0] - 0.2
     assert abs(samples[1] / samples[0] - 1) < 0.02
 
 
