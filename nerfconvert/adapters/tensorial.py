@@ -126,10 +126,9 @@ class TensorialField(RadianceField):
         self.register_load_state_dict_post_hook(_count_rows)
 
     def encode(self, positions: Tensor) -> Tensor:
-        unit = self.aabb.to_unit(positions)
-        return voxel_lookup(
-            unit, self.table, self.words, self.first, self.config.current_resolution
-        )
+        unit, cells = self.aabb.to_unit(positions), self.config.current_resolution
+        lattice = self.words, self.first, cells
+        return voxel_lookup(unit, self.table, *lattice, self.sparse_gradients)
 
     def density(self, features: Tensor) -> Tensor:
         return LeakyGradientRelu.apply(features[:, 0] * self.config.unit) * self.density_scale

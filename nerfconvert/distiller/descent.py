@@ -60,6 +60,8 @@ class Stage(Protocol):
 class Stepper(Protocol):
     """The optimizers of a field."""
 
+    sparse: bool  # whether `step` takes sparse gradients
+
     def schedule(self, step: int, fraction: float) -> float:
         """Factor on the peak learning rates."""
 
@@ -155,7 +157,9 @@ class Descent:
         if self.student.refine(fraction):
             self.optimizers = self.new_optimizers(self.student.parameter_groups())
         stage.prepare(self.step, fraction)
+        self.student.sparse_gradients = self.optimizers.sparse and self._alone_on_cpu()
         result = stage.loss(self.generator)
+        self.student.sparse_gradients = False
         result.loss.backward()
         parallel.average_gradients(self.student)
         self.optimizers.step(self.rate * self.optimizers.schedule(self.step, fraction))
@@ -168,6 +172,11 @@ class Descent:
             if result.error is not None:
                 error = float(result.error)
                 self.error = error if self.error is None else 0.9 * self.error + 0.1 * error
+
+    def _alone_on_cpu(self) -> bool:
+        """Where sparse gradients pay: a GPU would wait for their sizes, which processes do not
+        share."""
+        return self.student.device.type == "cpu" and parallel.count() == 1
 
     def _give_up(self, stages: list[Stage]) -> None:
         """Puts the last good student back, saves it, and raises DivergedError."""

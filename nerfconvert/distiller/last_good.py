@@ -7,12 +7,14 @@ import time
 import torch
 
 from ..volume import RadianceField
+from .optimizers import is_wide
 
 KEEP_EVERY = 5.0  # seconds between copies
 
 
 class LastGood:
-    """Copies of `student`'s parameters, the latest of which was finite; they cost its size."""
+    """Copies of `student`'s parameters, the latest of which was finite. They cost its size, those
+    of wide tables, the largest there are, half of it: bfloat16 is within 0.4 %."""
 
     def __init__(self, student: RadianceField, step: int):
         self.student = student
@@ -35,5 +37,9 @@ class LastGood:
         return self._step
 
     def _keep(self, step: int) -> None:
-        self._copy = {k: v.detach().clone() for k, v in self.student.state_dict().items()}
+        wide = {name for name, p in self.student.named_parameters() if is_wide(p)}
+        self._copy = {
+            name: value.to(torch.bfloat16 if name in wide else value.dtype, copy=True)
+            for name, value in self.student.state_dict().items()
+        }
         self._step, self._kept_at = step, time.monotonic()

@@ -13,5 +13,6 @@ KERNELS = Registry(
         "voxel_lookup": "nerfconvert.kernels.voxel_lookup:VOXEL_LOOKUP",
         "factor_lookup": "nerfconvert.kernels.factor_lookup:FACTOR_LOOKUP",
         "draw_weighted": "nerfconvert.kernels.draw_weighted:DRAW_WEIGHTED",
+        "rmsprop_rows": "nerfconvert.kernels.rmsprop_rows:RMSPROP_ROWS",
     },
 )

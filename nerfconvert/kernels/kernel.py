@@ -14,7 +14,7 @@ class Kernel:
 
     `example(generator, device, dtype)` returns the positional arguments of `fast`;
     `differentiable` are the positions of those that may carry gradients (a tensor or a list of
-    tensors each).
+    tensors each), `in_place` of those that it changes and returns.
     """
 
     name: str
@@ -22,3 +22,4 @@ class Kernel:
     reference: Callable
     example: Callable[[torch.Generator, torch.device, torch.dtype], tuple]
     differentiable: tuple[int, ...]
+    in_place: tuple[int, ...] = ()

@@ -69,11 +69,13 @@ def voxel_lookup(
     words: Tensor,  # [B^3] int64, the stored vertices of each brick
     first: Tensor,  # [B^3] int64, `first_rows(words)`
     cells: int,  # along each axis
+    sparse: bool = False,
 ) -> Tensor:
     """Features [N, C] at points of the unit cube, interpolated between the cell's 8 vertices.
 
     A vertex that is not stored, or whose row lies beyond the table, is zero (svox2's link -1).
-    Gradients reach `table` only.
+    Gradients reach `table` only; with `sparse` compiled kernels give a sparse one, of the rows that
+    the points touch alone (coalesced: [R] rows, [R, C] values).
     """
     check_float("unit", unit)
     check_shape("unit", unit, "N", 3)
@@ -88,12 +90,12 @@ def voxel_lookup(
         raise ValueError(f"table must have fewer than {MAX_ROWS} rows, got {table.shape[0]}")
     check_count("unit", unit, table.shape[1])
     if backend.is_native("voxel_lookup", unit):
-        return torch.ops.nerfconvert.voxel_lookup(unit, table, words, first, cells)
+        return torch.ops.nerfconvert.voxel_lookup(unit, table, words, first, cells, sparse)
     return voxel_lookup_reference(unit, table, words, first, cells)
 
 
 def voxel_lookup_reference(
-    unit: Tensor, table: Tensor, words: Tensor, first: Tensor, cells: int
+    unit: Tensor, table: Tensor, words: Tensor, first: Tensor, cells: int, sparse: bool = False
 ) -> Tensor:
     """`voxel_lookup` in plain torch."""
     position = unit.detach().nan_to_num(0.0, 1.0, 0.0).clamp(0, 1) * cells
@@ -118,7 +120,7 @@ def voxel_lookup_reference(
     return total
 
 
-def _forward(unit, table, words, first, cells):
+def _forward(unit, table, words, first, cells, sparse):
     width = table.shape[1]
     features = table.new_empty(len(unit), width)
     inputs = [x.contiguous() for x in (unit, table, words, first)]
@@ -128,29 +130,52 @@ def _forward(unit, table, words, first, cells):
 
 
 def _backward(unit, words, first, cells, grad_features, rows):
+    return _scatter(unit, words, first, cells, grad_features, rows, None, rows)
+
+
+def _backward_sparse(unit, words, first, cells, grad_features, rows):
+    inputs = [x.contiguous() for x in (unit, words, first)]
+    touched = torch.zeros(rows, dtype=torch.uint8, device=unit.device)
+    sizes = len(unit), cells, bricks_per_axis(cells), rows
+    backend.launch("voxel_touch", unit, *sizes, *inputs, touched)
+    index = touched.nonzero()[:, 0]
+    slots = torch.empty(rows, dtype=torch.int32, device=unit.device)  # of others nobody asks
+    slots[index] = torch.arange(len(index), dtype=torch.int32, device=unit.device)
+    return index, _scatter(unit, words, first, cells, grad_features, rows, slots, len(index))
+
+
+def _scatter(unit, words, first, cells, grad_features, rows, slots, grad_rows):
     width = grad_features.shape[1]
-    grad_table = grad_features.new_empty(rows, width)
+    grad_table = grad_features.new_empty(grad_rows, width)
     inputs = [x.contiguous() for x in (unit, words, first, grad_features)]
     sizes = len(unit), width, cells, bricks_per_axis(cells), rows
-    backend.launch("voxel_lookup_backward", unit, *sizes, *inputs, grad_table)
+    backend.launch("voxel_lookup_backward", unit, *sizes, *inputs, slots, grad_rows, grad_table)
     return grad_table
 
 
 def _setup_context(ctx, inputs, output):
-    unit, table, words, first, ctx.cells = inputs
+    unit, table, words, first, ctx.cells, ctx.sparse = inputs
     ctx.save_for_backward(unit, words, first)
     ctx.rows = table.shape[0]
 
 
 def _autograd(ctx, grad_features):
-    grad_table = None
-    if ctx.needs_input_grad[1]:
-        backward = torch.ops.nerfconvert.voxel_lookup_backward
-        grad_table = backward(*ctx.saved_tensors, ctx.cells, grad_features, ctx.rows)
-    return None, grad_table, None, None, None
+    nothing = None, None, None, None
+    if not ctx.needs_input_grad[1]:
+        return None, None, *nothing
+    ops = torch.ops.nerfconvert
+    backward = ops.voxel_lookup_backward_sparse if ctx.sparse else ops.voxel_lookup_backward
+    found = backward(*ctx.saved_tensors, ctx.cells, grad_features, ctx.rows)
+    if ctx.sparse:
+        index, values = found
+        shape = ctx.rows, values.shape[1]
+        found = torch.sparse_coo_tensor(
+            index[None], values, shape, check_invariants=False, is_coalesced=True
+        )
+    return None, found, *nothing
 
 
-def _forward_fake(unit, table, words, first, cells):
+def _forward_fake(unit, table, words, first, cells, sparse):
     return table.new_empty(unit.shape[0], table.shape[1])
 
 
@@ -158,16 +183,23 @@ def _backward_fake(unit, words, first, cells, grad_features, rows):
     return grad_features.new_empty(rows, grad_features.shape[1])
 
 
+def _backward_sparse_fake(unit, words, first, cells, grad_features, rows):
+    touched = torch.library.get_ctx().new_dynamic_size()
+    return words.new_empty(touched), grad_features.new_empty(touched, grad_features.shape[1])
+
+
 backend.register(
-    "voxel_lookup(Tensor unit, Tensor table, Tensor words, Tensor first, int cells) -> Tensor",
+    "voxel_lookup(Tensor unit, Tensor table, Tensor words, Tensor first, int cells, bool sparse) "
+    "-> Tensor",
     _forward,
     _forward_fake,
 )
+_GIVEN = "(Tensor unit, Tensor words, Tensor first, int cells, Tensor grad_features, SymInt rows)"
+backend.register(f"voxel_lookup_backward{_GIVEN} -> Tensor", _backward, _backward_fake)
 backend.register(
-    "voxel_lookup_backward(Tensor unit, Tensor words, Tensor first, int cells, "
-    "Tensor grad_features, SymInt rows) -> Tensor",
-    _backward,
-    _backward_fake,
+    f"voxel_lookup_backward_sparse{_GIVEN} -> (Tensor, Tensor)",
+    _backward_sparse,
+    _backward_sparse_fake,
 )
 backend.differentiate("voxel_lookup", _autograd, _setup_context)
 
@@ -179,7 +211,7 @@ def _example(generator: torch.Generator, device: torch.device, dtype: torch.dtyp
     unit = torch.rand(37, 3, generator=generator, dtype=torch.float64).to(device, dtype)
     table = torch.randn(int(stored.sum()), 28, generator=generator, dtype=torch.float64)
     bricks = words.to(device), first_rows(words).to(device)
-    return unit, table.to(device, dtype), *bricks, cells
+    return unit, table.to(device, dtype), *bricks, cells, False
 
 
 VOXEL_LOOKUP = Kernel(

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from ..adapters import ADAPTERS
+from ..distiller.optimizers import bytes_of
 from ..errors import UsageError
 from ..formats.rebuild import WithoutMemory
 from ..report.table import bytes_figure
@@ -20,8 +21,6 @@ from .sizes import ASSUMED_OCCUPANCY, SIZES, parse_bytes
 from .students import field_config
 
 log = logging.getLogger(__name__)
-# A parameter, its gradient, the two moments of Adam and the copy against divergence, float32.
-TRAINING_BYTES = 5 * 4
 HEADER_BYTES, TENSOR_BYTES = 4096, 128  # of a file's header, and in it for each tensor
 
 
@@ -76,7 +75,7 @@ def refuse_too_large(field: RadianceField, device: torch.device, samples_bytes: 
     memory than there is."""
     available = available_bytes(device)
     parameters, others = field.trained_size()
-    needed = TRAINING_BYTES * parameters + others
+    needed = others + parameters * _training_bytes(field)
     if available is None or needed + samples_bytes <= available:
         return
     raise UsageError(
@@ -85,6 +84,12 @@ def refuse_too_large(field: RadianceField, device: torch.device, samples_bytes: 
         f"but only {bytes_figure(available)} of memory is available; choose a smaller --size, or "
         "a lower --memory-mb"
     )
+
+
+def _training_bytes(field: RadianceField) -> int:
+    """For each value of a field while it trains, rounded up."""
+    sizes = [(p.numel(), bytes_of(p)) for p in field.parameters()]
+    return -(-sum(count * size for count, size in sizes) // max(1, sum(n for n, _ in sizes)))
 
 
 def _largest(

@@ -36,11 +36,14 @@ class RadianceField(nn.Module, abc.ABC):
         occupancy: OccupancyGrid over `aabb`; starts full.
         architecture: the name in the ADAPTERS table.
         feature_dim: F, the width of the joint between the two parts.
+        sparse_gradients: large tables may have sparse gradients, of the rows that were touched.
+            Off unless the optimizer sets it: few can do with them.
     """
 
     architecture: str
     config: Any
     feature_dim: int
+    sparse_gradients: bool = False
 
     def __init__(self, info: FieldInfo, occupancy_resolution: int = 128):
         super().__init__()

@@ -22,6 +22,7 @@ BIT_EQUAL = {
     "hash_encode": 1,
     "composite": 4,
     "draw_weighted": 1,
+    "rmsprop_rows": 2,
 }  # leading outputs, not gradients
 TOLERANCE = 2e-5  # of the largest value
 SIZES = {"cuda": (0, 1, 3, 129, 300, 20_000), "shim": (0, 1, 129)}

@@ -76,7 +76,10 @@ def results(name: str, arguments: tuple, library: ctypes.CDLL, kind: str) -> lis
         if name == "march":
             run = march_module._march_cuda if kind != "cpu" else march_module._march_cpu
             return list(run(*arguments))
-        filled = [_leaf(x) if i in kernel.differentiable else x for i, x in enumerate(arguments)]
+        filled = [
+            _leaf(x) if i in kernel.differentiable else x.clone() if i in kernel.in_place else x
+            for i, x in enumerate(arguments)
+        ]
         outputs = kernel.fast(*filled)
         outputs = outputs if isinstance(outputs, tuple) else (outputs,)
         if not kernel.differentiable:

@@ -36,6 +36,10 @@ def with_sizes(name: str, size: int) -> tuple:
     if name == "draw_weighted":  # many zeros; some draws beyond both ends
         weights = torch.rand(size, generator=make) - 0.6
         return weights, 1.2 * torch.rand(size, generator=make, dtype=torch.float64) - 0.1
+    if name == "rmsprop_rows":  # rows in no order, one beyond the table; one without a gradient
+        table, square, grads = torch.randn(3, size, 1 + size % 3, generator=make)
+        grads[:1] = 0
+        return table, square.abs(), grads, torch.randperm(size, generator=make) + 1, 0.01, 0.9, 3
     weights = [torch.randn(5, 3, generator=make), torch.randn(1, 5, generator=make)]
     return torch.randn(size, 3, generator=make), weights, [torch.ones(5), torch.ones(1)]
 

@@ -19,6 +19,7 @@ BIT_EQUAL = {
     "hash_encode": 1,
     "composite": 6,
     "draw_weighted": 1,
+    "rmsprop_rows": 2,
 }  # outputs; gradients may differ
 
 

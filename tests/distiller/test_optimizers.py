@@ -11,6 +11,7 @@ from nerfconvert.distiller.optimizers import (
     Adam,
     Muon,
     Optimizers,
+    RowRmsprop,
     orthogonalize,
     schedule,
 )
@@ -30,12 +31,14 @@ def test_orthogonalize_of_zero_is_zero():
     assert torch.equal(orthogonalize(torch.zeros(16, 32)), torch.zeros(16, 32))
 
 
-def test_tables_and_vectors_go_to_adam_and_hidden_matrices_to_muon():
+def test_every_parameter_goes_to_the_optimizer_of_its_kind():
+    wide = nn.Parameter(torch.zeros(4096, 28))
     table, hidden = nn.Parameter(torch.zeros(4096, 2)), nn.Parameter(torch.zeros(64, 32))
     head, bias = nn.Parameter(torch.zeros(3, 64)), nn.Parameter(torch.zeros(64))
-    optimizers = Optimizers({"space": [table, hidden], "decoder": [head, bias]})
+    optimizers = Optimizers({"space": [table, hidden, wide], "decoder": [head, bias]})
     owners = [(type(part), part.lr, part.params) for part in optimizers.parts]
     assert owners == [
+        (RowRmsprop, TABLE_RATE, [wide]),
         (Adam, TABLE_RATE, [table]),
         (Adam, ADAM_RATE, [head, bias]),
         (Muon, MUON_RATE, [hidden]),
@@ -55,18 +58,32 @@ def test_adam_steps_as_torch_does():
     torch.testing.assert_close(mine, theirs)
 
 
+def test_sparse_and_dense_gradients_of_rows_are_one():
+    torch.manual_seed(0)
+    sparse, dense = (nn.Parameter(torch.ones(2000, 28)) for _ in range(2))
+    optimizers = [RowRmsprop([p], lr=0.1) for p in (sparse, dense)]
+    for _ in range(3):
+        dense.grad = torch.randn(2000, 28) * (torch.rand(2000, 1) < 0.1)
+        sparse.grad = dense.grad.to_sparse(1)
+        for optimizer in optimizers:
+            optimizer.step(0.5)
+    assert torch.equal(sparse, dense)
+    assert 0 < int((dense == 1).all(1).sum()) < 2000
+
+
 def test_a_restored_optimizer_takes_the_same_steps():
     def fresh():
         torch.manual_seed(3)
         return {
-            "space": [nn.Parameter(torch.randn(32, 32))],
+            "space": [nn.Parameter(torch.randn(2000, 28))],
+            "hidden": [nn.Parameter(torch.randn(32, 32))],
             "decoder": [nn.Parameter(torch.randn(5))],
         }
 
     def run(groups, optimizers, seeds):
         for seed in seeds:
             generator = torch.Generator().manual_seed(seed)
-            for p in [*groups["space"], *groups["decoder"]]:
+            for p in (p for group in groups.values() for p in group):
                 p.grad = torch.randn(p.shape, generator=generator)
             optimizers.step(1.0)
 

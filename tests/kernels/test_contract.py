@@ -21,7 +21,9 @@ OPS = {
     "voxel_lookup": "voxel_lookup",
     "factor_lookup": "factor_lookup",
     "draw_weighted": "draw_weighted",
+    "rmsprop_rows": "rmsprop_rows",
 }
+EXACT = ("march", "hash_encode", "composite", "draw_weighted", "rmsprop_rows")  # bit for bit
 
 
 def devices() -> list:
@@ -44,10 +46,15 @@ def leaves_of(kernel, arguments) -> list[torch.Tensor]:
 
 
 def with_gradients(kernel, arguments) -> list:
+    """Leaves in place of what is differentiable, copies of what is changed."""
+
     def fresh(x):
         return [fresh(y) for y in x] if isinstance(x, list) else x.detach().clone().requires_grad_()
 
-    return [fresh(x) if i in kernel.differentiable else x for i, x in enumerate(arguments)]
+    def own(i, x):
+        return fresh(x) if i in kernel.differentiable else x.clone() if i in kernel.in_place else x
+
+    return [own(i, x) for i, x in enumerate(arguments)]
 
 
 def run(kernel, arguments, backend_name) -> list[torch.Tensor]:
@@ -90,7 +97,7 @@ def test_native_matches_reference(kernel, device, dtype, seed):
 def test_fast_equals_reference_function(kernel):
     arguments = example(kernel, CPU, torch.float64)
     with use_backend("reference"):
-        fast = kernel.fast(*arguments)
+        fast = kernel.fast(*with_gradients(kernel, arguments))
     torch.testing.assert_close(fast, kernel.reference(*arguments), rtol=0, atol=0)
 
 
@@ -124,7 +131,7 @@ def test_no_points(kernel, backend_name):
     if kernel.name == "composite":
         arguments = [x[:0] for x in arguments[:4]] + [torch.zeros(1, dtype=torch.int64)]
     else:
-        count = {"march": 4, "draw_weighted": 2}.get(kernel.name, 1)
+        count = {"march": 4, "draw_weighted": 2, "rmsprop_rows": 4}.get(kernel.name, 1)
         arguments[:count] = [x[:0] for x in arguments[:count]]
     results = run(kernel, arguments, backend_name)
     assert all(bool((x == 0).all()) for x in results)
@@ -142,7 +149,8 @@ def test_strided_inputs(kernel):
         return torch.stack([x, x + 1], -1)[..., 0]
 
     expected = run(kernel, arguments, "native")
-    assert_same(run(kernel, [strided(x) for x in arguments], "native"), expected, torch.float32)
+    others = [x if i in kernel.in_place else strided(x) for i, x in enumerate(arguments)]
+    assert_same(run(kernel, others, "native"), expected, torch.float32)
 
 
 def test_threads_do_not_change_forward(kernel):
@@ -171,7 +179,7 @@ def test_opcheck(kernel):
 
 @pytest.mark.parametrize("level", ["base", "v3", "v4"])
 def test_levels_agree(kernel, level, monkeypatch):
-    """Each instruction-set level that runs here: march, hash, composite bit for bit."""
+    """Each instruction-set level that runs here."""
     arguments = example(kernel, CPU, torch.float32)
     require_native(kernel, arguments)
     library = backend.load_library("cpu", level)
@@ -180,7 +188,7 @@ def test_levels_agree(kernel, level, monkeypatch):
     best = run(kernel, arguments, "native")
     monkeypatch.setattr(backend, "load_library", lambda device: library)
     other = run(kernel, arguments, "native")
-    if kernel.name in ("march", "hash_encode", "composite", "draw_weighted"):
+    if kernel.name in EXACT:
         assert all(torch.equal(a, b) for a, b in zip(best, other, strict=True))
     else:
         assert_same(other, best, torch.float32)

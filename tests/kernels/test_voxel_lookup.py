@@ -169,3 +169,22 @@ def test_wrong_arguments(change, message):
     }
     with pytest.raises(ValueError, match=message):
         voxel_lookup(**arguments | change)
+
+
+@pytest.mark.parametrize("points", [0, 1, 5000])
+@pytest.mark.parametrize("width", [28, 3])
+def test_a_sparse_gradient_has_the_touched_rows(compiled, width, points):
+    """The very values of the dense one, and no row without a point near it."""
+    _, words, first = lattice(21, 0.3)
+    rows = int(first[-1])  # those of the last brick lie beyond the table
+    table = torch.randn(rows, width, requires_grad=True)
+    unit, cotangent = 0.4 * torch.rand(points, 3), torch.randn(points, width)
+    sparse, dense = (
+        torch.autograd.grad(voxel_lookup(unit, table, words, first, 21, how), table, cotangent)[0]
+        for how in (True, False)
+    )
+    assert sparse.is_coalesced()
+    assert torch.equal(sparse.to_dense(), dense)
+    touched = dense.any(1).nonzero()[:, 0]
+    assert torch.equal(sparse.indices()[0], touched)
+    assert len(touched) < 0.2 * rows

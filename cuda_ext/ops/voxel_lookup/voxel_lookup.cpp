@@ -94,10 +94,24 @@ inline int owner(int32_t row, int n_threads) {
 }
 
 template <class T>
+int touch(const VoxelBricks& grid, int64_t points, const T* unit, uint8_t* touched,
+          int64_t threads) {
+#pragma omp parallel for schedule(static) num_threads(useful_threads(threads, points, kGrain))
+  for (int64_t i = 0; i < points; ++i) {
+    const VoxelCorners<T> corners(grid, unit + 3 * i);
+    for (int c = 0; c < 8; ++c)
+      if (corners.row[c] >= 0) __atomic_store_n(touched + corners.row[c], 1, __ATOMIC_RELAXED);
+  }
+  return kOk;
+}
+
+// slots [rows], if given: where in grad_table [grad_rows, width] the gradient of each row goes.
+template <class T>
 int look_up_backward(const VoxelBricks& grid, int64_t points, int64_t width, const T* unit,
-                     const T* grad_features, T* grad_table, int64_t threads) {
+                     const T* grad_features, const int32_t* slots, int64_t grad_rows,
+                     T* grad_table, int64_t threads) {
   const int n_threads = useful_threads(threads, points, kGrain);
-  const int64_t size = grid.rows * width;
+  const int64_t size = grad_rows * width;
   prefer_huge_pages(grad_table, size * sizeof(T));
   const int64_t held = std::min(kBlock, points);
   std::unique_ptr<VoxelCorners<T>, decltype(&std::free)> memory(
@@ -111,8 +125,10 @@ int look_up_backward(const VoxelBricks& grid, int64_t points, int64_t width, con
     for (int64_t first = 0; first < points; first += kBlock) {
       const int64_t n = std::min(kBlock, points - first);
 #pragma omp for schedule(static)
-      for (int64_t i = 0; i < n; ++i)
+      for (int64_t i = 0; i < n; ++i) {
         new (corners + i) VoxelCorners<T>(grid, unit + 3 * (first + i));
+        if (slots) corners[i].move(slots);
+      }
       for (int64_t i = 0; i < n; ++i) {
         const T* grad = grad_features + (first + i) * width;
         if (i + kAhead < n) fetch(corners[i + kAhead], grad_table, width);
@@ -139,12 +155,17 @@ int look_up_backward(const VoxelBricks& grid, int64_t points, int64_t width, con
     return nc::look_up<T>({words, first, cells, bricks, rows}, points, width, unit, table,        \
                           features, threads);                                                     \
   }                                                                                               \
-  NC_API int nc_voxel_lookup_backward_##suffix(                                                   \
-      int64_t points, int64_t width, int64_t cells, int64_t bricks, int64_t rows, const T* unit,  \
-      const int64_t* words, const int64_t* first, const T* grad_features, T* grad_table,          \
-      int64_t threads) {                                                                          \
-    return nc::look_up_backward<T>({words, first, cells, bricks, rows}, points, width, unit,      \
-                                   grad_features, grad_table, threads);                           \
+  NC_API int nc_voxel_touch_##suffix(int64_t points, int64_t cells, int64_t bricks, int64_t rows,  \
+                                     const T* unit, const int64_t* words, const int64_t* first,    \
+                                     uint8_t* touched, int64_t threads) {                          \
+    return nc::touch<T>({words, first, cells, bricks, rows}, points, unit, touched, threads);      \
+  }                                                                                                \
+  NC_API int nc_voxel_lookup_backward_##suffix(                                                    \
+      int64_t points, int64_t width, int64_t cells, int64_t bricks, int64_t rows, const T* unit,   \
+      const int64_t* words, const int64_t* first, const T* grad_features, const int32_t* slots,    \
+      int64_t grad_rows, T* grad_table, int64_t threads) {                                         \
+    return nc::look_up_backward<T>({words, first, cells, bricks, rows}, points, width, unit,       \
+                                   grad_features, slots, grad_rows, grad_table, threads);          \
   }
 
 NC_VOXEL_LOOKUP(f32, float)

@@ -24,11 +24,22 @@ __global__ void voxel_forward(VoxelBricks grid, int64_t points, int64_t width, c
   }
 }
 
+__global__ void voxel_touch(VoxelBricks grid, int64_t points, const float* unit, uint8_t* touched) {
+  for (int64_t i = cuda_first(); i < points; i += cuda_stride()) {
+    const VoxelCorners<float> corners(grid, unit + 3 * i);
+    for (int c = 0; c < 8; ++c)
+      if (corners.row[c] >= 0) touched[corners.row[c]] = 1;
+  }
+}
+
+// slots [rows], if given: where in grad_table the gradient of each row goes.
 __global__ void voxel_backward(VoxelBricks grid, int64_t points, int64_t width, const float* unit,
-                               const float* grad_features, float* grad_table) {
+                               const float* grad_features, const int32_t* slots,
+                               float* grad_table) {
   for (int64_t t = cuda_first(); t < points * kLanes; t += cuda_stride()) {
     const int64_t i = t / kLanes;
-    const VoxelCorners<float> corners(grid, unit + 3 * i);
+    VoxelCorners<float> corners(grid, unit + 3 * i);
+    if (slots) corners.move(slots);
     for (int64_t f = t % kLanes; f < width; f += kLanes) {
       const float grad = grad_features[i * width + f];
       for (int c = 0; c < 8; ++c)
@@ -51,14 +62,24 @@ NC_API int nc_voxel_lookup_f32(int64_t points, int64_t width, int64_t cells, int
   return nc::cuda_status();
 }
 
+NC_API int nc_voxel_touch_f32(int64_t points, int64_t cells, int64_t bricks, int64_t rows,
+                              const float* unit, const int64_t* words, const int64_t* first,
+                              uint8_t* touched, void* stream) {
+  const nc::VoxelBricks grid{words, first, cells, bricks, rows};
+  NC_LAUNCH(nc::voxel_touch, nc::cuda_blocks(points), nc::kCudaThreads, 0, stream, grid, points,
+            unit, touched);
+  return nc::cuda_status();
+}
+
 NC_API int nc_voxel_lookup_backward_f32(int64_t points, int64_t width, int64_t cells,
                                         int64_t bricks, int64_t rows, const float* unit,
                                         const int64_t* words, const int64_t* first,
-                                        const float* grad_features, float* grad_table,
-                                        void* stream) {
-  cudaMemsetAsync(grad_table, 0, rows * width * sizeof(float), static_cast<cudaStream_t>(stream));
+                                        const float* grad_features, const int32_t* slots,
+                                        int64_t grad_rows, float* grad_table, void* stream) {
+  cudaMemsetAsync(grad_table, 0, grad_rows * width * sizeof(float),
+                  static_cast<cudaStream_t>(stream));
   const nc::VoxelBricks grid{words, first, cells, bricks, rows};
   NC_LAUNCH(nc::voxel_backward, nc::cuda_blocks(points * nc::kLanes), nc::kCudaThreads, 0, stream,
-            grid, points, width, unit, grad_features, grad_table);
+            grid, points, width, unit, grad_features, slots, grad_table);
   return nc::cuda_status();
 }

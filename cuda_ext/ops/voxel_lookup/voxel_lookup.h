@@ -67,6 +67,12 @@ struct VoxelCorners {
       weight[c] = part[0][x] * part[1][y] * part[2][z];
     }
   }
+
+  // Rows of another table: slots [rows] tells for each that is stored where it lies there.
+  NC_HD void move(const int32_t* slots) {
+    for (int c = 0; c < 8; ++c)
+      if (row[c] >= 0) row[c] = slots[row[c]];
+  }
 };
 
 }  // namespace nc

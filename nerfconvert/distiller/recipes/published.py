@@ -57,6 +57,8 @@ class AdamW:
     """One AdamW for the whole field: betas 0.9 and 0.99, eps 1e-15, and the library's own weight
     decay of 1e-2, on tables as well (kept on purpose: it shrinks what receives no gradient)."""
 
+    sparse = False
+
     def __init__(self, groups: dict[str, list[nn.Parameter]], architecture: str):
         by_rate: dict[float, list[nn.Parameter]] = {}
         for parameter in (p for group in groups.values() for p in group):

@@ -1,0 +1,96 @@
+"""rmsprop_rows: a step of RMSprop (Tieleman and Hinton 2012) on some rows of a table."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from . import backend
+from .arguments import check_count, check_float, check_integer, check_like, check_shape
+from .kernel import Kernel
+
+EPS = 1e-15
+
+
+@torch.no_grad()
+def rmsprop_rows(
+    table: Tensor,  # [V, C], changed in place
+    square: Tensor,  # [V, C] running mean of squared gradients, likewise
+    grads: Tensor,  # [R, C]
+    rows: Tensor,  # [R] int64, each at most once
+    rate: float,
+    beta: float,
+    step: int,  # of the run, from 1: corrects, as in Adam, for a mean that began with zeros
+) -> tuple[Tensor, Tensor]:
+    """`table` and `square` after the step.
+
+    A row whose gradients are all 0, or that does not exist, keeps its entries and their means: what
+    a step does not touch costs nothing and does not drift, as in svox2.
+    """
+    check_float("table", table)
+    check_shape("table", table, "V", "C")
+    check_count("table", table, table.shape[1])
+    check_shape("square", square, *table.shape)
+    check_like("square", square, "table", table)
+    check_shape("rows", rows, "R")
+    check_integer("rows", rows, table)
+    check_shape("grads", grads, len(rows), table.shape[1])
+    check_like("grads", grads, "table", table)
+    for name, tensor in (("table", table), ("square", square)):
+        if not tensor.is_contiguous():
+            raise ValueError(f"{name} must be contiguous, got strides {tensor.stride()}")
+    native = backend.is_native("rmsprop_rows", table)
+    run = torch.ops.nerfconvert.rmsprop_rows if native else rmsprop_rows_reference
+    run(table, square, grads, rows, rate, beta, step)
+    return table, square
+
+
+@torch.no_grad()
+def rmsprop_rows_reference(
+    table: Tensor, square: Tensor, grads: Tensor, rows: Tensor, rate: float, beta: float, step: int
+) -> tuple[Tensor, Tensor]:
+    """`rmsprop_rows` in plain torch."""
+    used = (grads != 0).any(1) & (rows >= 0) & (rows < len(table))
+    rows, grads = rows[used], grads[used]
+    square[rows] = square[rows].lerp_(grads.square(), 1 - beta)
+    table[rows] -= rate * grads / ((square[rows] / (1 - beta**step)).sqrt() + EPS)
+    return table, square
+
+
+def _rmsprop_rows(table, square, grads, rows, rate, beta, step):
+    sizes = len(grads), table.shape[1], len(table)
+    tensors = rows.contiguous(), grads.contiguous(), table, square
+    numbers = float(rate), float(beta), 1 / (1 - beta**step), EPS
+    backend.launch("rmsprop_rows", table, *sizes, *tensors, *numbers)
+
+
+def _fake(table, square, grads, rows, rate, beta, step):
+    return None
+
+
+backend.register(
+    "rmsprop_rows(Tensor(a!) table, Tensor(b!) square, Tensor grads, Tensor rows, float rate, "
+    "float beta, int step) -> ()",
+    _rmsprop_rows,
+    _fake,
+)
+
+
+def _example(generator: torch.Generator, device: torch.device, dtype: torch.dtype) -> tuple:
+    """Half of the rows of a table, in any order; one of them without a gradient, one beyond it."""
+    draw = torch.randn(3, 41, 3, generator=generator, dtype=torch.float64)
+    rows = torch.randperm(41, generator=generator)[:20]
+    grads = draw[2, :20]
+    grads[7], rows[8] = 0, 99
+    tensors = (x.to(device, dtype) for x in (draw[0], 0.1 * draw[1].square(), grads))
+    return *tensors, rows.to(device), 0.02, 0.99, 5
+
+
+RMSPROP_ROWS = Kernel(
+    name="rmsprop_rows",
+    fast=rmsprop_rows,
+    reference=rmsprop_rows_reference,
+    example=_example,
+    differentiable=(),
+    in_place=(0, 1),
+)
