@@ -164,8 +164,8 @@ class TensorialField(RadianceField):
         occupied cells, and their neighbours."""
         sizes = resolutions(self.config.resolution)
         due = min(int(fraction / REFINED_BY * (len(sizes) - 1)), len(sizes) - 1)
-        cells = self.config.current_resolution
-        if sizes[due] <= cells:
+        cells, started = self.config.current_resolution, self.config.unit == STARTED_UNIT
+        if sizes[due] <= cells or started:  # what has started is as fine as fits
             return False
         lattice = Lattice.of(self.aabb, self._occupied_vertices(2 * cells))
         depth = self._finer(lattice, self.table[:, :1])[:, 0] * (DEPTH_SCALE * self.config.unit)
