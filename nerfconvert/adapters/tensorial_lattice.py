@@ -11,6 +11,8 @@ from torch import Tensor
 from ..kernels.voxel_lookup import first_rows, list_vertices, pack_vertices, voxel_lookup
 from ..volume import Aabb
 
+PART = 1 << 20  # vertices whose numbers are held at once
+
 
 def voxel_edge(aabb: Aabb, cells: int) -> float:
     """World units; the geometric mean of the three edges."""
@@ -53,7 +55,8 @@ class Lattice:
 
     def holds(self, vertices: Tensor) -> Tensor:
         """[N] bool: are integer `vertices` [N, 3] stored."""
-        return self._dense(self.vertices)[tuple(vertices.long().T)]
+        stored = self._dense(self.vertices)
+        return torch.cat([stored[tuple(part.long().T)] for part in vertices.split(PART)])
 
     def doubled(self) -> Lattice:
         """Twice as fine, with the vertices at or between those stored here."""
@@ -67,7 +70,8 @@ class Lattice:
     def _dense(self, vertices: Tensor) -> Tensor:
         """[cells + 1]^3 bool: True at `vertices` [N, 3]."""
         dense = torch.zeros((self.cells + 1,) * 3, dtype=torch.bool, device=vertices.device)
-        dense[tuple(vertices.long().T)] = True
+        for part in vertices.split(PART):
+            dense[tuple(part.long().T)] = True
         return dense
 
     def world(self, points: Tensor) -> Tensor:

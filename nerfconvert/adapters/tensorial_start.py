@@ -54,7 +54,9 @@ def fit_voxels(
         surveyed, seen = _survey(teacher, sight, lattice)
         kept = lattice.around((surveyed > EMPTY) & seen)
         if level and len(kept.vertices) > MAX_VOXELS:
-            log.warning("%d voxels a side would be too many; started with half", lattice.cells)
+            cells = lattice.cells
+            hint = f"; perhaps --set resolution={3 * cells // 4} fits" if cells > 256 else ""
+            log.warning("%d voxels a side would be too many: half of them%s", cells, hint)
             break
         chosen, depth = kept, surveyed[kept.holds(lattice.vertices)]
         if level < doublings:

@@ -6,7 +6,7 @@
     background = "white"              # that all pictures are on
     recipes = ["fast"]
     pairs = [["lego-mlp", "hashgrid"]]  # optional: these cells only
-    curves = true                     # measure conversions on the way, too
+    curves = true                     # measure those of our recipe on the way, too
     scratch = true                    # train every target on the images as well (needs data)
     bounds = "1.2"                    # box of the from-scratch fields, as of `train --bounds`
     seed = 0

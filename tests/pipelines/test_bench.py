@@ -147,13 +147,14 @@ def test_training_from_scratch_gives_the_speed_up(tmp_path):
 def test_curves_are_measured_at_parts_of_the_seconds():
     target = Target(arch="hashgrid")
     teacher = Teacher(name="glass", path=SCENES / "glass.toml")
-    cell = Cell(teacher, target, "fast")
-    for curves, seconds in ((True, 64), (False, 64), (True, None)):
+    cases = ((True, 64, "fast"), (False, 64, "fast"), (True, None, "fast"), (True, 64, "pvd"))
+    for curves, seconds, recipe in cases:
         budget = {"default": 64.0}
         budget = {"seconds": budget} if seconds else {"steps": budget}
         config = BenchConfig(teachers=(teacher,), targets=(target,), curves=curves, **budget)
+        cell = Cell(teacher, target, recipe)
         argv = cell_run(config, cell, teacher.path, ROOT, Where(device="cpu")).argv
-        if curves and seconds:
+        if curves and seconds and recipe == "fast":
             assert argv[argv.index("--eval-at") + 1] == "1,2,4,8,12,16,24,32,48"
         else:
             assert "--eval-at" not in argv
