@@ -86,8 +86,12 @@ class RayBank:
     def lesson(self, generator: torch.Generator) -> Lesson:
         """The newest one when it comes for the first time, else a random one."""
         pick = int(torch.randint(len(self.lessons), (), generator=generator))
+        return self.lessons[self.newest_or(pick)]
+
+    def newest_or(self, pick: int) -> int:
+        """Number of the newest lesson when it comes for the first time, else `pick`."""
         self.fresh, self._untaught = self._untaught, False
-        return self.lessons[-1] if self.fresh else self.lessons[pick]
+        return len(self.lessons) - 1 if self.fresh else pick
 
     def points(self, count: int, generator: torch.Generator) -> Points:
         """`count` samples of a random lesson, half uniform, half by the teacher's weights."""

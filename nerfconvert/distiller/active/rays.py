@@ -48,7 +48,7 @@ class RayLevel:
         counts = self._sums.new_tensor([len(lesson) for lesson in bank.lessons])
         mean = self._sums.sum() / counts.sum()
         masses = counts * odds(self._sums / counts, mean)
-        number = int(draw_weighted(masses, spread(1, generator, masses.device)))
+        number = bank.newest_or(int(draw_weighted(masses, spread(1, generator, masses.device))))
         chances = odds(self.errors[number].pow(self.beta), mean)
         lesson = bank.lessons[number]
         sizes = lesson.samples.offsets.diff()

@@ -44,6 +44,7 @@ class ActivePointStage:
         light, weights = points.light * importance, points.weights * importance
         solid = density_loss(density, points.density, points.deltas, light)
         loss = solid + sample_color_loss(rgb, points.rgb, weights)
+        self.stage.growth.learn(loss)
         return StepLoss(loss, self.stage.batch)
 
     def _draw(self, lesson: Lesson, generator: torch.Generator) -> tuple[Points, Tensor]:
@@ -102,6 +103,7 @@ class ActiveRayStage:
         wanted = lesson.color + (1 - lesson.opacity[:, None]) * background
         errors = (seen.rgb - wanted).square().mean(-1)
         error = (errors * drawn.importance).mean()
+        self.stage.growth.learn((errors * drawn.importance).sum() / drawn.importance.sum())
         target, deltas = lesson.density[kept], samples.deltas[kept]
         points = density_loss(density, target, deltas, lesson.light[kept] * share)
         points = points + sample_color_loss(rgb, lesson.rgb[kept], lesson.weights[kept] * share)

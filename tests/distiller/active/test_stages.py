@@ -59,6 +59,27 @@ def test_samples_are_counted_as_computed(monkeypatch, names):
     assert abs(sum(counted) / 20 - 400) < 100  # a few rays of a small bank: not exact
 
 
+@pytest.mark.parametrize("names", [(), *SETS], ids=",".join)
+def test_a_new_lesson_tells_how_surprising_it_is(monkeypatch, names):
+    """It comes next, once; whatever else comes changes nothing."""
+    levels = Levels.of(names, cameras(), teacher().aabb)
+    bank, field = filled_bank(monkeypatch, asker=levels.camera), student()
+    points, rays = curriculum(field, bank, None)
+    for plain, stage in (
+        (points, ActivePointStage(points, levels)), (rays, ActiveRayStage(rays, levels))
+    ):  # fmt: skip
+        generator, seen = seeded(), []
+        for step in range(9):
+            if step in (4, 6):
+                bank.grow()
+            stage.loss(generator)
+            seen.append(plain.growth.surprise)
+        assert seen[0] == seen[3]
+        assert seen[4] != seen[3]
+        assert seen[4] == seen[5] != seen[6] == seen[8]
+        assert 0.5 < seen[8] < 2.5
+
+
 @pytest.fixture
 def _often(monkeypatch):
     """Small chunks, and many of them: some are asked by scores before the break, some after."""
