@@ -182,11 +182,11 @@ class Optimizers:
                 mine.copy_(theirs)
 
 
-def bytes_of(p: nn.Parameter) -> int:
-    """Bytes for each value of `p` while it trains, with its gradient, what its optimizer remembers
-    and its copy against divergence (`last_good`)."""
+def bytes_of(p: nn.Parameter, sparse: bool) -> int:
+    """Bytes for each value of `p` while it trains, with its gradient (`sparse` where it can be),
+    what its optimizer remembers and its copy against divergence (`last_good`)."""
     value = p.element_size()
-    return 2 * value + value // 2 if is_wide(p) else 5 * value
+    return 2 * value + value // 2 if sparse and is_wide(p) else 5 * value
 
 
 def is_table(p: nn.Parameter) -> bool:

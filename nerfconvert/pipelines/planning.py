@@ -41,7 +41,8 @@ def plan_student(
     else:
         config = _largest(architecture, options.settings, limit, info, teacher)
     student = blueprint(architecture, config, info, teacher)
-    refuse_too_large(student, device, options.budget.memory_mb * 1_000_000)
+    sparse = device.type == "cpu" and getattr(options, "recipe", "fast") == "fast"
+    refuse_too_large(student, device, options.budget.memory_mb * 1_000_000, sparse)
     return config
 
 
@@ -70,12 +71,14 @@ def file_bytes(field: RadianceField) -> int:
     return 4 * parameters + others + HEADER_BYTES + description + tensors * TENSOR_BYTES
 
 
-def refuse_too_large(field: RadianceField, device: torch.device, samples_bytes: int) -> None:
-    """Raises UsageError where training `field` beside `samples_bytes` of samples would need more
-    memory than there is."""
+def refuse_too_large(
+    field: RadianceField, device: torch.device, samples_bytes: int, sparse: bool
+) -> None:
+    """Raises UsageError where training `field`, with `sparse` gradients where it can have them,
+    beside `samples_bytes` of samples would need more memory than there is."""
     available = available_bytes(device)
     parameters, others = field.trained_size()
-    needed = others + parameters * _training_bytes(field)
+    needed = others + parameters * _training_bytes(field, sparse)
     if available is None or needed + samples_bytes <= available:
         return
     raise UsageError(
@@ -86,9 +89,9 @@ def refuse_too_large(field: RadianceField, device: torch.device, samples_bytes: 
     )
 
 
-def _training_bytes(field: RadianceField) -> int:
+def _training_bytes(field: RadianceField, sparse: bool) -> int:
     """For each value of a field while it trains, rounded up."""
-    sizes = [(p.numel(), bytes_of(p)) for p in field.parameters()]
+    sizes = [(p.numel(), bytes_of(p, sparse)) for p in field.parameters()]
     return -(-sum(count * size for count, size in sizes) // max(1, sum(n for n, _ in sizes)))
 
 
