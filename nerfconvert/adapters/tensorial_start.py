@@ -31,6 +31,7 @@ POINTS = 4  # per vertex, to which density is fitted
 TETHER = 0.3  # weight of a vertex's own sample beside the points around it
 ITERATIONS = 8  # of conjugate gradients
 FAINT = 1e-3  # weight of a direction that does not see the vertex
+WEAK = 1e-3  # weight of a color that came from neighbours, beside one that was fitted
 FILLINGS = 4  # voxels that color spreads into what is empty or hidden
 
 
@@ -61,8 +62,9 @@ def fit_voxels(
         chosen, depth = kept, surveyed[kept.holds(lattice.vertices)]
         if level < doublings:
             lattice = kept.doubled()
+    raw = _fit_density(teacher, chosen, depth)  # first: its points take as much as the table
     table = _fit_colors(teacher, sight, chosen, depth, activation)
-    table[:, 0] = _fit_density(teacher, chosen, depth)
+    table[:, 0] = raw
     return chosen.words, table
 
 
@@ -95,9 +97,9 @@ def _fit_density(teacher: RadianceField, lattice: Lattice, depth: Tensor) -> Ten
     not plainly outside, by conjugate gradients from the vertices' own samples."""
     raw = _soft(depth)
     generator = torch.Generator().manual_seed(0)
-    centers = lattice.vertices[raw > OUTSIDE].repeat(POINTS, 1)
-    shifts = torch.rand(centers.shape, generator=generator).to(centers.device) - 0.5
-    points = (centers + shifts).clamp(0, lattice.cells)
+    centers = lattice.vertices[raw > OUTSIDE]
+    points = torch.rand(POINTS, *centers.shape, generator=generator).to(centers.device)
+    points = points.add_(centers).sub_(0.5).clamp_(0, lattice.cells).view(-1, 3)
     wanted = _soft(_depth(teacher, lattice, points))
     column = raw[:, None].clone().requires_grad_()
     with torch.enable_grad():
@@ -167,21 +169,21 @@ def _fill(lattice: Lattice, table: Tensor, weight: Tensor) -> None:
     """Replaces the coefficients in rows of `table` [V, 28] whose `weight` [V] is 0 by the weighted
     mean of those around them.
 
-    Look-ups half a cell away to all eight sides average over the 26 neighbours.
+    Look-ups half a cell away to all eight sides average over the 26 neighbours. Meanwhile rows are
+    weighed, in place, with their weights in the first column.
     """
-    weighed = table * weight[:, None]
-    weighed[:, 0] = weight
-    mean = weighed[:, 1:].sum(0) / weight.sum().clamp_min(1e-12)
+    table.mul_(weight[:, None])[:, 0] = weight
+    mean = table[:, 1:].sum(0) / weight.sum().clamp_min(1e-12)
     sides = torch.cartesian_prod(*[weight.new_tensor([-0.5, 0.5])] * 3)
     unknown = (weight <= 0).nonzero()[:, 0]
     for _ in range(FILLINGS):
         left = []
         for rows in unknown.split(4 * BATCH):
-            around = sum(lattice.look_up(weighed, lattice.vertices[rows] + s) for s in sides)
+            around = sum(lattice.look_up(table, lattice.vertices[rows] + s) for s in sides)
             found = around[:, 0] > 0
-            known = around[found] / around[found, :1]
-            table[rows[found], 1:] = known[:, 1:]
-            weighed[rows[found]] = 1e-3 * known  # weak beside what was fitted
+            table[rows[found]] = WEAK * around[found] / around[found, :1]
             left.append(rows[~found])
         unknown = torch.cat(left) if left else unknown
+    for rows in table.split(BATCH):
+        rows[:, 1:] /= rows[:, :1]
     table[unknown, 1:] = mean
