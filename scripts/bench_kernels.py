@@ -27,6 +27,7 @@ from nerfconvert.kernels.factor_lookup import factor_lookup
 from nerfconvert.kernels.fused_mlp import fused_mlp
 from nerfconvert.kernels.hash_encode import hash_encode, level_layout
 from nerfconvert.kernels.march import march
+from nerfconvert.kernels.rmsprop_rows import rmsprop_rows
 from nerfconvert.kernels.spherical_harmonics import spherical_harmonics
 from nerfconvert.kernels.voxel_lookup import first_rows, pack_vertices, voxel_lookup
 
@@ -196,8 +197,17 @@ def voxel_rows(device: str, generator: torch.Generator, n: int) -> Iterator[Row]
     )
     features = voxel_lookup(unit, table, *bricks)
     cotangent = torch.randn(features.shape, generator=generator).to(device)
-    run = lambda: torch.autograd.grad(features, table, cotangent, retain_graph=True)  # noqa: E731
-    yield "voxel_lookup backward", "M points/s", n / 1e6, run
+    for name, out in (("", features), (", sparse", voxel_lookup(unit, table, *bricks, True))):
+        yield (
+            f"voxel_lookup backward{name}",
+            "M points/s",
+            n / 1e6,
+            lambda out=out: torch.autograd.grad(out, table, cotangent, retain_graph=True),
+        )
+    part = torch.randperm(stored, generator=generator)[: stored // 20].sort().values.to(device)
+    step = table.detach(), torch.ones_like(table), table.detach()[part], part, 1e-3, 0.99, 1
+    unit = f"M rows/s (28 channels, of {stored / 1e6:.1f} M)"
+    yield "rmsprop_rows", unit, len(part) / 1e6, lambda: rmsprop_rows(*step)
 
 
 def factor_rows(device: str, generator: torch.Generator, n: int) -> Iterator[Row]:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from nerfconvert.adapters.hashgrid import HashgridConfig, HashgridField
+from nerfconvert.adapters.tensorial import TensorialConfig, TensorialField
 from nerfconvert.distiller.clock import Clock
 from nerfconvert.distiller.config import DistillConfig
 from nerfconvert.distiller.descent import Descent, Hooks, StepLoss
@@ -88,6 +89,20 @@ def test_parameters_that_broke_unseen_are_never_kept(monkeypatch):
     assert not good.sound(10, torch.tensor(1.0))
     assert good.restore() == 0
     assert torch.equal(field.table, before)
+
+
+def test_a_wide_table_is_kept_in_half_of_its_memory():
+    field = TensorialField(TensorialConfig(resolution=16), FieldInfo(aabb=Aabb((0,) * 3, (1,) * 3)))
+    with torch.no_grad():
+        field.table.normal_()
+    before, words = field.table.detach().clone(), field.words.clone()
+    good = LastGood(field, 0)
+    with torch.no_grad():
+        field.table.fill_(float("nan"))
+    good.restore()
+    assert field.table.dtype == torch.float32
+    torch.testing.assert_close(field.table.detach(), before, rtol=2**-8, atol=0)
+    assert torch.equal(field.words, words)
 
 
 def test_without_a_state_the_student_itself_is_the_last_good_one():
