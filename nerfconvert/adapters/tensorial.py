@@ -36,6 +36,7 @@ DEPTH_SCALE = 4.0  # optical depth of one finest voxel edge for a raw density of
 # Optimizers move all tables at one pace, which undid a start: 31.9 dB became 31.4 at 0.025.
 STARTED_UNIT = 0.008
 THIN = 1.0  # optical depth of the whole box of a new field
+FOUND = {"found": True}  # while training: nobody sets it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +49,12 @@ class TensorialConfig:
 
     resolution: int = 256  # cells along each axis in the end: 4k up to 64, 64k beyond
     color_activation: Literal["clamp", "sigmoid"] = "clamp"  # clamp: harmonics + 0.5, in [0, 1]
-    current_resolution: int | None = None  # cells along each axis now; None: of a new field
-    n_voxels: int | None = None  # stored vertices; None: all of them
-    unit: float = 1.0  # raw density and coefficients for a stored 1
+    # cells along each axis now; None: of a new field
+    current_resolution: int | None = dataclasses.field(default=None, metadata=FOUND)
+    # stored vertices; None: all of them
+    n_voxels: int | None = dataclasses.field(default=None, metadata=FOUND)
+    # raw density and coefficients for a stored 1
+    unit: float = dataclasses.field(default=1.0, metadata=FOUND)
 
     def __post_init__(self):
         size = self.resolution

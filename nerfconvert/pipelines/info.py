@@ -15,6 +15,7 @@ from ..formats import FORMATS, identify, load
 from ..volume import RadianceField
 from .receipt import strict
 from .sizes import PARAMETERS
+from .students import settings_of
 
 
 def info(paths: Sequence[Path]) -> dict[str, Any]:
@@ -39,7 +40,7 @@ def tables() -> dict[str, Any]:
             "name": name,
             "sizes": sorted(getattr(kind, "PRESETS", ())),
             "parameters": PARAMETERS.get(name, {}),
-            "settings": [setting.name for setting in dataclasses.fields(kind.Config)],
+            "settings": settings_of(kind.Config) if getattr(kind, "PRESETS", None) else [],
         }
         for name, kind in ADAPTERS.items()
     ]

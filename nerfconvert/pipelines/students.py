@@ -38,6 +38,11 @@ def field_config(architecture: str, size: str, settings: Sequence[str]) -> Any:
         raise UsageError(f"--set {architecture}: {error}") from error
 
 
+def settings_of(config: type) -> list[str]:
+    """What `--set` takes of a config class: what is chosen, not what training has `found`."""
+    return [field.name for field in dataclasses.fields(config) if not field.metadata.get("found")]
+
+
 def occupied_box(field: RadianceField) -> Aabb:
     """World box of the field's occupied cells; its whole box where none is occupied."""
     box = field.occupied_box()
@@ -58,7 +63,7 @@ def student_info(teacher: RadianceField) -> FieldInfo:
 
 
 def _parsed(architecture: str, config: type, settings: Sequence[str]) -> dict[str, Any]:
-    known = {field.name for field in dataclasses.fields(config)}
+    known = settings_of(config)
     values = {}
     for setting in settings:
         key, equals, text = setting.partition("=")

@@ -27,6 +27,7 @@ def test_values_are_json_or_words():
         ("hashgrid", "base", "n_levels", UsageError),
         ("hashgrid", "base", "mlp.n_levels=4", UsageError),
         ("analytic", "base", "primitives=[]", UnsupportedError),
+        ("tensorial", "base", "n_voxels=5", UnknownNameError),
     ],
 )
 def test_refuses_what_it_does_not_know(architecture, size, setting, error):
