@@ -198,12 +198,8 @@ def voxel_rows(device: str, generator: torch.Generator, n: int) -> Iterator[Row]
     features = voxel_lookup(unit, table, *bricks)
     cotangent = torch.randn(features.shape, generator=generator).to(device)
     for name, out in (("", features), (", sparse", voxel_lookup(unit, table, *bricks, True))):
-        yield (
-            f"voxel_lookup backward{name}",
-            "M points/s",
-            n / 1e6,
-            lambda out=out: torch.autograd.grad(out, table, cotangent, retain_graph=True),
-        )
+        run = lambda out=out: torch.autograd.grad(out, table, cotangent, retain_graph=True)  # noqa: E731
+        yield f"voxel_lookup backward{name}", "M points/s", n / 1e6, run
     part = torch.randperm(stored, generator=generator)[: stored // 20].sort().values.to(device)
     step = table.detach(), torch.ones_like(table), table.detach()[part], part, 1e-3, 0.99, 1
     unit = f"M rows/s (28 channels, of {stored / 1e6:.1f} M)"

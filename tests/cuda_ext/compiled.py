@@ -14,6 +14,7 @@ import torch
 from nerfconvert.kernels import KERNELS, backend
 from nerfconvert.kernels import march as march_module
 from nerfconvert.kernels.backend import use_backend
+from tests.kernels.examples import own
 
 HERE = Path(__file__).resolve().parent
 SOURCES = HERE.parents[1] / "cuda_ext"
@@ -76,10 +77,7 @@ def results(name: str, arguments: tuple, library: ctypes.CDLL, kind: str) -> lis
         if name == "march":
             run = march_module._march_cuda if kind != "cpu" else march_module._march_cpu
             return list(run(*arguments))
-        filled = [
-            _leaf(x) if i in kernel.differentiable else x.clone() if i in kernel.in_place else x
-            for i, x in enumerate(arguments)
-        ]
+        filled = own(kernel, arguments)
         outputs = kernel.fast(*filled)
         outputs = outputs if isinstance(outputs, tuple) else (outputs,)
         if not kernel.differentiable:
@@ -88,12 +86,6 @@ def results(name: str, arguments: tuple, library: ctypes.CDLL, kind: str) -> lis
         groups = [filled[i] for i in kernel.differentiable if filled[i] is not None]
         leaves = [x for group in groups for x in (group if isinstance(group, list) else [group])]
         return [x.detach() for x in outputs] + list(torch.autograd.grad(total, leaves))
-
-
-def _leaf(x):
-    if x is None:
-        return None
-    return [_leaf(y) for y in x] if isinstance(x, list) else x.detach().clone().requires_grad_()
 
 
 def _cosines(x: torch.Tensor) -> torch.Tensor:

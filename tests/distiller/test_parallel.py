@@ -92,7 +92,7 @@ def test_two_processes_distil_as_well_as_one(tmp_path):
         assert receipt["machine"]["processes"] == processes
         psnr.append(receipt["quality"]["psnr_target_vs_source"])
         samples.append(receipt["time"]["samples"])
-    assert psnr[1] > psnr[0] - 0.2
+    assert -0.2 < psnr[1] - psnr[0] < 0.5
     assert abs(samples[1] / samples[0] - 1) < 0.02
 
 

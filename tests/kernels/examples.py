@@ -9,3 +9,19 @@ CPU = torch.device("cpu")
 
 def example(kernel, device, dtype, seed=0) -> list:
     return list(kernel.example(torch.Generator().manual_seed(seed), device, dtype))
+
+
+def own(kernel, arguments) -> list:
+    """Leaves in place of what is differentiable, copies of what `kernel` changes."""
+
+    def leaf(x):
+        if x is None:
+            return None
+        return [leaf(y) for y in x] if isinstance(x, list) else x.detach().clone().requires_grad_()
+
+    owned = list(arguments)
+    for i in kernel.differentiable:
+        owned[i] = leaf(owned[i])
+    for i in kernel.in_place:
+        owned[i] = owned[i].clone()
+    return owned

@@ -9,7 +9,7 @@ from nerfconvert.errors import BackendError
 from nerfconvert.kernels import backend
 from nerfconvert.kernels.backend import use_backend
 
-from .examples import CPU, example
+from .examples import CPU, example, own
 
 TOLERANCE = {torch.float32: 2e-5, torch.float64: 1e-12}
 OPS = {
@@ -45,21 +45,9 @@ def leaves_of(kernel, arguments) -> list[torch.Tensor]:
     return [x for group in groups for x in (group if isinstance(group, list) else [group])]
 
 
-def with_gradients(kernel, arguments) -> list:
-    """Leaves in place of what is differentiable, copies of what is changed."""
-
-    def fresh(x):
-        return [fresh(y) for y in x] if isinstance(x, list) else x.detach().clone().requires_grad_()
-
-    def own(i, x):
-        return fresh(x) if i in kernel.differentiable else x.clone() if i in kernel.in_place else x
-
-    return [own(i, x) for i, x in enumerate(arguments)]
-
-
 def run(kernel, arguments, backend_name) -> list[torch.Tensor]:
     """Outputs, then gradients under a random cotangent."""
-    arguments = with_gradients(kernel, arguments)
+    arguments = own(kernel, arguments)
     with use_backend(backend_name):
         outputs = kernel.fast(*arguments)
         outputs = outputs if isinstance(outputs, tuple) else (outputs,)
@@ -97,7 +85,7 @@ def test_native_matches_reference(kernel, device, dtype, seed):
 def test_fast_equals_reference_function(kernel):
     arguments = example(kernel, CPU, torch.float64)
     with use_backend("reference"):
-        fast = kernel.fast(*with_gradients(kernel, arguments))
+        fast = kernel.fast(*own(kernel, arguments))
     torch.testing.assert_close(fast, kernel.reference(*arguments), rtol=0, atol=0)
 
 
@@ -105,7 +93,7 @@ def test_fast_equals_reference_function(kernel):
 def test_gradcheck(kernel, backend_name):
     if not kernel.differentiable:
         pytest.skip("no gradients by design")
-    arguments = with_gradients(kernel, example(kernel, CPU, torch.float64))
+    arguments = own(kernel, example(kernel, CPU, torch.float64))
     if backend_name == "native":
         require_native(kernel, arguments)
     lists = {i: len(arguments[i]) for i in kernel.differentiable if isinstance(arguments[i], list)}
@@ -168,7 +156,7 @@ def test_threads_do_not_change_forward(kernel):
 
 
 def test_opcheck(kernel):
-    arguments = with_gradients(kernel, example(kernel, CPU, torch.float32))
+    arguments = own(kernel, example(kernel, CPU, torch.float32))
     require_native(kernel, arguments)
     op = getattr(torch.ops.nerfconvert, OPS[kernel.name]).default
     tests = ["test_schema", "test_autograd_registration", "test_faketensor"]
@@ -198,7 +186,7 @@ def test_gradients_that_are_expanded(kernel):
     """`sum` gives every kernel a gradient without memory of its own."""
     if not kernel.differentiable:
         pytest.skip("no gradients by design")
-    arguments = with_gradients(kernel, example(kernel, CPU, torch.float32))
+    arguments = own(kernel, example(kernel, CPU, torch.float32))
     require_native(kernel, arguments)
     found = []
     for weigh in (torch.sum, lambda x: (x * torch.ones_like(x)).sum()):
