@@ -20,7 +20,7 @@ from .option_groups import Where
 from .receipt import receipt_path, sha256
 
 TEACHER_SEED = 1000  # added for teachers: a student must not start from its teacher's first weights
-CURVE = (1 / 64, 1 / 32, 1 / 16, 1 / 8, 3 / 16, 1 / 4, 3 / 8, 1 / 2, 3 / 4)  # of the budget
+CURVE = (1 / 64, 1 / 32, 1 / 16, 1 / 8, 3 / 16, 1 / 4, 1 / 3, 1 / 2, 3 / 4)  # of the budget
 KNOWN = 1 / 8  # by then training knows what is empty; before, large networks take hours to picture
 
 

@@ -155,7 +155,7 @@ def test_curves_are_measured_at_parts_of_the_seconds():
         cell = Cell(teacher, target, recipe)
         argv = cell_run(config, cell, teacher.path, ROOT, Where(device="cpu")).argv
         if curves and seconds and recipe == "fast":
-            assert argv[argv.index("--eval-at") + 1] == "1,2,4,8,12,16,24,32,48"
+            assert argv[argv.index("--eval-at") + 1] == "1,2,4,8,12,16,21.3333,32,48"
         else:
             assert "--eval-at" not in argv
 
@@ -169,7 +169,7 @@ def test_scratch_is_not_pictured_while_its_whole_box_may_be_fog():
         scratch_seconds={"default": 64.0},
     )
     argv = scratch_run(config, config.targets[0], ROOT, Where(device="cpu")).argv
-    assert argv[argv.index("--eval-at") + 1] == "8,12,16,24,32,48"
+    assert argv[argv.index("--eval-at") + 1] == "8,12,16,21.3333,32,48"
 
 
 def test_recipes_are_compared_for_the_pairs_that_are_asked(tmp_path):
