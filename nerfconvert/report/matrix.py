@@ -114,10 +114,11 @@ def _students(document: dict[str, Any]) -> str:
 
 
 def _legend(document: dict[str, Any]) -> str:
-    """What was measured, how and on what."""
-    machine = document["machine"]
-    where = f"{machine['device']}, {machine['cpu']}, {machine['threads']} threads"
+    """What was measured, how and on what: the machine of the conversions, not that of the table."""
     done = next((cell["receipt"] for cell in document["cells"] if cell["receipt"]), None)
+    machine = (done or document)["machine"]
+    threads = f"{machine['threads']} thread{'' if machine['threads'] == 1 else 's'}"
+    where = f"{machine['device']}, {machine['cpu']}, {threads}"
     if done is None:
         return f"Machine: {where}."
     quality, protocol = done["quality"], done["protocol"]

@@ -86,3 +86,14 @@ def test_rows_for_a_spreadsheet_hold_the_same_figures():
     assert rows[3]["problem"] == "it broke"
     assert rows[0]["problem"] is None
     assert len({tuple(row) for row in rows}) == 1
+
+
+def test_the_machine_is_the_one_that_converted():
+    """A table may be made again elsewhere."""
+    made = document(cell("a", "x", 31.0))
+    made["machine"] = {**MACHINE, "cpu": "slate", "threads": 4}
+    text = matrix_markdown(made)
+    assert "8 held-out views at 20×10 on white; cpu, abacus, 2 threads; nerfconvert 9." in text
+    made["cells"][0]["receipt"]["machine"] = {**MACHINE, "threads": 1}
+    assert "abacus, 1 thread;" in matrix_markdown(made)
+    assert "cpu, slate, 4 threads." in matrix_markdown({**made, "cells": [cell("a", "x", None)]})
