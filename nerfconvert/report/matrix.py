@@ -73,10 +73,10 @@ def _truth(row: dict[str, Any]) -> str:
 
 FIGURES: dict[str, Callable[[dict[str, Any]], str]] = {
     "PSNR against the source, dB": lambda row: figure(row["psnr_vs_source"]),
+    "Speed-up over training from scratch to the same PSNR": speedup_figure,
     "The same before the first gradient step, dB": lambda row: figure(row["psnr_initial"]),
     "PSNR against the photographs, dB (difference to the source's)": _truth,
     "Seconds of the conversion": lambda row: figure(row["seconds"], digits=0),
-    "Speed-up over training from scratch to the same PSNR": speedup_figure,
     "Seconds of our own recipe to the PSNR of this one": lambda row: figure(
         row["fast_seconds_to_psnr"], digits=1
     ),
