@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Puts the first tables of a benchmark's folder into a Markdown file, between two marker comments.
 
-    python scripts/readme_table.py matrix README.md --tables 1
+    python scripts/readme_table.py matrix README.md --tables 2
 
 replaces what stands between the lines `<!-- matrix -->` and `<!-- /matrix -->`.
 """
