@@ -55,6 +55,8 @@ class Chart:
     def line(self, curve: Curve, color: tuple[int, int, int]) -> None:
         places = np.array([self.place(*point) for point in curve], np.int32)
         cv2.polylines(self.image, [places], False, color, 2, cv2.LINE_AA)
+        for place in places.tolist():  # a run that was measured once has no line
+            cv2.circle(self.image, place, 4, color, -1, cv2.LINE_AA)
 
     def text(self, words: str, place: tuple[int, int], color=(40, 40, 40)) -> None:
         cv2.putText(self.image, words, place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, color, 1, cv2.LINE_AA)
