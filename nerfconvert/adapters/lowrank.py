@@ -139,16 +139,32 @@ class Decoder(nn.Module):
         return torch.sigmoid(fused_mlp(inputs, list(self.weights), list(self.biases)))
 
 
-class LowrankField(RadianceField):
-    """What both have: factors and a decoder. Features [N, 1 + W]: raw density, appearance."""
+class VmField(RadianceField):
+    """Planes xy, xz, yz times lines z, y, x. Features [N, 1 + W]: raw density, appearance."""
 
+    architecture = "vm"
     Config = LowrankConfig
-    N_PLANES: ClassVar[int]  # that are multiplied with lines; 0: lines with lines
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        "small": {
+            **STUDENT,
+            "resolution": 192,
+            "density_components": 4,
+            "appearance_components": 12,
+        },
+        "base": {
+            **STUDENT,
+            "resolution": 320,
+            "density_components": 8,
+            "appearance_components": 24,
+        },
+        "large": {**STUDENT, "resolution": 400},
+        "tensorf": {},
+    }
 
     def __init__(self, config: LowrankConfig, info: FieldInfo):
         super().__init__(info)
         self._config, self.feature_dim = config, 1 + config.feature_width
-        self.factors = Factors(config, info.aabb.size, self.N_PLANES)
+        self.factors = Factors(config, info.aabb.size, n_planes=3)
         self.decoder = Decoder(config, max(info.aabb.size))
 
     @property
@@ -179,34 +195,11 @@ class LowrankField(RadianceField):
         return self.factors.refine(fraction)
 
 
-class VmField(LowrankField):
-    """Planes xy, xz, yz times lines z, y, x."""
-
-    architecture = "vm"
-    N_PLANES = 3
-    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
-        "small": {
-            **STUDENT,
-            "resolution": 192,
-            "density_components": 4,
-            "appearance_components": 12,
-        },
-        "base": {
-            **STUDENT,
-            "resolution": 320,
-            "density_components": 8,
-            "appearance_components": 24,
-        },
-        "large": {**STUDENT, "resolution": 400},
-        "tensorf": {},
-    }
-
-
-class CpField(LowrankField):
-    """Lines z, y, x, multiplied."""
+class CpField(RadianceField):
+    """Lines z, y, x, multiplied. Features [N, 1 + W]: raw density, appearance."""
 
     architecture = "cp"
-    N_PLANES = 0
+    Config = LowrankConfig
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "small": {
             **STUDENT,
@@ -228,3 +221,36 @@ class CpField(LowrankField):
         },
         "tensorf": {"resolution": 500, "density_components": 96, "appearance_components": 288},
     }
+
+    def __init__(self, config: LowrankConfig, info: FieldInfo):
+        super().__init__(info)
+        self._config, self.feature_dim = config, 1 + config.feature_width
+        self.factors = Factors(config, info.aabb.size, n_planes=0)
+        self.decoder = Decoder(config, max(info.aabb.size))
+
+    @property
+    def config(self) -> LowrankConfig:
+        """As made, but with the resolution that the factors have now."""
+        return dataclasses.replace(self._config, resolution=self.factors.resolution)
+
+    def encode(self, positions: Tensor) -> Tensor:
+        return self.factors(self.aabb.to_unit(positions))
+
+    def density(self, features: Tensor) -> Tensor:
+        return self.decoder.density(features)
+
+    def color(self, features: Tensor, directions: Tensor) -> Tensor:
+        return self.decoder.color(features, directions)
+
+    def parameter_groups(self) -> dict[Literal["space", "decoder"], list[nn.Parameter]]:
+        return {
+            "space": list(self.factors.parameters()),
+            "decoder": list(self.decoder.parameters()),
+        }
+
+    def start_from(self, teacher: RadianceField, sight: Sight) -> bool:
+        start(self, teacher, sight)
+        return True
+
+    def refine(self, fraction: float) -> bool:
+        return self.factors.refine(fraction)

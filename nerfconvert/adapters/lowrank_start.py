@@ -22,7 +22,7 @@ from .lowrank_solve import Model, Nodes, solve
 from .lowrank_targets import Lattice, Survey, ask_harmonics, survey, touched_nodes
 
 if TYPE_CHECKING:
-    from .lowrank import LowrankField
+    from .lowrank import CpField, VmField
 
 # Samples along the longest edge of the last lattice, with planes and without: a product of lines
 # alone has ten times the components, and its sums grow with their square.
@@ -64,7 +64,7 @@ class Palette:
 
 
 @torch.no_grad()
-def start(field: LowrankField, teacher: RadianceField, sight: Sight) -> None:
+def start(field: VmField | CpField, teacher: RadianceField, sight: Sight) -> None:
     """Sets all parameters of `field`, whose occupancy says where to look."""
     config = field.config
     density = _fresh(field, config.density_components, None)
@@ -85,7 +85,7 @@ def start(field: LowrankField, teacher: RadianceField, sight: Sight) -> None:
         _fit_network(field, teacher, sight, seen)
 
 
-def _lattice(field: LowrankField, coarser: int) -> Lattice:
+def _lattice(field: VmField | CpField, coarser: int) -> Lattice:
     """Nodes in and around the occupied cells, as fine as `MOST_NODES` permits."""
     finest = min(field.factors.finest, FINEST[len(field.factors.planes)])
     resolution = max(2, finest // coarser)
@@ -97,7 +97,7 @@ def _lattice(field: LowrankField, coarser: int) -> Lattice:
         resolution = resolution * 15 // 16
 
 
-def _fresh(field: LowrankField, components: int, outputs: int | None) -> Model:
+def _fresh(field: VmField | CpField, components: int, outputs: int | None) -> Model:
     """Random lines, and planes of zeros, on the smallest lattice; without `outputs` the basis adds
     up all products."""
     generator = torch.Generator().manual_seed(components)
@@ -114,7 +114,7 @@ def _fresh(field: LowrankField, components: int, outputs: int | None) -> Model:
     return Model(planes, lines, basis, outputs is not None)
 
 
-def _density_nodes(field: LowrankField, found: Survey) -> Nodes:
+def _density_nodes(field: VmField | CpField, found: Survey) -> Nodes:
     config, raw = field.config, RAW[field.config.density_activation]
     unit = max(field.aabb.size) / config.density_scale
     depth = found.density * found.lattice.edge
@@ -132,7 +132,7 @@ def _color_weight(found: Survey) -> Tensor:
     return found.light.mean(1) * (opacity + CLEAR)
 
 
-def _palette(field: LowrankField, harmonics: Tensor, weight: Tensor) -> Palette:
+def _palette(field: VmField | CpField, harmonics: Tensor, weight: Tensor) -> Palette:
     """From weighted harmonics [N, H]; without a network the features are the harmonics."""
     count, width = harmonics.shape[1], field.config.feature_width
     identity = torch.eye(count, width, device=harmonics.device)
@@ -153,7 +153,7 @@ def _color_nodes(seen: Survey, harmonics: Tensor, palette: Palette) -> Nodes:
     return Nodes(index, sizes, target, target, _color_weight(seen))
 
 
-def _store(field: LowrankField, density: Model, appearance: Model, palette: Palette) -> None:
+def _store(field: VmField | CpField, density: Model, appearance: Model, palette: Palette) -> None:
     pairs = zip([*density.planes, *density.lines], [*appearance.planes, *appearance.lines])
     joined = [torch.cat(pair, -1) for pair in pairs]
     n_planes = len(density.planes)
@@ -162,7 +162,9 @@ def _store(field: LowrankField, density: Model, appearance: Model, palette: Pale
     field.factors.basis.copy_(appearance.basis / palette.scale[:, None])
 
 
-def _fit_network(field: LowrankField, teacher: RadianceField, sight: Sight, seen: Survey) -> None:
+def _fit_network(
+    field: VmField | CpField, teacher: RadianceField, sight: Sight, seen: Survey
+) -> None:
     """Adam steps (Kingma and Ba 2015) of the color network on fixed points, features standing."""
     generator = torch.Generator().manual_seed(0)
     device = seen.density.device
