@@ -10,14 +10,12 @@ from torch import Tensor
 
 from ..kernels.spherical_harmonics import spherical_harmonics
 from ..volume import Aabb, OccupancyGrid, RadianceField, Sight
-from .harmonics_fit import DARK, least_squares
+from .harmonics_fit import DARK, least_squares, seen_colors
 
 BATCH = 1 << 15  # nodes asked at once
 # A node's density is the mean of its cell, from the corners of a tetrahedron: one point alone
 # misses or doubles what is thinner than a cell.
 WITHIN = ((0.25, 0.25, 0.25), (0.25, -0.25, -0.25), (-0.25, 0.25, -0.25), (-0.25, -0.25, 0.25))
-FAINT = 1e-3  # weight of a direction from which a node is not seen
-SEEN = 0.01  # share of light at which a direction is worth asking
 
 
 @dataclass(frozen=True)
@@ -100,12 +98,7 @@ def ask_harmonics(
     for rows in seen.lattice.batches():
         light = seen.light[rows]
         features = teacher.encode(seen.lattice.positions(rows))
-        rgb = light.new_full((*light.shape, 3), 0.5)
-        node, direction = (light > SEEN).nonzero().T
-        for some, along in zip(node.split(BATCH), direction.split(BATCH)):
-            shown = teacher.color(features[some], sight.directions[along])
-            rgb[some, along] = shown.nan_to_num(0.5)
+        rgb, weight = seen_colors(teacher, features, sight.directions, light)
         target = rgb.clamp(DARK, 1 - DARK).logit() if logits else rgb - 0.5
-        weight = light.where(light > SEEN, 0.0) + FAINT
         found[rows] = least_squares(basis, target, weight).flatten(1)
     return found

@@ -16,13 +16,13 @@ from torch import Tensor
 
 from ..kernels.spherical_harmonics import spherical_harmonics
 from ..volume import Aabb, RadianceField, Sight
-from .harmonics_fit import fit_harmonics
+from .harmonics_fit import SEEN, fit_harmonics, seen_colors
 from .tensorial_lattice import Lattice
 
 log = logging.getLogger(__name__)
 
 MAX_VOXELS = 1 << 23  # 0.9 GB of parameters
-BATCH = 1 << 14  # vertices asked at once; their colors are asked in every direction
+BATCH = 1 << 14  # vertices asked at once
 EMPTY = 0.01  # optical depth of a voxel below which nothing is stored
 HIDDEN = 0.02  # share of light that no camera misses
 THIN, SOLID = 0.2, 1.0  # optical depths of a voxel between which its raw density is linear
@@ -30,7 +30,6 @@ OUTSIDE, DEEPEST = -1.6, 8.0  # bounds of raw density, as optical depths
 POINTS = 4  # per vertex, to which density is fitted
 TETHER = 0.3  # weight of a vertex's own sample beside the points around it
 ITERATIONS = 8  # of conjugate gradients
-FAINT = 1e-3  # weight of a direction that does not see the vertex
 WEAK = 1e-3  # weight of a color that came from neighbours, beside one that was fitted
 FILLINGS = 4  # voxels that color spreads into what is empty or hidden
 
@@ -140,29 +139,20 @@ def _conjugate_gradients(apply, right: Tensor) -> Tensor:
 def _fit_colors(
     teacher: RadianceField, sight: Sight, lattice: Lattice, depth: Tensor, activation: str
 ) -> Tensor:
-    """Table [V, 28] with the coefficients of the vertices that have density; the others take their
-    neighbours'. The first column is left to density."""
+    """Table [V, 28] with the coefficients of the vertices that are seen to have density; the others
+    take their neighbours'. The first column is left to density."""
     basis = spherical_harmonics(sight.directions, 3)
     weight = depth.new_zeros(len(depth))
     table = depth.new_zeros(len(depth), 1 + 3 * basis.shape[1])
     for rows in (depth > EMPTY).nonzero()[:, 0].split(BATCH):
         positions = lattice.world(lattice.vertices[rows])
         light = sight.visible(positions)
-        rgb = _colors(teacher, teacher.encode(positions), sight.directions)
-        table[rows, 1:] = fit_harmonics(basis, rgb, light + FAINT, activation).flatten(1)
-        weight[rows] = -torch.expm1(-depth[rows]) * light.mean(1)
+        rgb, counted = seen_colors(teacher, teacher.encode(positions), sight.directions, light)
+        table[rows, 1:] = fit_harmonics(basis, rgb, counted, activation).flatten(1)
+        seen = -torch.expm1(-depth[rows]) * light.mean(1)
+        weight[rows] = seen.where(light.amax(1) > SEEN, 0.0)
     _fill(lattice, table, weight)
     return table
-
-
-def _colors(teacher: RadianceField, features: Tensor, directions: Tensor) -> Tensor:
-    """[N, K, 3] of features [N, F] in every direction [K, 3]."""
-    parts = []
-    for some in features.split(max(1, (1 << 16) // len(directions))):
-        repeated = some.repeat_interleave(len(directions), 0)
-        rgb = teacher.color(repeated, directions.repeat(len(some), 1))
-        parts.append(rgb.nan_to_num(0.5).view(len(some), -1, 3))
-    return torch.cat(parts)
 
 
 def _fill(lattice: Lattice, table: Tensor, weight: Tensor) -> None:
