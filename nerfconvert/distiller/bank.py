@@ -12,6 +12,7 @@ from torch import Tensor
 from ..renderer.cameras import Cameras
 from ..volume import RadianceField, Rays
 from .lesson import Lesson, Points, ask, ask_random, draw_points
+from .streams import stream
 
 CHUNK_RAYS = 8192  # rays asked at a time
 
@@ -99,10 +100,10 @@ class RayBank:
 
     def held_out(self, count: int) -> Points:
         """`count` samples of rays that are never in the bank."""
-        return draw_points(self._chunk(-1), count, torch.Generator().manual_seed(self.seed))
+        return draw_points(self._chunk(-1), count, stream("held out", self.seed))
 
     def _chunk(self, number: int) -> Lesson:
-        generator = torch.Generator().manual_seed((self.seed << 32) + number + 1)
+        generator = stream("bank", self.seed, number)
         if self.asker is None or number < 0:
             return ask_random(self.teacher, self.cameras, CHUNK_RAYS, self.step, generator)
         asked, *told = self.asker.draw(number, CHUNK_RAYS, generator)

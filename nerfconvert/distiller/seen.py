@@ -9,6 +9,7 @@ from ..renderer.cameras import Cameras
 from ..volume import RadianceField
 from ..volume.occupancy import dilate
 from .lesson import ask_random
+from .streams import stream
 
 RAYS, CHUNKS = 8192, 16  # rays asked at a time, and how often at most
 STEPS = 512  # samples along the box diagonal: two in a cell
@@ -30,7 +31,7 @@ def keep_seen(teacher: RadianceField, cameras: Cameras, seed: int) -> None:
     weight = known.new_zeros(known.shape, dtype=torch.float32)
     kept = torch.zeros_like(known)
     for chunk in range(CHUNKS):
-        generator = torch.Generator().manual_seed((seed << 16) + chunk)
+        generator = stream("seen", seed, chunk)
         lesson = ask_random(teacher, cameras, RAYS, step, generator)
         positions = lesson.samples.positions(lesson.rays)
         cells = (teacher.aabb.to_unit(positions) * len(known)).long().clamp(0, len(known) - 1)

@@ -82,8 +82,8 @@ def test_what_two_processes_share(tmp_path):
 
 
 def test_two_processes_distil_as_well_as_one(tmp_path):
-    """The same number of samples in all: at most 0.2 dB less (more rays are different: mostly it is
-    more), and one account of it."""
+    """The same number of samples in all: at most 0.2 dB less (each process has rays and a bank of
+    its own: mostly it is more, by 1.1 dB where a bank is as small as here), and one account."""
     psnr, samples = [], []
     for processes in (1, 2):
         command = [str(tmp_path / f"{processes}.safetensors") if a == "OUT" else a for a in CONVERT]
@@ -92,7 +92,7 @@ def test_two_processes_distil_as_well_as_one(tmp_path):
         assert receipt["machine"]["processes"] == processes
         psnr.append(receipt["quality"]["psnr_target_vs_source"])
         samples.append(receipt["time"]["samples"])
-    assert -0.2 < psnr[1] - psnr[0] < 0.5
+    assert -0.2 < psnr[1] - psnr[0] < 2
     assert abs(samples[1] / samples[0] - 1) < 0.02
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ...volume import Rays
+from ..streams import stream
 from .exercise import BATCH_RAYS
 from .poses import EPOCH
 
@@ -79,7 +80,7 @@ class PosePool:
         if len(self.poses) <= POSES_ENOUGH:
             self.poses = torch.cat([self.poses, hard])
             return new
-        generator = torch.Generator().manual_seed((seed << 32) + (1 << 31) + epoch)
+        generator = stream("pool", seed, epoch)
         slots = torch.randperm(len(self.poses), generator=generator)[:HARD_POSES]
         replaced = torch.randperm(EPOCH, generator=generator)[:HARD_POSES]
         new = new.clone()

@@ -10,6 +10,7 @@ from torch import Tensor
 from ...errors import NerfConvertError
 from ...renderer.cameras import Cameras
 from ...volume import RadianceField
+from ..streams import stream
 from .exercise import Answer, Exercise, answer, draw_rays, paint, set_exercise
 from .plan import Task
 from .poses import EPOCH, PoseSource
@@ -43,7 +44,7 @@ class Tutor:
         self.now = published_step(fraction)
         epoch, self.place = divmod(step, EPOCH)
         if epoch != self.epoch:
-            generator = torch.Generator().manual_seed((self.seed << 32) + epoch)
+            generator = stream("epoch", self.seed, epoch)
             self.poses = self.source.epoch(generator)
             self.order = torch.randperm(EPOCH, generator=generator)
             self.epoch = epoch

@@ -7,6 +7,7 @@ import math
 import torch
 
 from nerfconvert.distiller.active.cameras import TILES, UNIFORM, CameraLevel
+from nerfconvert.distiller.streams import stream
 from nerfconvert.volume import Aabb
 from tests.distiller.scene import cameras, filled_bank, seeded
 
@@ -92,7 +93,7 @@ def test_the_bank_keeps_regions_and_importance_with_their_rays(monkeypatch):
     level = CameraLevel(cameras(), BOX)
     bank = filled_bank(monkeypatch, 1, level)
     lesson = bank.lessons[0]
-    _, regions, _ = level.draw(0, 256, seeded(1))  # the bank's own seed of chunk 0
+    _, regions, _ = level.draw(0, 256, stream("bank", 0, 0))
     assert len(lesson.regions) == len(lesson.importance) == len(lesson) < 256
     part = lesson.part(3, 9)
     assert torch.equal(part.regions, lesson.regions[3:9])
