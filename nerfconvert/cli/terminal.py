@@ -65,8 +65,9 @@ class Terminal:
 
             def report(progress: Any) -> None:
                 rate = progress.step / max(progress.seconds, 1e-9)
+                steps = f", {rate:.0f} steps/s" if progress.step else ""
                 psnr = f", {progress.psnr:.2f} dB" if progress.psnr is not None else ""
-                update(progress.fraction, f"{progress.stage}, {rate:.0f} steps/s{psnr}")
+                update(progress.fraction, f"{progress.stage}{steps}{psnr}")
 
             yield report
 
@@ -108,12 +109,12 @@ class Terminal:
 
     def _lines(self, title: str) -> Callable[[float, str], None]:
         start = last = time.monotonic()
-        begun = None  # fraction that was there already: of a run that goes on
+        begun = 0.0  # fraction that was there already: of a run that goes on
 
         def update(fraction: float, note: str) -> None:
             nonlocal last, begun
             now = time.monotonic()
-            begun = fraction if begun is None else begun
+            begun = begun or fraction
             if now - last < LINE_EVERY:
                 return
             last, gained = now, fraction - begun

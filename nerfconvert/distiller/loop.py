@@ -11,9 +11,12 @@ from ..volume.occupancy import adopt
 from .clock import Clock
 from .config import DistillConfig, refuse_active
 from .descent import Descent, Hooks
-from .progress import Distilled
+from .progress import Distilled, Progress
 from .recipes import RECIPES
 from .recipes.plan import Task
+
+# a start in closed form may take minutes where the teacher is slow
+STARTING = Progress("start", step=0, seconds=0.0, fraction=0.0, psnr=None, rays=0, samples=0)
 
 
 def distill(
@@ -38,7 +41,10 @@ def distill(
     active learning and the recipe has none, DivergedError when the student becomes NaN.
     """
     refuse_active(config.active, recipe)
+    hooks = hooks or Hooks()
     clock = Clock(config)
+    if hooks.on_progress:
+        hooks.on_progress(STARTING)
     adopt(student, teacher)
     task = Task(teacher=teacher, student=student, cameras=cameras, config=config, clock=clock)
     plan = RECIPES[recipe](task)
@@ -50,7 +56,7 @@ def distill(
         "teacher": teacher.architecture,
     }
     descent = Descent(
-        student, config, hooks or Hooks(), state_path, fingerprint, clock,
+        student, config, hooks, state_path, fingerprint, clock,
         new_optimizers=plan.optimizers,
     )  # fmt: skip
     if not (resume and descent.resume(plan.stages)):

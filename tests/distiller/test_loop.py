@@ -56,6 +56,13 @@ def test_a_student_learns_its_teacher_from_rays_it_never_saw(teacher):
     assert after < before / 20
 
 
+def test_people_hear_of_the_start_before_it_takes_its_time(teacher):
+    heard = []
+    hooks = Hooks(on_progress=heard.append)
+    distill(teacher, student(), cameras(1), DistillConfig(seconds=None, steps=1), hooks=hooks)
+    assert (heard[0].stage, heard[0].step, heard[0].fraction) == ("start", 0, 0.0)
+
+
 def test_a_resumed_run_ends_in_the_same_bytes(teacher, tmp_path):
     config, state = DistillConfig(seconds=None, steps=60), tmp_path / "run.state"
     unbroken, broken = student(), student()
