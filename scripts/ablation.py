@@ -7,7 +7,7 @@ Every level set of `--levels` runs with every seed, once for `--steps` gradient 
 the student the same number of samples in all of them) and once for `--seconds`; leave one out with
 0. One JSON file a run lies in DIR: what is there is not run again, so an interrupted ablation goes
 on. At the end DIR/ablation.md has means and spreads, and DIR/<budget>.png the PSNR over time.
-Pixels and PSNR are those of `contenders.py`.
+PSNR is that of `contenders.py`, here over all pixels.
 """
 
 from __future__ import annotations
