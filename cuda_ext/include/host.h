@@ -4,12 +4,17 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "portable.h"
+
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
 #if defined(_OPENMP)
 #include <omp.h>
 #endif
+
+// On the CPU every function exists for float (f32) and double (f64).
+#define NC_CPU_FUNCTION(name, suffix, T) NC_FUNCTION(name, suffix, T, int64_t threads)
 
 namespace nc {
 

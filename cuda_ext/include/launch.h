@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "portable.h"
+
 #if defined(NC_CUDA_SHIM)
 #include "cuda_shim.h"
 #else
@@ -13,6 +15,9 @@
 #define NC_LAUNCH_TOGETHER NC_LAUNCH
 #define NC_DYNAMIC_SHARED(type, name) extern __shared__ type name[]
 #endif
+
+// On CUDA every function exists for float alone.
+#define NC_CUDA_FUNCTION(name) NC_FUNCTION(name, f32, float, void* stream)
 
 namespace nc {
 

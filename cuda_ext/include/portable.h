@@ -17,6 +17,17 @@
 
 #define NC_API extern "C" __attribute__((visibility("default")))
 
+// The head of a C function of an op, for one scalar T. Its arguments stand once, in the macro
+// NC_ARGUMENTS_<name> of the op's header; a further function tells them as text, so that Python
+// checks its calls against what was compiled.
+#define NC_FUNCTION(name, suffix, T, last)                \
+  NC_API const char* nc_##name##_##suffix##_arguments() { \
+    return NC_TEXT(NC_ARGUMENTS_##name(T));               \
+  }                                                       \
+  NC_API int nc_##name##_##suffix(NC_ARGUMENTS_##name(T), last)
+#define NC_TEXT(...) NC_TEXT_(__VA_ARGS__)  // once more around: macros inside are expanded first
+#define NC_TEXT_(...) #__VA_ARGS__
+
 namespace nc {
 
 // A number in half precision, IEEE binary16.

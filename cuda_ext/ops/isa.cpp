@@ -1,4 +1,4 @@
-// Which instruction-set level this processor has, and whether OpenMP is in; read by backend.py.
+// Which instruction-set level this processor has, and whether OpenMP is in; read by library.py.
 #include "host.h"
 #include "portable.h"
 

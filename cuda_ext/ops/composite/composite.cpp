@@ -57,14 +57,8 @@ int composite(int64_t rays, int64_t n_samples, const Samples<T>& samples, T* col
   if (!valid_offsets(samples.offsets, rays, n_samples)) return kBadOffsets;
   prefer_huge_pages(weights, n_samples * sizeof(T));
   for_each_ray(samples, rays, threads, [&](int64_t r, const T* alpha) {
-    CompositeRay<T> ray;
-    int64_t i = samples.offsets[r];
-    for (; i < samples.offsets[r + 1] && !ray.opaque(); ++i)
-      weights[i] = ray.add(alpha[i], samples.rgb + 3 * i, samples.t_mids[i]);
-    for (; i < samples.offsets[r + 1]; ++i) weights[i] = 0;
-    for (int c = 0; c < 3; ++c) color[3 * r + c] = ray.color[c];
-    opacity[r] = ray.opacity;
-    depth[r] = ray.depth;
+    composite_ray(r, samples.offsets[r], samples.offsets[r + 1], samples.rgb, samples.t_mids,
+                  [&](int64_t i) { return alpha[i]; }, color, opacity, depth, weights);
   });
   return kOk;
 }
@@ -88,21 +82,15 @@ int composite_backward(int64_t rays, int64_t n_samples, const Samples<T>& sample
 }  // namespace
 }  // namespace nc
 
-#define NC_COMPOSITE(suffix, T)                                                                   \
-  NC_API int nc_composite_##suffix(int64_t rays, int64_t samples, const T* density, const T* rgb, \
-                                   const T* t_mids, const T* deltas, const int64_t* offsets,      \
-                                   T* color, T* opacity, T* depth, T* weights, int64_t threads) { \
-    return nc::composite<T>(rays, samples, {density, rgb, t_mids, deltas, offsets}, color,        \
-                            opacity, depth, weights, threads);                                    \
-  }                                                                                               \
-  NC_API int nc_composite_backward_##suffix(                                                      \
-      int64_t rays, int64_t samples, const T* density, const T* rgb, const T* t_mids,             \
-      const T* deltas, const int64_t* offsets, const T* grad_color, const T* grad_opacity,        \
-      const T* grad_depth, const T* grad_weights, T* grad_density, T* grad_rgb,                   \
-      int64_t threads) {                                                                          \
-    return nc::composite_backward<T>(rays, samples, {density, rgb, t_mids, deltas, offsets},      \
-                                     grad_color, grad_opacity, grad_depth, grad_weights,          \
-                                     grad_density, grad_rgb, threads);                            \
+#define NC_COMPOSITE(suffix, T)                                                              \
+  NC_CPU_FUNCTION(composite, suffix, T) {                                                    \
+    return nc::composite<T>(rays, samples, {density, rgb, t_mids, deltas, offsets}, color,   \
+                            opacity, depth, weights, threads);                               \
+  }                                                                                          \
+  NC_CPU_FUNCTION(composite_backward, suffix, T) {                                           \
+    return nc::composite_backward<T>(rays, samples, {density, rgb, t_mids, deltas, offsets}, \
+                                     grad_color, grad_opacity, grad_depth, grad_weights,     \
+                                     grad_density, grad_rgb, threads);                       \
   }
 
 NC_COMPOSITE(f32, float)

@@ -14,15 +14,10 @@ struct CompositeInputs {
 __global__ void composite_forward(CompositeInputs in, float* color, float* opacity, float* depth,
                                   float* weights) {
   for (int64_t r = cuda_first(); r < in.rays; r += cuda_stride()) {
-    CompositeRay<float> ray;
-    int64_t i = in.offsets[r];
-    for (; i < in.offsets[r + 1] && !ray.opaque(); ++i)
-      weights[i] =
-          ray.add(segment_alpha(in.density[i], in.deltas[i]), in.rgb + 3 * i, in.t_mids[i]);
-    for (; i < in.offsets[r + 1]; ++i) weights[i] = 0;
-    for (int c = 0; c < 3; ++c) color[3 * r + c] = ray.color[c];
-    opacity[r] = ray.opacity;
-    depth[r] = ray.depth;
+    composite_ray(
+        r, in.offsets[r], in.offsets[r + 1], in.rgb, in.t_mids,
+        [&](int64_t i) { return segment_alpha(in.density[i], in.deltas[i]); }, color, opacity,
+        depth, weights);
   }
 }
 
@@ -42,22 +37,14 @@ __global__ void composite_backward(CompositeInputs in, const float* grad_color,
 }  // namespace
 }  // namespace nc
 
-NC_API int nc_composite_f32(int64_t rays, int64_t, const float* density, const float* rgb,
-                            const float* t_mids, const float* deltas, const int64_t* offsets,
-                            float* color, float* opacity, float* depth, float* weights,
-                            void* stream) {
+NC_CUDA_FUNCTION(composite) {
   const nc::CompositeInputs in{rays, density, rgb, t_mids, deltas, offsets};
   NC_LAUNCH(nc::composite_forward, nc::cuda_blocks(rays), nc::kCudaThreads, 0, stream, in, color,
             opacity, depth, weights);
   return nc::cuda_status();
 }
 
-NC_API int nc_composite_backward_f32(int64_t rays, int64_t, const float* density,
-                                     const float* rgb, const float* t_mids, const float* deltas,
-                                     const int64_t* offsets, const float* grad_color,
-                                     const float* grad_opacity, const float* grad_depth,
-                                     const float* grad_weights, float* grad_density,
-                                     float* grad_rgb, void* stream) {
+NC_CUDA_FUNCTION(composite_backward) {
   const nc::CompositeInputs in{rays, density, rgb, t_mids, deltas, offsets};
   NC_LAUNCH(nc::composite_backward, nc::cuda_blocks(rays), nc::kCudaThreads, 0, stream, in,
             grad_color, grad_opacity, grad_depth, grad_weights, grad_density, grad_rgb);

@@ -3,6 +3,15 @@
 
 #include "portable.h"
 
+// A null gradient is zero.
+#define NC_ARGUMENTS_composite(T)                                                 \
+  int64_t rays, int64_t samples, const T* density, const T* rgb, const T* t_mids, \
+      const T* deltas, const int64_t* offsets, T* color, T* opacity, T* depth, T* weights
+#define NC_ARGUMENTS_composite_backward(T)                                                 \
+  int64_t rays, int64_t samples, const T* density, const T* rgb, const T* t_mids,          \
+      const T* deltas, const int64_t* offsets, const T* grad_color, const T* grad_opacity, \
+      const T* grad_depth, const T* grad_weights, T* grad_density, T* grad_rgb
+
 namespace nc {
 
 // Opacity of one segment.
@@ -30,6 +39,20 @@ struct CompositeRay {
     return weight;
   }
 };
+
+// Sums and weights of ray `ray`, samples begin to end. `alpha(i)` is the opacity of segment i.
+template <class T, class Alpha>
+NC_HD void composite_ray(int64_t ray, int64_t begin, int64_t end, const T* rgb, const T* t_mids,
+                         Alpha&& alpha, T* color, T* opacity, T* depth, T* weights) {
+  CompositeRay<T> sums;
+  int64_t i = begin;
+  for (; i < end && !sums.opaque(); ++i)
+    weights[i] = sums.add(alpha(i), rgb + 3 * i, t_mids[i]);
+  for (; i < end; ++i) weights[i] = 0;
+  for (int c = 0; c < 3; ++c) color[3 * ray + c] = sums.color[c];
+  opacity[ray] = sums.opacity;
+  depth[ray] = sums.depth;
+}
 
 // Cotangents of the outputs of one ray; a null pointer is zero.
 template <class T>

@@ -8,13 +8,10 @@ namespace {
 
 template <class T>
 int draw_weighted_sums(int64_t count, const T* weights, double* sums, int64_t threads) {
-  const int64_t blocks = (count + kDrawBlock - 1) / kDrawBlock;
+  const int64_t blocks = draw_blocks(count);
 #pragma omp parallel for schedule(static) num_threads(useful_threads(threads, blocks, 1024))
-  for (int64_t b = 0; b < blocks; ++b) {
-    const int64_t first = b * kDrawBlock;
-    const int64_t n = min_(static_cast<int64_t>(kDrawBlock), count - first);
-    sums[b] = block_sum(weights + first, static_cast<int>(n));
-  }
+  for (int64_t b = 0; b < blocks; ++b)
+    sums[b] = block_sum(weights, count, b);
   return kOk;
 }
 
@@ -30,15 +27,12 @@ int draw_weighted(int64_t count, int64_t draws_count, const T* weights, const do
 }  // namespace
 }  // namespace nc
 
-#define NC_DRAW_WEIGHTED(suffix, T)                                                               \
-  NC_API int nc_draw_weighted_sums_##suffix(int64_t count, const T* weights, double* sums,        \
-                                            int64_t threads) {                                    \
-    return nc::draw_weighted_sums<T>(count, weights, sums, threads);                              \
-  }                                                                                               \
-  NC_API int nc_draw_weighted_##suffix(int64_t count, int64_t draws_count, const T* weights,      \
-                                       const double* ends, const double* draws, int64_t* indices, \
-                                       int64_t threads) {                                         \
-    return nc::draw_weighted<T>(count, draws_count, weights, ends, draws, indices, threads);      \
+#define NC_DRAW_WEIGHTED(suffix, T)                                                          \
+  NC_CPU_FUNCTION(draw_weighted_sums, suffix, T) {                                           \
+    return nc::draw_weighted_sums<T>(count, weights, sums, threads);                         \
+  }                                                                                          \
+  NC_CPU_FUNCTION(draw_weighted, suffix, T) {                                                \
+    return nc::draw_weighted<T>(count, draws_count, weights, ends, draws, indices, threads); \
   }
 
 NC_DRAW_WEIGHTED(f32, float)

@@ -6,6 +6,11 @@
 
 #include "portable.h"
 
+#define NC_ARGUMENTS_draw_weighted_sums(T) int64_t count, const T* weights, double* sums
+#define NC_ARGUMENTS_draw_weighted(T)                                                            \
+  int64_t count, int64_t draws_count, const T* weights, const double* ends, const double* draws, \
+      int64_t* indices
+
 namespace nc {
 
 constexpr int kDrawBlock = 64;  // weights
@@ -16,11 +21,15 @@ NC_HD double counted_weight(T weight) {
   return weight > T(0) ? min_(static_cast<double>(weight), 1e38) : 0.0;
 }
 
-// Sum of n <= kDrawBlock weights, in eight lanes: the order of addition is the same everywhere.
+NC_HD int64_t draw_blocks(int64_t count) { return (count + kDrawBlock - 1) / kDrawBlock; }
+
+// Sum of one block of `count` weights, in eight lanes: the order of addition is the same everywhere.
 template <class T>
-NC_HD double block_sum(const T* weights, int n) {
+NC_HD double block_sum(const T* weights, int64_t count, int64_t block) {
+  const int64_t first = block * kDrawBlock;
+  const int n = static_cast<int>(min_(static_cast<int64_t>(kDrawBlock), count - first));
   double lanes[8] = {};
-  for (int i = 0; i < n; ++i) lanes[i & 7] += counted_weight(weights[i]);
+  for (int i = 0; i < n; ++i) lanes[i & 7] += counted_weight(weights[first + i]);
   return ((lanes[0] + lanes[1]) + (lanes[2] + lanes[3])) +
          ((lanes[4] + lanes[5]) + (lanes[6] + lanes[7]));
 }
@@ -41,7 +50,7 @@ template <class T>
 NC_HD int64_t draw_one(const T* weights, int64_t count, const double* ends, double draw) {
   const double below_one = 1.0 - 1.1102230246251565e-16;
   draw = draw > 0 ? min_(draw, below_one) : 0.0;
-  const int64_t blocks = (count + kDrawBlock - 1) / kDrawBlock;
+  const int64_t blocks = draw_blocks(count);
   const double total = ends[blocks - 1];
   if (!(total > 0)) return min_(static_cast<int64_t>(draw * count), count - 1);
   const double wanted = draw * total;

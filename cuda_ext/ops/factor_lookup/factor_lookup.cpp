@@ -245,34 +245,18 @@ int look_up_backward(const Factors<const T>& factors, const Factors<T>& grads, i
   return kOk;
 }
 
-template <class T>
-Factors<T> make_factors(T* const* planes, T* const* lines, const int64_t* sizes, int64_t width) {
-  Factors<T> factors{{}, {}, {}, width};
-  for (int i = 0; i < 3; ++i) {
-    factors.plane[i] = planes ? planes[i] : nullptr;
-    factors.line[i] = lines[i];
-    factors.size[i] = sizes[i];
-  }
-  return factors;
-}
-
 }  // namespace
 }  // namespace nc
 
-#define NC_FACTOR_LOOKUP(suffix, T)                                                               \
-  NC_API int nc_factor_lookup_##suffix(int64_t points, int64_t width, const int64_t* sizes,       \
-                                       const T* unit, const T* const* planes,                     \
-                                       const T* const* lines, T* features, int64_t threads) {     \
-    return nc::look_up<T>(nc::make_factors(planes, lines, sizes, width), points, unit, features,  \
-                          threads);                                                               \
-  }                                                                                               \
-  NC_API int nc_factor_lookup_backward_##suffix(                                                  \
-      int64_t points, int64_t width, const int64_t* sizes, const T* unit, const T* const* planes, \
-      const T* const* lines, const T* grad_features, T* const* grad_planes, T* const* grad_lines, \
-      int64_t threads) {                                                                          \
-    return nc::look_up_backward<T>(nc::make_factors(planes, lines, sizes, width),                 \
-                                   nc::make_factors(grad_planes, grad_lines, sizes, width),       \
-                                   points, unit, grad_features, threads);                         \
+#define NC_FACTOR_LOOKUP(suffix, T)                                                              \
+  NC_CPU_FUNCTION(factor_lookup, suffix, T) {                                                    \
+    return nc::look_up<T>(nc::make_factors(planes, lines, sizes, width), points, unit, features, \
+                          threads);                                                              \
+  }                                                                                              \
+  NC_CPU_FUNCTION(factor_lookup_backward, suffix, T) {                                           \
+    return nc::look_up_backward<T>(nc::make_factors(planes, lines, sizes, width),                \
+                                   nc::make_factors(grad_planes, grad_lines, sizes, width),      \
+                                   points, unit, grad_features, threads);                        \
   }
 
 NC_FACTOR_LOOKUP(f32, float)

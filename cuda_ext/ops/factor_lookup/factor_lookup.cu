@@ -98,34 +98,17 @@ __global__ void factor_backward(Factors<const float> factors, Factors<float> gra
   }
 }
 
-template <class T>
-Factors<T> make_factors(T* const* planes, T* const* lines, const int64_t* sizes, int64_t width) {
-  Factors<T> factors{{}, {}, {}, width};
-  for (int i = 0; i < 3; ++i) {
-    factors.plane[i] = planes ? planes[i] : nullptr;
-    factors.line[i] = lines[i];
-    factors.size[i] = sizes[i];
-  }
-  return factors;
-}
-
 }  // namespace
 }  // namespace nc
 
-NC_API int nc_factor_lookup_f32(int64_t points, int64_t width, const int64_t* sizes,
-                                const float* unit, const float* const* planes,
-                                const float* const* lines, float* features, void* stream) {
+NC_CUDA_FUNCTION(factor_lookup) {
   const auto factors = nc::make_factors(planes, lines, sizes, width);
   NC_LAUNCH(nc::factor_forward, nc::cuda_blocks(points * nc::kLanes), nc::kCudaThreads, 0, stream,
             factors, points, unit, features);
   return nc::cuda_status();
 }
 
-NC_API int nc_factor_lookup_backward_f32(int64_t points, int64_t width, const int64_t* sizes,
-                                         const float* unit, const float* const* planes,
-                                         const float* const* lines, const float* grad_features,
-                                         float* const* grad_planes, float* const* grad_lines,
-                                         void* stream) {
+NC_CUDA_FUNCTION(factor_lookup_backward) {
   const auto factors = nc::make_factors(planes, lines, sizes, width);
   const auto grads = nc::make_factors(grad_planes, grad_lines, sizes, width);
   const auto on = static_cast<cudaStream_t>(stream);

@@ -5,6 +5,15 @@
 
 #include "portable.h"
 
+// sizes [3]: samples along x, y, z; planes and grad_planes [3] or null; lines and grad_lines [3].
+#define NC_ARGUMENTS_factor_lookup(T)                                                         \
+  int64_t points, int64_t width, const int64_t* sizes, const T* unit, const T* const* planes, \
+      const T* const* lines, T* features
+#define NC_ARGUMENTS_factor_lookup_backward(T)                                                \
+  int64_t points, int64_t width, const int64_t* sizes, const T* unit, const T* const* planes, \
+      const T* const* lines, const T* grad_features, T* const* grad_planes,                   \
+      T* const* grad_lines
+
 namespace nc {
 
 // Planes [first axis, second axis, width], lines [axis, width]; without planes (plane[0] null) the
@@ -18,6 +27,17 @@ struct Factors {
 
   NC_HD int modes() const { return plane[0] ? 3 : 1; }
 };
+
+template <class T>
+inline Factors<T> make_factors(T* const* planes, T* const* lines, const int64_t* sizes, int64_t width) {
+  Factors<T> factors{{}, {}, {}, width};
+  for (int i = 0; i < 3; ++i) {
+    factors.plane[i] = planes ? planes[i] : nullptr;
+    factors.line[i] = lines[i];
+    factors.size[i] = sizes[i];
+  }
+  return factors;
+}
 
 NC_HD int factor_first(int mode) { return mode == 2 ? 1 : 0; }
 NC_HD int factor_second(int mode) { return mode == 0 ? 1 : 2; }

@@ -5,15 +5,12 @@
 #include <new>
 #include <vector>
 
+#include "fused_mlp.h"
 #include "host.h"
 #include "layers.h"
-#include "portable.h"
 
 namespace nc {
 namespace {
-
-constexpr int64_t kMaxLayers = 16;
-constexpr int64_t kPadding = 32;  // points of the hidden buffer are rounded up to this
 
 // Zeroed memory on a cache line; freed with its owner.
 template <class T>
@@ -54,12 +51,10 @@ struct Mlp {
     return std::min<int64_t>(256, std::max<int64_t>(64, fit / kPadding * kPadding));
   }
 
-  int64_t padded_points() const { return (points + kPadding - 1) / kPadding * kPadding; }
-
   // Hidden activations after layer l, from point `first` on, in the saved buffer.
   template <class U>
   U* hidden_at(U* hidden, int64_t l, int64_t first) const {
-    for (int64_t i = 0; i < l; ++i) hidden += padded_points() * layers[i].out;
+    for (int64_t i = 0; i < l; ++i) hidden += padded_points(points) * layers[i].out;
     return hidden + first * layers[l].out;
   }
 };
@@ -91,7 +86,7 @@ void for_blocks(const Mlp<T>& mlp, Body&& body) {
   const int64_t n = thread_count(), index = thread_index();
   for (int64_t b = blocks * index / n; b < blocks * (index + 1) / n; ++b) {
     const int64_t first = b * block, count = std::min(block, mlp.points - first);
-    body(first, count, (count + kPadding - 1) / kPadding * kPadding / kPanel<T>);
+    body(first, count, padded_points(count) / kPanel<T>);
   }
 }
 
@@ -233,20 +228,14 @@ int backward(const Mlp<T>& mlp, const T* hidden, const Gradients<T>& grads, int6
 }  // namespace
 }  // namespace nc
 
-#define NC_FUSED_MLP(suffix, T)                                                                   \
-  NC_API int nc_fused_mlp_##suffix(int64_t points, int64_t layers, const int64_t* widths,         \
-                                   const T* inputs, const T* const* weights,                      \
-                                   const T* const* biases, T* outputs, T* hidden,                 \
-                                   int64_t threads) {                                             \
-    return nc::forward<T>({points, layers, widths, inputs, weights, biases}, outputs, hidden,     \
-                          threads);                                                               \
-  }                                                                                               \
-  NC_API int nc_fused_mlp_backward_##suffix(                                                      \
-      int64_t points, int64_t layers, const int64_t* widths, const T* inputs,                     \
-      const T* const* weights, const T* hidden, const T* grad_outputs, T* grad_inputs,            \
-      T* const* grad_weights, T* const* grad_biases, int64_t threads) {                           \
-    return nc::backward<T>({points, layers, widths, inputs, weights, nullptr}, hidden,            \
-                           {grad_outputs, grad_inputs, grad_weights, grad_biases}, threads);      \
+#define NC_FUSED_MLP(suffix, T)                                                               \
+  NC_CPU_FUNCTION(fused_mlp, suffix, T) {                                                     \
+    return nc::forward<T>({points, layers, widths, inputs, weights, biases}, outputs, hidden, \
+                          threads);                                                           \
+  }                                                                                           \
+  NC_CPU_FUNCTION(fused_mlp_backward, suffix, T) {                                            \
+    return nc::backward<T>({points, layers, widths, inputs, weights, nullptr}, hidden,        \
+                           {grad_outputs, grad_inputs, grad_weights, grad_biases}, threads);  \
   }
 
 NC_FUSED_MLP(f32, float)

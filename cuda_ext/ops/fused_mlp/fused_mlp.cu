@@ -1,13 +1,12 @@
 // fused_mlp on CUDA: a block takes a few points through all layers in shared memory. Each thread
 // has one point and kRows outputs at a time. Activations lie as [feature][point], rows padded by
 // one.
+#include "fused_mlp.h"
 #include "launch.h"
-#include "portable.h"
 
 namespace nc {
 namespace {
 
-constexpr int kMaxLayers = 10;
 constexpr int kRows = 4;
 
 struct MlpInputs {
@@ -151,7 +150,7 @@ __global__ void mlp_backward(MlpInputs mlp, MlpGrads grads) {
 
 MlpInputs mlp_inputs(int64_t points, int64_t layers, const int64_t* widths, const float* inputs,
                      const float* const* weights, const float* const* biases) {
-  MlpInputs mlp{points, (points + 31) / 32 * 32, static_cast<int>(layers), 0, {}, inputs, {}, {}};
+  MlpInputs mlp{points, padded_points(points), static_cast<int>(layers), 0, {}, inputs, {}, {}};
   for (int64_t l = 0; l <= layers; ++l) {
     mlp.widths[l] = static_cast<int>(widths[l]);
     mlp.widest = mlp.widths[l] > mlp.widest ? mlp.widths[l] : mlp.widest;
@@ -184,10 +183,7 @@ int launch_backward(const MlpInputs& mlp, const MlpGrads& grads, void* stream) {
 }  // namespace nc
 
 // Points a block: as many as three activations leave within 48 KiB of shared memory.
-NC_API int nc_fused_mlp_f32(int64_t points, int64_t layers, const int64_t* widths,
-                            const float* inputs, const float* const* weights,
-                            const float* const* biases, float* outputs, float* hidden,
-                            void* stream) {
+NC_CUDA_FUNCTION(fused_mlp) {
   if (points == 0) return 0;
   const auto mlp = nc::mlp_inputs(points, layers, widths, inputs, weights, biases);
   if (mlp.widest <= 96) return nc::launch_forward<32>(mlp, outputs, hidden, stream);
@@ -195,11 +191,7 @@ NC_API int nc_fused_mlp_f32(int64_t points, int64_t layers, const int64_t* width
   return nc::launch_forward<8>(mlp, outputs, hidden, stream);
 }
 
-NC_API int nc_fused_mlp_backward_f32(int64_t points, int64_t layers, const int64_t* widths,
-                                     const float* inputs, const float* const* weights,
-                                     const float* hidden, const float* grad_outputs,
-                                     float* grad_inputs, float* const* grad_weights,
-                                     float* const* grad_biases, void* stream) {
+NC_CUDA_FUNCTION(fused_mlp_backward) {
   const auto mlp = nc::mlp_inputs(points, layers, widths, inputs, weights, nullptr);
   nc::MlpGrads grads{hidden, grad_outputs, grad_inputs, {}, {}};
   for (int64_t l = 0; l < layers; ++l) {

@@ -18,14 +18,6 @@ constexpr int kStrip = 32;  // points whose corners are held at once; stays in L
 constexpr int64_t kBlock = 1 << 17;
 constexpr int64_t kGrain = 512;  // points worth one thread
 
-template <class T>
-struct Grid {
-  int64_t points, levels, width;
-  const T* unit;  // [N, 3]
-  const int64_t *offsets, *resolutions;
-  const float* scales;
-};
-
 // Corners of up to kStrip points, one array a quantity so that the loops over points vectorise.
 template <class T>
 struct Strip {
@@ -119,7 +111,7 @@ void gather_strip(const Strip<T>& strip, int n, const T* entries, T* out, int64_
 // Calls body(strip, first point, points) for points begin to end of one level; the entries of the
 // next strip are fetched into the cache meanwhile.
 template <class T, class Body>
-void for_strips(const Grid<T>& grid, const HashLevel<T>& level, const T* entries, int64_t begin,
+void for_strips(const HashInputs<T>& grid, const HashLevel<T>& level, const T* entries, int64_t begin,
                 int64_t end, Body&& body) {
   Strip<T> strips[2];
   int ready = 0;
@@ -138,7 +130,7 @@ void for_strips(const Grid<T>& grid, const HashLevel<T>& level, const T* entries
 }
 
 template <class T>
-int encode(const Grid<T>& grid, const T* table, T* features, int64_t threads) {
+int encode(const HashInputs<T>& grid, const T* table, T* features, int64_t threads) {
   const int64_t stride = grid.levels * grid.width;
   prefer_huge_pages(features, grid.points * stride * sizeof(T));
   const int n_threads = useful_threads(threads, grid.points, kGrain);
@@ -148,7 +140,7 @@ int encode(const Grid<T>& grid, const T* table, T* features, int64_t threads) {
   for (int64_t first = 0; first < grid.points; first += block) {
     const int64_t end = std::min(grid.points, first + block);
     for (int64_t l = 0; l < grid.levels; ++l) {
-      const auto level = hash_level<T>(grid.offsets, grid.resolutions, grid.scales, l);
+      const auto level = grid.level(l);
       const T* entries = table + level.first * grid.width;
       for_strips(grid, level, entries, first, end, [&](const Strip<T>& strip, int64_t i, int n) {
         gather_strip(strip, n, entries, features + i * stride + l * grid.width, stride, grid.width);
@@ -196,7 +188,7 @@ void scatter_strip(const Strip<T>& strip, int n, const T* grad, int64_t stride, 
 // A level belongs to one thread, so sums are in order of points: no atomics, the same bits for any
 // number of threads. Finest levels first: the cheap ones fill the gaps.
 template <class T>
-int encode_backward(const Grid<T>& grid, int64_t rows, const T* grad_features, T* grad_table,
+int encode_backward(const HashInputs<T>& grid, int64_t rows, const T* grad_features, T* grad_table,
                     int64_t threads) {
   const int64_t stride = grid.levels * grid.width;
   const int n_threads = useful_threads(threads, grid.points * 4, kGrain);
@@ -204,7 +196,7 @@ int encode_backward(const Grid<T>& grid, int64_t rows, const T* grad_features, T
 #pragma omp parallel for schedule(dynamic, 1) num_threads(n_threads)
   for (int64_t task = 0; task < grid.levels; ++task) {
     const int64_t l = grid.levels - 1 - task;
-    const auto level = hash_level<T>(grid.offsets, grid.resolutions, grid.scales, l);
+    const auto level = grid.level(l);
     T* entries = grad_table + level.first * grid.width;
     std::fill_n(entries, level.entries * grid.width, T(0));
     const T* grads = grad_features + l * grid.width;
@@ -219,20 +211,14 @@ int encode_backward(const Grid<T>& grid, int64_t rows, const T* grad_features, T
 }  // namespace
 }  // namespace nc
 
-#define NC_HASH_ENCODE(suffix, T)                                                                 \
-  NC_API int nc_hash_encode_##suffix(int64_t points, int64_t levels, int64_t width, const T* unit, \
-                                     const T* table, const int64_t* offsets,                      \
-                                     const int64_t* resolutions, const float* scales,             \
-                                     T* features, int64_t threads) {                              \
-    return nc::encode<T>({points, levels, width, unit, offsets, resolutions, scales}, table,      \
-                         features, threads);                                                      \
-  }                                                                                               \
-  NC_API int nc_hash_encode_backward_##suffix(                                                    \
-      int64_t points, int64_t levels, int64_t width, const T* unit, const int64_t* offsets,       \
-      const int64_t* resolutions, const float* scales, int64_t entries,                           \
-      const T* grad_features, T* grad_table, int64_t threads) {                                   \
-    return nc::encode_backward<T>({points, levels, width, unit, offsets, resolutions, scales},    \
-                                  entries, grad_features, grad_table, threads);                   \
+#define NC_HASH_ENCODE(suffix, T)                                                              \
+  NC_CPU_FUNCTION(hash_encode, suffix, T) {                                                    \
+    return nc::encode<T>({points, levels, width, unit, offsets, resolutions, scales}, table,   \
+                         features, threads);                                                   \
+  }                                                                                            \
+  NC_CPU_FUNCTION(hash_encode_backward, suffix, T) {                                           \
+    return nc::encode_backward<T>({points, levels, width, unit, offsets, resolutions, scales}, \
+                                  entries, grad_features, grad_table, threads);                \
   }
 
 NC_HASH_ENCODE(f32, float)

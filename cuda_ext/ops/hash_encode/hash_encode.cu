@@ -11,19 +11,12 @@ constexpr int kWarp = 32;
 constexpr unsigned kAllLanes = 0xffffffffu;
 constexpr int kMostRuns = kWarp / 2;  // of a warp: with more, every lane adds for itself
 
-struct HashInputs {
-  int64_t points, levels, width;
-  const float* unit;  // [N, 3]
-  const int64_t *offsets, *resolutions;
-  const float* scales;
-};
-
 // Points vary fastest, so the threads of a warp read one level. The table holds float or Half.
 template <class Stored>
-__global__ void hash_forward(HashInputs in, const Stored* table, float* features) {
+__global__ void hash_forward(HashInputs<float> in, const Stored* table, float* features) {
   for (int64_t t = cuda_first(); t < in.points * in.levels; t += cuda_stride()) {
     const int64_t l = t / in.points, i = t % in.points;
-    const auto level = hash_level<float>(in.offsets, in.resolutions, in.scales, l);
+    const auto level = in.level(l);
     const HashCorners<float> corners(level, in.unit + 3 * i);
     for (int64_t f = 0; f < in.width; ++f)
       features[(i * in.levels + l) * in.width + f] =
@@ -59,12 +52,12 @@ struct Runs {
 
 // A warp has one level, so points are rounded up to whole warps: lanes past the last point repeat
 // it without a gradient.
-__global__ void hash_backward(HashInputs in, const float* grad_features, float* grad_table) {
+__global__ void hash_backward(HashInputs<float> in, const float* grad_features, float* grad_table) {
   const int64_t padded = (in.points + kWarp - 1) / kWarp * kWarp;
   for (int64_t t = cuda_first(); t < padded * in.levels; t += cuda_stride()) {
     const int64_t l = t / padded, i = min_(t % padded, in.points - 1);
     const bool repeated = t % padded != i;
-    const auto level = hash_level<float>(in.offsets, in.resolutions, in.scales, l);
+    const auto level = in.level(l);
     const HashCorners<float> corners(level, in.unit + 3 * i);
     const Runs runs(corners.cell);
     const bool together = __popc(runs.firsts) <= kMostRuns;
@@ -81,32 +74,31 @@ __global__ void hash_backward(HashInputs in, const float* grad_features, float* 
   }
 }
 
+template <class Stored>
+int launch_forward(const HashInputs<float>& in, const Stored* table, float* features,
+                   void* stream) {
+  NC_LAUNCH(hash_forward, cuda_blocks(in.points * in.levels), kCudaThreads, 0, stream, in, table,
+            features);
+  return cuda_status();
+}
+
 }  // namespace
 }  // namespace nc
 
-#define NC_HASH_ENCODE(name, Stored)                                                             \
-  NC_API int nc_##name##_f32(int64_t points, int64_t levels, int64_t width, const float* unit,   \
-                             const Stored* table, const int64_t* offsets,                        \
-                             const int64_t* resolutions, const float* scales, float* features,   \
-                             void* stream) {                                                     \
-    const nc::HashInputs in{points, levels, width, unit, offsets, resolutions, scales};          \
-    NC_LAUNCH(nc::hash_forward, nc::cuda_blocks(points * levels), nc::kCudaThreads, 0, stream, in, \
-              table, features);                                                                  \
-    return nc::cuda_status();                                                                    \
-  }
+NC_CUDA_FUNCTION(hash_encode) {
+  return nc::launch_forward({points, levels, width, unit, offsets, resolutions, scales}, table,
+                            features, stream);
+}
 
-NC_HASH_ENCODE(hash_encode, float)
-NC_HASH_ENCODE(hash_encode_half, nc::Half)
+NC_CUDA_FUNCTION(hash_encode_half) {
+  return nc::launch_forward({points, levels, width, unit, offsets, resolutions, scales}, table,
+                            features, stream);
+}
 
-// entries: rows of grad_table.
-NC_API int nc_hash_encode_backward_f32(int64_t points, int64_t levels, int64_t width,
-                                       const float* unit, const int64_t* offsets,
-                                       const int64_t* resolutions, const float* scales,
-                                       int64_t entries, const float* grad_features,
-                                       float* grad_table, void* stream) {
+NC_CUDA_FUNCTION(hash_encode_backward) {
   cudaMemsetAsync(grad_table, 0, entries * width * sizeof(float),
                   static_cast<cudaStream_t>(stream));
-  const nc::HashInputs in{points, levels, width, unit, offsets, resolutions, scales};
+  const nc::HashInputs<float> in{points, levels, width, unit, offsets, resolutions, scales};
   const int64_t padded = (points + nc::kWarp - 1) / nc::kWarp * nc::kWarp;
   NC_LAUNCH_TOGETHER(nc::hash_backward, nc::cuda_blocks(padded * levels), nc::kCudaThreads, 0,
                      stream, in, grad_features, grad_table);

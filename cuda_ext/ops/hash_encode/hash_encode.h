@@ -3,6 +3,18 @@
 
 #include "portable.h"
 
+// entries: rows of grad_table. hash_encode_half: CUDA only.
+#define NC_ARGUMENTS_hash_encode(T)                                             \
+  int64_t points, int64_t levels, int64_t width, const T* unit, const T* table, \
+      const int64_t* offsets, const int64_t* resolutions, const float* scales, T* features
+#define NC_ARGUMENTS_hash_encode_half(T)                                               \
+  int64_t points, int64_t levels, int64_t width, const T* unit, const nc::Half* table, \
+      const int64_t* offsets, const int64_t* resolutions, const float* scales, T* features
+#define NC_ARGUMENTS_hash_encode_backward(T)                                                    \
+  int64_t points, int64_t levels, int64_t width, const T* unit, const int64_t* offsets,         \
+      const int64_t* resolutions, const float* scales, int64_t entries, const T* grad_features, \
+      T* grad_table
+
 namespace nc {
 
 enum class Indexing : int { kDense, kMask, kModulo };
@@ -31,6 +43,19 @@ NC_HD HashLevel<T> hash_level(const int64_t* offsets, const int64_t* resolutions
   out.indexing = dense ? Indexing::kDense : power ? Indexing::kMask : Indexing::kModulo;
   return out;
 }
+
+// Where a call looks up, and in which grid.
+template <class T>
+struct HashInputs {
+  int64_t points, levels, width;
+  const T* unit;  // [N, 3]
+  const int64_t *offsets, *resolutions;
+  const float* scales;
+
+  NC_HD HashLevel<T> level(int64_t l) const {
+    return hash_level<T>(offsets, resolutions, scales, l);
+  }
+};
 
 // Cell of one coordinate x in the unit interval (clamped; NaN becomes 0) and the place within it.
 template <class T>

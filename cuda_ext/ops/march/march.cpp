@@ -1,4 +1,4 @@
-// march on the CPU: one pass. Each block of rays writes to its own buffer; then all are joined.
+// march on the CPU: one pass. Each block of rays keeps its samples in a buffer; then all are joined.
 #include "march.h"
 
 #include <algorithm>
@@ -29,10 +29,7 @@ struct Buffer {
 };
 
 template <class T>
-struct Marched {
-  std::vector<Buffer<T>> blocks;
-  std::vector<int64_t> offsets;  // [R + 1]
-};
+using Marched = std::vector<Buffer<T>>;  // of each block of rays
 
 template <class T>
 struct Rays {
@@ -42,8 +39,7 @@ struct Rays {
 
 template <class T>
 void march_block(const MarchGrid<T>& grid, const Rays<T>& rays, int64_t block, T step,
-                 Marched<T>& out) {
-  Buffer<T>& buffer = out.blocks[block];
+                 Buffer<T>& buffer, int64_t* offsets) {
   const int64_t end = std::min(rays.count, (block + 1) * kBlock);
   buffer.reserve(kBlock * 32);
   for (int64_t r = block * kBlock; r < end; ++r) {
@@ -53,7 +49,7 @@ void march_block(const MarchGrid<T>& grid, const Rays<T>& rays, int64_t block, T
                 if (buffer.size == buffer.capacity) buffer.reserve(buffer.size + 1);
                 buffer.data[buffer.size++] = t;
               });
-    out.offsets[r + 1] = buffer.size - before;
+    offsets[r + 1] = buffer.size - before;
   }
 }
 
@@ -71,54 +67,47 @@ std::vector<uint8_t> occupied_blocks(const uint64_t* words, int64_t bricks) {
 template <class T>
 int march(int64_t n_rays, int64_t resolution, const T* origins, const T* directions, const T* near,
           const T* far, const T* low, const T* high, const uint64_t* words, T step,
-          Marched<T>** handle, int64_t* total, int64_t threads) {
+          int64_t* offsets, void** kept, int64_t threads) {
   const std::vector<uint8_t> occupied = occupied_blocks(words, resolution / 4);
   const auto grid = march_grid(words, static_cast<int>(resolution), low, high, occupied.data());
   const Rays<T> rays{n_rays, origins, directions, near, far};
   const int64_t blocks = (n_rays + kBlock - 1) / kBlock;
-  std::unique_ptr<Marched<T>> out;
+  std::unique_ptr<Marched<T>> marched;
   bool failed = false;
   try {
-    out = std::make_unique<Marched<T>>();
-    out->blocks.resize(blocks);
-    out->offsets.assign(n_rays + 1, 0);
+    marched = std::make_unique<Marched<T>>(blocks);
   } catch (const std::bad_alloc&) {
     return kOutOfMemory;
   }
 #pragma omp parallel for schedule(dynamic, 4) num_threads(useful_threads(threads, blocks, 2))
   for (int64_t b = 0; b < blocks; ++b) {
     try {
-      march_block(grid, rays, b, step, *out);
+      march_block(grid, rays, b, step, (*marched)[b], offsets);
     } catch (const std::bad_alloc&) {
 #pragma omp atomic write
       failed = true;
     }
   }
   if (failed) return kOutOfMemory;
-  for (int64_t r = 0; r < n_rays; ++r) out->offsets[r + 1] += out->offsets[r];
-  *total = out->offsets[n_rays];
-  *handle = out.release();
+  *kept = marched.release();
   return kOk;
 }
 
-// Copies the samples of `marched` out and frees it.
+// Copies the samples that were kept out and frees them.
 template <class T>
-int take(Marched<T>* marched, T* t_starts, int64_t* ray_indices, int64_t* offsets,
-         int64_t threads) {
-  const std::unique_ptr<Marched<T>> owned(marched);
-  const std::vector<int64_t>& from = owned->offsets;
-  const int64_t n_rays = static_cast<int64_t>(from.size()) - 1;
-  const int64_t blocks = static_cast<int64_t>(owned->blocks.size());
-  prefer_huge_pages(t_starts, from[n_rays] * sizeof(T));
-  prefer_huge_pages(ray_indices, from[n_rays] * sizeof(int64_t));
-  std::copy(from.begin(), from.end(), offsets);
+int march_write(int64_t n_rays, const int64_t* offsets, void* kept, T* t_starts,
+                int64_t* ray_indices, int64_t threads) {
+  const std::unique_ptr<Marched<T>> marched(static_cast<Marched<T>*>(kept));
+  const int64_t blocks = static_cast<int64_t>(marched->size());
+  prefer_huge_pages(t_starts, offsets[n_rays] * sizeof(T));
+  prefer_huge_pages(ray_indices, offsets[n_rays] * sizeof(int64_t));
 #pragma omp parallel for schedule(static) num_threads(useful_threads(threads, blocks, 8))
   for (int64_t b = 0; b < blocks; ++b) {
     const int64_t first = b * kBlock, end = std::min(n_rays, first + kBlock);
-    const Buffer<T>& buffer = owned->blocks[b];
-    std::copy(buffer.data.get(), buffer.data.get() + buffer.size, t_starts + from[first]);
+    const Buffer<T>& buffer = (*marched)[b];
+    std::copy(buffer.data.get(), buffer.data.get() + buffer.size, t_starts + offsets[first]);
     for (int64_t r = first; r < end; ++r)
-      std::fill(ray_indices + from[r], ray_indices + from[r + 1], r);
+      std::fill(ray_indices + offsets[r], ray_indices + offsets[r + 1], r);
   }
   return kOk;
 }
@@ -126,17 +115,13 @@ int take(Marched<T>* marched, T* t_starts, int64_t* ray_indices, int64_t* offset
 }  // namespace
 }  // namespace nc
 
-#define NC_MARCH(suffix, T)                                                                       \
-  NC_API int nc_march_##suffix(int64_t rays, int64_t resolution, const T* origins,                \
-                               const T* directions, const T* near, const T* far, const T* low,    \
-                               const T* high, const uint64_t* words, double step,                 \
-                               nc::Marched<T>** handle, int64_t* total, int64_t threads) {        \
-    return nc::march<T>(rays, resolution, origins, directions, near, far, low, high, words,       \
-                        static_cast<T>(step), handle, total, threads);                            \
-  }                                                                                               \
-  NC_API int nc_march_take_##suffix(nc::Marched<T>* marched, T* t_starts, int64_t* ray_indices,   \
-                                    int64_t* offsets, int64_t threads) {                          \
-    return nc::take<T>(marched, t_starts, ray_indices, offsets, threads);                         \
+#define NC_MARCH(suffix, T)                                                                 \
+  NC_CPU_FUNCTION(march, suffix, T) {                                                       \
+    return nc::march<T>(rays, resolution, origins, directions, near, far, low, high, words, \
+                        static_cast<T>(step), offsets, kept, threads);                      \
+  }                                                                                         \
+  NC_CPU_FUNCTION(march_write, suffix, T) {                                                 \
+    return nc::march_write<T>(rays, offsets, kept, t_starts, ray_indices, threads);         \
   }
 
 NC_MARCH(f32, float)

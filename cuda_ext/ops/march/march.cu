@@ -41,23 +41,14 @@ __global__ void march_write(MarchInputs in, const int64_t* offsets, float* t_sta
 }  // namespace
 }  // namespace nc
 
-// offsets [R + 1], zeroed: element r + 1 becomes the number of samples of ray r.
-NC_API int nc_march_f32(int64_t rays, int64_t resolution, const float* origins,
-                        const float* directions, const float* near, const float* far,
-                        const float* low, const float* high, const uint64_t* words, double step,
-                        int64_t* offsets, void* stream) {
+NC_CUDA_FUNCTION(march) {
   const nc::MarchInputs in{rays, resolution, origins, directions, near, far, low, high, words,
                            static_cast<float>(step)};
   NC_LAUNCH(nc::march_count, nc::cuda_blocks(rays), nc::kCudaThreads, 0, stream, in, offsets);
   return nc::cuda_status();
 }
 
-// offsets [R + 1]: the running sums.
-NC_API int nc_march_write_f32(int64_t rays, int64_t resolution, const float* origins,
-                              const float* directions, const float* near, const float* far,
-                              const float* low, const float* high, const uint64_t* words,
-                              double step, const int64_t* offsets, float* t_starts,
-                              int64_t* ray_indices, void* stream) {
+NC_CUDA_FUNCTION(march_write) {
   const nc::MarchInputs in{rays, resolution, origins, directions, near, far, low, high, words,
                            static_cast<float>(step)};
   NC_LAUNCH(nc::march_write, nc::cuda_blocks(rays), nc::kCudaThreads, 0, stream, in, offsets,

@@ -3,6 +3,19 @@
 
 #include "portable.h"
 
+// Twice over the rays: march counts, then the caller sums up, then march_write writes.
+// offsets [R + 1]: zeros whose element r + 1 becomes the number of samples of ray r; after that their
+// running sums. kept: what the CPU holds from the first call to the second, which frees it; CUDA
+// marches again instead.
+#define NC_ARGUMENTS_march(T)                                                             \
+  int64_t rays, int64_t resolution, const T* origins, const T* directions, const T* near, \
+      const T* far, const T* low, const T* high, const uint64_t* words, double step,      \
+      int64_t* offsets, void** kept
+#define NC_ARGUMENTS_march_write(T)                                                       \
+  int64_t rays, int64_t resolution, const T* origins, const T* directions, const T* near, \
+      const T* far, const T* low, const T* high, const uint64_t* words, double step,      \
+      const int64_t* offsets, void* kept, T* t_starts, int64_t* ray_indices
+
 namespace nc {
 
 template <class T>

@@ -47,13 +47,10 @@ int rmsprop_rows(const RmspropRates& rates, int64_t count, int64_t width, int64_
 }  // namespace
 }  // namespace nc
 
-#define NC_RMSPROP_ROWS(suffix, T)                                                               \
-  NC_API int nc_rmsprop_rows_##suffix(int64_t count, int64_t width, int64_t table_rows,          \
-                                      const int64_t* rows, const T* grads, T* table, T* square,  \
-                                      double rate, double beta, double scale, double eps,        \
-                                      int64_t threads) {                                         \
-    return nc::rmsprop_rows<T>({rate, beta, scale, eps}, count, width, table_rows, rows, grads,  \
-                               table, square, threads);                                          \
+#define NC_RMSPROP_ROWS(suffix, T)                                                              \
+  NC_CPU_FUNCTION(rmsprop_rows, suffix, T) {                                                    \
+    return nc::rmsprop_rows<T>({rate, beta, scale, eps}, count, width, table_rows, rows, grads, \
+                               table, square, threads);                                         \
   }
 
 NC_RMSPROP_ROWS(f32, float)

@@ -19,10 +19,7 @@ __global__ void rmsprop_rows(RmspropRates rates, int64_t count, int64_t width, i
 }  // namespace
 }  // namespace nc
 
-NC_API int nc_rmsprop_rows_f32(int64_t count, int64_t width, int64_t table_rows,
-                               const int64_t* rows, const float* grads, float* table,
-                               float* square, double rate, double beta, double scale, double eps,
-                               void* stream) {
+NC_CUDA_FUNCTION(rmsprop_rows) {
   const nc::RmspropRates rates{rate, beta, scale, eps};
   NC_LAUNCH(nc::rmsprop_rows, nc::cuda_blocks(count * width), nc::kCudaThreads, 0, stream, rates,
             count, width, table_rows, rows, grads, table, square);

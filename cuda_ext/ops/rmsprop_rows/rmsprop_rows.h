@@ -3,6 +3,11 @@
 
 #include "portable.h"
 
+// scale: inverse of the bias correction of the mean square.
+#define NC_ARGUMENTS_rmsprop_rows(T)                                                               \
+  int64_t count, int64_t width, int64_t table_rows, const int64_t* rows, const T* grads, T* table, \
+      T* square, double rate, double beta, double scale, double eps
+
 namespace nc {
 
 struct RmspropRates {

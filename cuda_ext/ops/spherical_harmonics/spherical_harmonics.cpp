@@ -67,17 +67,14 @@ int spherical_harmonics_backward(int64_t points, int degree, const T* directions
 }  // namespace
 }  // namespace nc
 
-#define NC_SPHERICAL_HARMONICS(suffix, T)                                                        \
-  NC_API int nc_spherical_harmonics_##suffix(int64_t points, int64_t degree, const T* directions, \
-                                             T* basis, int64_t threads) {                        \
-    return nc::spherical_harmonics<T>(points, static_cast<int>(degree), directions, basis,       \
-                                      threads);                                                  \
-  }                                                                                              \
-  NC_API int nc_spherical_harmonics_backward_##suffix(int64_t points, int64_t degree,            \
-                                                      const T* directions, const T* grad_basis,  \
-                                                      T* grad, int64_t threads) {                \
-    return nc::spherical_harmonics_backward<T>(points, static_cast<int>(degree), directions,     \
-                                               grad_basis, grad, threads);                       \
+#define NC_SPHERICAL_HARMONICS(suffix, T)                                                    \
+  NC_CPU_FUNCTION(spherical_harmonics, suffix, T) {                                          \
+    return nc::spherical_harmonics<T>(points, static_cast<int>(degree), directions, basis,   \
+                                      threads);                                              \
+  }                                                                                          \
+  NC_CPU_FUNCTION(spherical_harmonics_backward, suffix, T) {                                 \
+    return nc::spherical_harmonics_backward<T>(points, static_cast<int>(degree), directions, \
+                                               grad_basis, grad, threads);                   \
   }
 
 NC_SPHERICAL_HARMONICS(f32, float)

@@ -28,16 +28,13 @@ __global__ void sh_backward(int64_t points, int degree, const float* directions,
 }  // namespace
 }  // namespace nc
 
-NC_API int nc_spherical_harmonics_f32(int64_t points, int64_t degree, const float* directions,
-                                      float* basis, void* stream) {
+NC_CUDA_FUNCTION(spherical_harmonics) {
   NC_LAUNCH(nc::sh_forward, nc::cuda_blocks(points), nc::kCudaThreads, 0, stream, points,
             static_cast<int>(degree), directions, basis);
   return nc::cuda_status();
 }
 
-NC_API int nc_spherical_harmonics_backward_f32(int64_t points, int64_t degree,
-                                               const float* directions, const float* grad_basis,
-                                               float* grad, void* stream) {
+NC_CUDA_FUNCTION(spherical_harmonics_backward) {
   NC_LAUNCH(nc::sh_backward, nc::cuda_blocks(points), nc::kCudaThreads, 0, stream, points,
             static_cast<int>(degree), directions, grad_basis, grad);
   return nc::cuda_status();

@@ -3,6 +3,11 @@
 
 #include "portable.h"
 
+#define NC_ARGUMENTS_spherical_harmonics(T) \
+  int64_t points, int64_t degree, const T* directions, T* basis
+#define NC_ARGUMENTS_spherical_harmonics_backward(T) \
+  int64_t points, int64_t degree, const T* directions, const T* grad_basis, T* grad
+
 namespace nc {
 
 // out [degree^2]. T is a scalar, or a vector of scalars for several directions at once.

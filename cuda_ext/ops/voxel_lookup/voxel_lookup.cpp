@@ -147,25 +147,17 @@ int look_up_backward(const VoxelBricks& grid, int64_t points, int64_t width, con
 }  // namespace
 }  // namespace nc
 
-#define NC_VOXEL_LOOKUP(suffix, T)                                                                \
-  NC_API int nc_voxel_lookup_##suffix(int64_t points, int64_t width, int64_t cells,               \
-                                      int64_t bricks, int64_t rows, const T* unit, const T* table, \
-                                      const int64_t* words, const int64_t* first, T* features,    \
-                                      int64_t threads) {                                          \
-    return nc::look_up<T>({words, first, cells, bricks, rows}, points, width, unit, table,        \
-                          features, threads);                                                     \
-  }                                                                                               \
-  NC_API int nc_voxel_touch_##suffix(int64_t points, int64_t cells, int64_t bricks, int64_t rows,  \
-                                     const T* unit, const int64_t* words, const int64_t* first,    \
-                                     uint8_t* touched, int64_t threads) {                          \
-    return nc::touch<T>({words, first, cells, bricks, rows}, points, unit, touched, threads);      \
-  }                                                                                                \
-  NC_API int nc_voxel_lookup_backward_##suffix(                                                    \
-      int64_t points, int64_t width, int64_t cells, int64_t bricks, int64_t rows, const T* unit,   \
-      const int64_t* words, const int64_t* first, const T* grad_features, const int32_t* slots,    \
-      int64_t grad_rows, T* grad_table, int64_t threads) {                                         \
-    return nc::look_up_backward<T>({words, first, cells, bricks, rows}, points, width, unit,       \
-                                   grad_features, slots, grad_rows, grad_table, threads);          \
+#define NC_VOXEL_LOOKUP(suffix, T)                                                            \
+  NC_CPU_FUNCTION(voxel_lookup, suffix, T) {                                                  \
+    return nc::look_up<T>({words, first, cells, bricks, rows}, points, width, unit, table,    \
+                          features, threads);                                                 \
+  }                                                                                           \
+  NC_CPU_FUNCTION(voxel_touch, suffix, T) {                                                   \
+    return nc::touch<T>({words, first, cells, bricks, rows}, points, unit, touched, threads); \
+  }                                                                                           \
+  NC_CPU_FUNCTION(voxel_lookup_backward, suffix, T) {                                         \
+    return nc::look_up_backward<T>({words, first, cells, bricks, rows}, points, width, unit,  \
+                                   grad_features, slots, grad_rows, grad_table, threads);     \
   }
 
 NC_VOXEL_LOOKUP(f32, float)

@@ -52,30 +52,21 @@ __global__ void voxel_backward(VoxelBricks grid, int64_t points, int64_t width, 
 }  // namespace
 }  // namespace nc
 
-NC_API int nc_voxel_lookup_f32(int64_t points, int64_t width, int64_t cells, int64_t bricks,
-                               int64_t rows, const float* unit, const float* table,
-                               const int64_t* words, const int64_t* first, float* features,
-                               void* stream) {
+NC_CUDA_FUNCTION(voxel_lookup) {
   const nc::VoxelBricks grid{words, first, cells, bricks, rows};
   NC_LAUNCH(nc::voxel_forward, nc::cuda_blocks(points * nc::kLanes), nc::kCudaThreads, 0, stream,
             grid, points, width, unit, table, features);
   return nc::cuda_status();
 }
 
-NC_API int nc_voxel_touch_f32(int64_t points, int64_t cells, int64_t bricks, int64_t rows,
-                              const float* unit, const int64_t* words, const int64_t* first,
-                              uint8_t* touched, void* stream) {
+NC_CUDA_FUNCTION(voxel_touch) {
   const nc::VoxelBricks grid{words, first, cells, bricks, rows};
   NC_LAUNCH(nc::voxel_touch, nc::cuda_blocks(points), nc::kCudaThreads, 0, stream, grid, points,
             unit, touched);
   return nc::cuda_status();
 }
 
-NC_API int nc_voxel_lookup_backward_f32(int64_t points, int64_t width, int64_t cells,
-                                        int64_t bricks, int64_t rows, const float* unit,
-                                        const int64_t* words, const int64_t* first,
-                                        const float* grad_features, const int32_t* slots,
-                                        int64_t grad_rows, float* grad_table, void* stream) {
+NC_CUDA_FUNCTION(voxel_lookup_backward) {
   cudaMemsetAsync(grad_table, 0, grad_rows * width * sizeof(float),
                   static_cast<cudaStream_t>(stream));
   const nc::VoxelBricks grid{words, first, cells, bricks, rows};

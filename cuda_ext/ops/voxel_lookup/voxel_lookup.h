@@ -3,6 +3,18 @@
 
 #include "portable.h"
 
+// slots [rows] or null: where in grad_table [grad_rows, width] the gradient of each row goes.
+#define NC_ARGUMENTS_voxel_lookup(T)                                                         \
+  int64_t points, int64_t width, int64_t cells, int64_t bricks, int64_t rows, const T* unit, \
+      const T* table, const int64_t* words, const int64_t* first, T* features
+#define NC_ARGUMENTS_voxel_touch(T)                                           \
+  int64_t points, int64_t cells, int64_t bricks, int64_t rows, const T* unit, \
+      const int64_t* words, const int64_t* first, uint8_t* touched
+#define NC_ARGUMENTS_voxel_lookup_backward(T)                                                   \
+  int64_t points, int64_t width, int64_t cells, int64_t bricks, int64_t rows, const T* unit,    \
+      const int64_t* words, const int64_t* first, const T* grad_features, const int32_t* slots, \
+      int64_t grad_rows, T* grad_table
+
 namespace nc {
 
 // Vertices 0 to cells on each axis, in bricks of 4x4x4 with one 64-bit word of presence each.
