@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 import torch
 
-from nerfconvert.kernels.backend import load_library, use_backend
+from nerfconvert.kernels.dispatch import use_backend
+from nerfconvert.kernels.library import load_library
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("NERFCONVERT_SHARED", ROOT.parent / "shared"))

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-from . import backend
 from .arguments import check_count, check_float, check_integer, check_like, check_shape
-from .kernel import Kernel
+from .dispatch import dispatch
+from .kernel import Kernel, Timing
+from .launch import launch
+from .march import march, shell_scene
+from .torch_ops import differentiate, register
 
 SATURATED = 800.0  # optical depth beyond which exp(-x) is 0 even in float64
 
@@ -42,17 +46,15 @@ def composite(
     if not offsets.shape[0]:
         raise ValueError("offsets must be [R + 1], got [0]")
     check_count("density", density, 3)
-    arguments = density, rgb, t_mids, deltas, offsets
-    found = backend.foreign("composite", *arguments)
-    if found is not None:
-        return found
-    if backend.is_native("composite", density):
-        return torch.ops.nerfconvert.composite(*arguments)
-    return composite_reference(*arguments)
+    return dispatch("composite", density, rgb, t_mids, deltas, offsets)
 
 
 def composite_reference(
-    density: Tensor, rgb: Tensor, t_mids: Tensor, deltas: Tensor, offsets: Tensor
+    density: Tensor,  # [S]
+    rgb: Tensor,  # [S, 3]
+    t_mids: Tensor,  # [S]
+    deltas: Tensor,  # [S]
+    offsets: Tensor,  # [R + 1] int64
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """`composite` in plain torch. Sums run in float64: one cumulative sum crosses all rays.
 
@@ -86,7 +88,7 @@ def _forward(density, rgb, t_mids, deltas, offsets):
     color, weights = density.new_empty(rays, 3), torch.empty_like(inputs[0])
     opacity, depth = density.new_empty(rays), density.new_empty(rays)
     outputs = color, opacity, depth, weights
-    backend.launch("composite", density, rays, len(density), *inputs, *outputs)
+    launch("composite", density, rays, len(density), *inputs, *outputs)
     return outputs
 
 
@@ -96,7 +98,7 @@ def _backward(density, rgb, t_mids, deltas, offsets, grad_color, grad_opacity, g
     grads.append(None if grad_w is None else grad_w.contiguous())
     sizes = len(offsets) - 1, len(density)
     outputs = torch.empty_like(inputs[0]), torch.empty_like(inputs[1])
-    backend.launch("composite_backward", density, *sizes, *inputs, *grads, *outputs)
+    launch("composite_backward", density, *sizes, *inputs, *grads, *outputs)
     return outputs
 
 
@@ -128,16 +130,14 @@ def _backward_fake(density, rgb, *_):
 
 
 _INPUTS = "Tensor density, Tensor rgb, Tensor t_mids, Tensor deltas, Tensor offsets"
-backend.register(
-    f"composite({_INPUTS}) -> (Tensor, Tensor, Tensor, Tensor)", _forward, _forward_fake
-)
-backend.register(
+register(f"composite({_INPUTS}) -> (Tensor, Tensor, Tensor, Tensor)", _forward, _forward_fake)
+register(
     f"composite_backward({_INPUTS}, Tensor? grad_color, Tensor? grad_opacity, "
     "Tensor? grad_depth, Tensor? grad_weights) -> (Tensor, Tensor)",
     _backward,
     _backward_fake,
 )
-backend.differentiate("composite", _autograd, _setup_context)
+differentiate("composite", _autograd, _setup_context)
 
 
 def _example(generator: torch.Generator, device: torch.device, dtype: torch.dtype) -> tuple:
@@ -149,10 +149,36 @@ def _example(generator: torch.Generator, device: torch.device, dtype: torch.dtyp
     return density, rgb, 1 + draw[:, 4], 0.02 + 0.1 * draw[:, 5], offsets
 
 
+def _sized(generator: torch.Generator, rays: int) -> tuple:
+    counts = torch.randint(0, 2 * rays + 1, (rays,), generator=generator)
+    offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+    draw = torch.rand(int(offsets[-1]), 6, generator=generator)
+    return 9 * draw[:, 0], draw[:, 1:4].contiguous(), draw[:, 4], 0.1 * draw[:, 5], offsets
+
+
+def _timings(generator: torch.Generator, points: int) -> Iterator[Timing]:
+    """The samples that a march through a shell finds."""
+    scene = shell_scene(generator, points // 4)
+    starts, _, offsets = march(*scene)
+    step, samples = scene[-1], len(starts)
+    density = torch.rand(samples, generator=generator) * 20
+    rgb = torch.rand(samples, 3, generator=generator)
+    arguments = density, rgb, starts + step / 2, torch.full_like(starts, step), offsets
+    yield Timing(arguments=arguments, items=samples, unit="M samples/s")
+
+
 COMPOSITE = Kernel(
     name="composite",
     fast=composite,
     reference=composite_reference,
+    torch_op=torch.ops.nerfconvert.composite,
     example=_example,
+    sized=_sized,
+    timings=_timings,
+    exact_outputs=4,
+    exact_gradients=True,
+    per_point=(0, 1, 2, 3),
+    offsets=(4,),
+    free_rows=(4,),
     differentiable=(0, 1),
 )

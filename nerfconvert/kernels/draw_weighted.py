@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
-from . import backend
 from .arguments import check_count, check_float, check_shape
-from .kernel import Kernel
+from .dispatch import dispatch
+from .kernel import Kernel, Timing
+from .launch import launch
+from .torch_ops import register
 
 BLOCK = 64  # weights whose sum is stored, as in draw_weighted.h
 MOST = 1e38  # what an infinite weight counts as: sums stay finite
@@ -34,13 +38,14 @@ def draw_weighted(
         )
     if len(draws) and not len(weights):
         raise ValueError("weights must be [N], N at least 1, got [0]")
-    if backend.is_native("draw_weighted", weights):
-        return torch.ops.nerfconvert.draw_weighted(weights, draws)
-    return draw_weighted_reference(weights, draws)
+    return dispatch("draw_weighted", weights, draws)
 
 
 @torch.no_grad()
-def draw_weighted_reference(weights: Tensor, draws: Tensor) -> Tensor:
+def draw_weighted_reference(
+    weights: Tensor,  # [N]
+    draws: Tensor,  # [M] float64
+) -> Tensor:
     """`draw_weighted` in plain torch."""
     if not len(draws):
         return draws.new_zeros(0, dtype=torch.int64)
@@ -55,11 +60,11 @@ def draw_weighted_reference(weights: Tensor, draws: Tensor) -> Tensor:
 def _draw_weighted(weights, draws):
     weights = weights.contiguous()
     sums = draws.new_empty((len(weights) + BLOCK - 1) // BLOCK)
-    backend.launch("draw_weighted_sums", weights, len(weights), weights, sums)
+    launch("draw_weighted_sums", weights, len(weights), weights, sums)
     indices = draws.new_empty(len(draws), dtype=torch.int64)
     sizes = len(weights), len(draws)
     ends = sums.cumsum(0)
-    backend.launch("draw_weighted", weights, *sizes, weights, ends, draws.contiguous(), indices)
+    launch("draw_weighted", weights, *sizes, weights, ends, draws.contiguous(), indices)
     return indices
 
 
@@ -67,7 +72,7 @@ def _fake(weights, draws):
     return draws.new_empty(draws.shape[0], dtype=torch.int64)
 
 
-backend.register("draw_weighted(Tensor weights, Tensor draws) -> Tensor", _draw_weighted, _fake)
+register("draw_weighted(Tensor weights, Tensor draws) -> Tensor", _draw_weighted, _fake)
 
 
 def _example(generator: torch.Generator, device: torch.device, dtype: torch.dtype) -> tuple:
@@ -77,10 +82,28 @@ def _example(generator: torch.Generator, device: torch.device, dtype: torch.dtyp
     return weights.to(device, dtype), draws.to(device)
 
 
+def _sized(generator: torch.Generator, size: int) -> tuple:
+    """Many weights are 0 or less, some draws lie beyond both ends."""
+    weights = torch.rand(size, generator=generator) - 0.6
+    return weights, 1.2 * torch.rand(size, generator=generator, dtype=torch.float64) - 0.1
+
+
+def _timings(generator: torch.Generator, points: int) -> Iterator[Timing]:
+    """A step's draws: a few thousand from the samples of a bank's lesson."""
+    weights = torch.rand(points, generator=generator)
+    draws = torch.rand(4096, generator=generator, dtype=torch.float64)
+    yield Timing(arguments=(weights, draws), items=len(draws), unit=f"M draws/s ({points} weights)")
+
+
 DRAW_WEIGHTED = Kernel(
     name="draw_weighted",
     fast=draw_weighted,
     reference=draw_weighted_reference,
+    torch_op=torch.ops.nerfconvert.draw_weighted,
     example=_example,
-    differentiable=(),
+    sized=_sized,
+    timings=_timings,
+    exact_outputs=1,
+    per_point=(0, 1),
+    free_rows=(0, 1),
 )

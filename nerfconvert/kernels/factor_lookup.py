@@ -6,14 +6,17 @@ CP: no planes, the three lines are multiplied.
 
 from __future__ import annotations
 
-import ctypes
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-from . import backend
 from .arguments import check_count, check_float, check_like, check_shape
-from .kernel import Kernel
+from .dispatch import dispatch
+from .inputs import points_along_rays, scattered_then_in_order
+from .kernel import Kernel, Timing
+from .launch import launch
+from .torch_ops import differentiate, register
 
 PLANE_AXES = ((0, 1), (0, 2), (1, 2))
 LINE_AXES = (2, 1, 0)
@@ -50,12 +53,14 @@ def factor_lookup(
         check_shape(f"planes[{mode}]", plane, sizes[first], sizes[second], width)
         check_like(f"planes[{mode}]", plane, "unit", unit)
     check_count("unit", unit, width * (3 if planes else 1))
-    if backend.is_native("factor_lookup", unit):
-        return torch.ops.nerfconvert.factor_lookup(unit, list(planes), list(lines))
-    return factor_lookup_reference(unit, planes, lines)
+    return dispatch("factor_lookup", unit, list(planes), list(lines))
 
 
-def factor_lookup_reference(unit: Tensor, planes: list[Tensor], lines: list[Tensor]) -> Tensor:
+def factor_lookup_reference(
+    unit: Tensor,  # [N, 3]
+    planes: list[Tensor],  # [X, Y, C], [X, Z, C], [Y, Z, C]; or none
+    lines: list[Tensor],  # [Z, C], [Y, C], [X, C]
+) -> Tensor:
     """`factor_lookup` in plain torch."""
     sizes = unit.new_tensor(_sizes(lines))
     position = unit.detach().nan_to_num(0.0, 1.0, 0.0).clamp(0, 1) * (sizes - 1)
@@ -85,32 +90,18 @@ def _sizes(lines: list[Tensor]) -> list[int]:
     return [lines[LINE_AXES.index(axis)].shape[0] for axis in range(3)]
 
 
-def _pointers(tensors: list[Tensor]) -> ctypes.Array | None:
-    """A C array of the tensors' addresses, or None for an empty list."""
-    if not tensors:
-        return None
-    return (ctypes.c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))
-
-
-def _shape(unit: Tensor, lines: list[Tensor]) -> tuple[int, int, ctypes.Array]:
-    """Points, channels, and samples along each axis as C int64."""
-    return len(unit), lines[0].shape[1], (ctypes.c_int64 * 3)(*_sizes(lines))
-
-
 def _forward(unit, planes, lines):
     features = _forward_fake(unit, planes, lines)
-    planes, lines = [p.contiguous() for p in planes], [x.contiguous() for x in lines]
-    inputs = unit.contiguous(), _pointers(planes), _pointers(lines)
-    backend.launch("factor_lookup", unit, *_shape(unit, lines), *inputs, features)
+    inputs = unit.contiguous(), [p.contiguous() for p in planes], [x.contiguous() for x in lines]
+    launch("factor_lookup", unit, len(unit), lines[0].shape[1], _sizes(lines), *inputs, features)
     return features
 
 
 def _backward(unit, planes, lines, grad_features):
     grads = _backward_fake(unit, planes, lines, grad_features)
-    planes, lines = [p.contiguous() for p in planes], [x.contiguous() for x in lines]
-    inputs = unit.contiguous(), _pointers(planes), _pointers(lines), grad_features.contiguous()
-    outputs = [_pointers(group) for group in grads]
-    backend.launch("factor_lookup_backward", unit, *_shape(unit, lines), *inputs, *outputs)
+    inputs = unit.contiguous(), [p.contiguous() for p in planes], [x.contiguous() for x in lines]
+    shape = len(unit), lines[0].shape[1], _sizes(lines)
+    launch("factor_lookup_backward", unit, *shape, *inputs, grad_features.contiguous(), *grads)
     return grads
 
 
@@ -135,18 +126,18 @@ def _backward_fake(unit, planes, lines, grad_features):
     return [[x.new_empty(x.shape) for x in group] for group in (planes, lines)]
 
 
-backend.register(
+register(
     "factor_lookup(Tensor unit, Tensor[] planes, Tensor[] lines) -> Tensor",
     _forward,
     _forward_fake,
 )
-backend.register(
+register(
     "factor_lookup_backward(Tensor unit, Tensor[] planes, Tensor[] lines, Tensor grad_features) "
     "-> (Tensor[], Tensor[])",
     _backward,
     _backward_fake,
 )
-backend.differentiate("factor_lookup", _autograd, _setup_context)
+differentiate("factor_lookup", _autograd, _setup_context)
 
 
 def _example(generator: torch.Generator, device: torch.device, dtype: torch.dtype) -> tuple:
@@ -159,10 +150,31 @@ def _example(generator: torch.Generator, device: torch.device, dtype: torch.dtyp
     return unit, planes, [draw(sizes[axis], width) for axis in LINE_AXES]
 
 
+def _sized(generator: torch.Generator, size: int) -> tuple:
+    """Points outside, too; more channels than a warp has lanes; without planes where `size` is
+    even."""
+    lines = [torch.randn(n, 33, generator=generator) for n in (7, 2, 40)]
+    planes = [torch.randn(*n, 33, generator=generator) for n in ((40, 2), (40, 7), (2, 7))]
+    unit = scattered_then_in_order(generator, size)
+    return unit, planes if size % 2 else [], lines
+
+
+def _timings(generator: torch.Generator, points: int) -> Iterator[Timing]:
+    """TensoRF's sizes: VM of 16 + 48 components at 300^3, CP of 96 + 288 at 500^3."""
+    unit = points_along_rays(generator, points)
+    for name, size, width, n_planes in (("vm", 300, 64, 3), ("cp", 500, 384, 0)):
+        planes = [torch.randn(size, size, width, generator=generator) for _ in range(n_planes)]
+        lines = [torch.randn(size, width, generator=generator) for _ in range(3)]
+        yield Timing(arguments=(unit, planes, lines), items=points, name=name)
+
+
 FACTOR_LOOKUP = Kernel(
     name="factor_lookup",
     fast=factor_lookup,
     reference=factor_lookup_reference,
+    torch_op=torch.ops.nerfconvert.factor_lookup,
     example=_example,
+    sized=_sized,
+    timings=_timings,
     differentiable=(1, 2),
 )

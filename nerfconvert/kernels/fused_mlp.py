@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-import ctypes
 import itertools
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-from . import backend
 from .arguments import check_count, check_float, check_like, check_shape
-from .kernel import Kernel
+from .dispatch import dispatch
+from .kernel import Kernel, Timing
+from .launch import launch
+from .torch_ops import differentiate, register
 
 MAX_WIDTH = 256
 MAX_LAYERS = 10
 REFERENCE_CHUNK = 8192  # rows; larger batches of sgemm lose to page faults
+TIMED_FLOPS = 76_294  # a point, forward and backward; costlier perceptrons get fewer points
+TIMED = {
+    "32-64-16": (32, 64, 16),
+    "32-64-64-16": (32, 64, 64, 16),
+    "32-64-64-3": (32, 64, 64, 3),
+    "63-128x3-128": (63, 128, 128, 128, 128),
+    "63-256x8": (63, *[256] * 8),
+}
 
 
 def fused_mlp(inputs: Tensor, weights: list[Tensor], biases: list[Tensor] | None = None) -> Tensor:
@@ -39,14 +49,16 @@ def fused_mlp(inputs: Tensor, weights: list[Tensor], biases: list[Tensor] | None
     for layer, bias in enumerate(biases or []):
         check_shape(f"biases[{layer}]", bias, weights[layer].shape[0])
         check_like(f"biases[{layer}]", bias, "inputs", inputs)
-    widths = [inputs.shape[1], *(weight.shape[0] for weight in weights)]
-    check_count("inputs", inputs, max(widths))
-    found = backend.foreign("fused_mlp", inputs, weights, biases)
-    if found is not None:
-        return found
-    fits = 0 < min(widths) and max(widths) <= MAX_WIDTH and len(weights) <= MAX_LAYERS
-    if not (fits and backend.is_native("fused_mlp", inputs)):
-        return fused_mlp_reference(inputs, weights, biases)
+    check_count("inputs", inputs, max(_widths(inputs, weights)))
+    return dispatch("fused_mlp", inputs, weights, biases)
+
+
+def _compiled(
+    inputs: Tensor, weights: list[Tensor], biases: list[Tensor] | None = None
+) -> Tensor | None:
+    widths = _widths(inputs, weights)
+    if not (0 < min(widths) and max(widths) <= MAX_WIDTH and len(weights) <= MAX_LAYERS):
+        return None
     parameters = list(weights), list(biases or [])
     differentiable = (inputs, *parameters[0], *parameters[1])
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in differentiable):
@@ -55,7 +67,9 @@ def fused_mlp(inputs: Tensor, weights: list[Tensor], biases: list[Tensor] | None
 
 
 def fused_mlp_reference(
-    inputs: Tensor, weights: list[Tensor], biases: list[Tensor] | None = None
+    inputs: Tensor,  # [N, I]
+    weights: list[Tensor],  # [out, in] each
+    biases: list[Tensor] | None = None,  # [out] each
 ) -> Tensor:
     """`fused_mlp` in plain torch, a chunk of rows at a time."""
     chunks = [_layers(part, weights, biases) for part in inputs.split(REFERENCE_CHUNK)]
@@ -69,25 +83,16 @@ def _layers(hidden: Tensor, weights: list[Tensor], biases: list[Tensor] | None) 
     return hidden
 
 
-def _pointers(tensors: list[Tensor]) -> ctypes.Array | None:
-    """A C array of the tensors' addresses, or None for an empty list."""
-    if not tensors:
-        return None
-    return (ctypes.c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))
-
-
-def _sizes(inputs: Tensor, weights: list[Tensor]) -> ctypes.Array:
-    """Widths of inputs and every layer, as C int64."""
-    widths = [inputs.shape[1], *(weight.shape[0] for weight in weights)]
-    return (ctypes.c_int64 * len(widths))(*widths)
+def _widths(inputs: Tensor, weights: list[Tensor]) -> list[int]:
+    """Widths of inputs and every layer."""
+    return [inputs.shape[1], *(weight.shape[0] for weight in weights)]
 
 
 def _run(inputs, weights, biases, hidden):
     output = inputs.new_empty(len(inputs), weights[-1].shape[0])
-    weights, biases = [w.contiguous() for w in weights], [b.contiguous() for b in biases]
-    shape = len(inputs), len(weights), _sizes(inputs, weights)
-    parameters = _pointers(weights), _pointers(biases)
-    backend.launch("fused_mlp", inputs, *shape, inputs.contiguous(), *parameters, output, hidden)
+    parameters = [w.contiguous() for w in weights], [b.contiguous() for b in biases]
+    shape = len(inputs), len(weights), _widths(inputs, weights)
+    launch("fused_mlp", inputs, *shape, inputs.contiguous(), *parameters, output, hidden)
     return output
 
 
@@ -110,19 +115,10 @@ def _backward(inputs, weights, biases, hidden, grad_output, with_inputs):
     grad_inputs = inputs.new_empty(inputs.shape if with_inputs else (0,))
     grad_weights = [torch.empty_like(w) for w in weights]
     grad_biases = [torch.empty_like(b, memory_format=torch.contiguous_format) for b in biases]
-    shape = len(inputs), len(weights), _sizes(inputs, weights)
-    backend.launch(
-        "fused_mlp_backward",
-        inputs,
-        *shape,
-        inputs.contiguous(),
-        _pointers(weights),
-        hidden,
-        grad_output.contiguous(),
-        grad_inputs if with_inputs else None,
-        _pointers(grad_weights),
-        _pointers(grad_biases),
-    )
+    shape = len(inputs), len(weights), _widths(inputs, weights)
+    given = inputs.contiguous(), weights, hidden, grad_output.contiguous()
+    outputs = grad_inputs if with_inputs else None, grad_weights, grad_biases
+    launch("fused_mlp_backward", inputs, *shape, *given, *outputs)
     return grad_inputs, grad_weights, grad_biases
 
 
@@ -161,17 +157,15 @@ def _backward_fake(inputs, weights, biases, hidden, grad_output, with_inputs):
 
 
 _INPUTS = "Tensor inputs, Tensor[] weights, Tensor[] biases"
-backend.register(f"fused_mlp({_INPUTS}) -> Tensor", _forward, _forward_fake)
-backend.register(
-    f"fused_mlp_training({_INPUTS}) -> (Tensor, Tensor)", _forward_training, _training_fake
-)
-backend.register(
+register(f"fused_mlp({_INPUTS}) -> Tensor", _forward, _forward_fake)
+register(f"fused_mlp_training({_INPUTS}) -> (Tensor, Tensor)", _forward_training, _training_fake)
+register(
     f"fused_mlp_backward({_INPUTS}, Tensor hidden, Tensor grad_output, bool with_inputs) "
     "-> (Tensor, Tensor[], Tensor[])",
     _backward,
     _backward_fake,
 )
-backend.differentiate("fused_mlp_training", _autograd, _setup_context)
+differentiate("fused_mlp_training", _autograd, _setup_context)
 
 
 def _example(generator: torch.Generator, device: torch.device, dtype: torch.dtype) -> tuple:
@@ -183,10 +177,35 @@ def _example(generator: torch.Generator, device: torch.device, dtype: torch.dtyp
     return draw(45, widths[0]), weights, [0.3 * draw(o) for o in widths[1:]]
 
 
+def _sized(generator: torch.Generator, size: int) -> tuple:
+    weights = [torch.randn(5, 3, generator=generator), torch.randn(1, 5, generator=generator)]
+    inputs = torch.randn(size, 3, generator=generator)
+    return inputs, weights, [torch.ones(5), torch.ones(1)]
+
+
+def _timings(generator: torch.Generator, points: int) -> Iterator[Timing]:
+    """Perceptrons of hash grids and of NeRF, each on as many points as cost about the same."""
+    for name, widths in TIMED.items():
+        weights = [
+            torch.randn(o, i, generator=generator) / i**0.5 for i, o in itertools.pairwise(widths)
+        ]
+        flops = 6 * sum(weight.numel() for weight in weights)
+        alike = int(points * TIMED_FLOPS / flops) // 1024 * 1024
+        rows = max(2048, min(points, alike))
+        inputs = torch.randn(rows, widths[0], generator=generator)
+        arguments = inputs, weights, [torch.zeros(o) for o in widths[1:]]
+        unit = f"M points/s ({flops / 3e3:.1f} kFLOP forward)"
+        yield Timing(arguments=arguments, items=rows, name=name, unit=unit)
+
+
 FUSED_MLP = Kernel(
     name="fused_mlp",
     fast=fused_mlp,
     reference=fused_mlp_reference,
+    torch_op=torch.ops.nerfconvert.fused_mlp_training,
+    native=_compiled,
     example=_example,
+    sized=_sized,
+    timings=_timings,
     differentiable=(0, 1, 2),
 )

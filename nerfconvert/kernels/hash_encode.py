@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from . import backend
 from .arguments import check_count, check_float, check_integer, check_like, check_shape
-from .kernel import Kernel
+from .dispatch import dispatch
+from .inputs import points_along_rays, scattered_then_in_order
+from .kernel import Kernel, Timing
+from .launch import launch
+from .torch_ops import differentiate, register
 
 PRIMES = (1, 2654435761, 805459861)  # Teschner et al. 2003, as used by Müller et al. 2022
 MAX_INDEX = 1 << 30  # the compiled loops count cells and entries in 32 bits
@@ -81,17 +85,15 @@ def hash_encode(
             f"scales must be torch.float32 on {unit.device}, got {scales.dtype} on {scales.device}"
         )
     check_count("unit", unit, levels * table.shape[1])
-    arguments = unit, table, offsets, resolutions, scales
-    found = backend.foreign("hash_encode", *arguments)
-    if found is not None:
-        return found
-    if not backend.is_native("hash_encode", unit):
-        return hash_encode_reference(*arguments)
-    return torch.ops.nerfconvert.hash_encode(*arguments)
+    return dispatch("hash_encode", unit, table, offsets, resolutions, scales)
 
 
 def hash_encode_reference(
-    unit: Tensor, table: Tensor, offsets: Tensor, resolutions: Tensor, scales: Tensor
+    unit: Tensor,  # [N, 3]
+    table: Tensor,  # [E, F]
+    offsets: Tensor,  # [L + 1] int64
+    resolutions: Tensor,  # [L] int64
+    scales: Tensor,  # [L] float32
 ) -> Tensor:
     """`hash_encode` in plain torch."""
     unit = unit.detach().nan_to_num(0.0).clamp(0, 1)
@@ -101,7 +103,12 @@ def hash_encode_reference(
     return torch.cat(features, 1) if features else unit.new_zeros(len(unit), 0)
 
 
-def _level_reference(unit: Tensor, entries: Tensor, resolution: int, scale: float) -> Tensor:
+def _level_reference(
+    unit: Tensor,  # [N, 3]
+    entries: Tensor,  # [rows, F]
+    resolution: int,
+    scale: float,
+) -> Tensor:
     position = (unit.double() * scale + 0.5).to(unit.dtype)  # one rounding, as a fused multiply-add
     cell = position.floor()
     fraction = position - cell
@@ -125,7 +132,7 @@ def _forward(unit, table, offsets, resolutions, scales):
     levels, width = len(resolutions), table.shape[1]
     features = table.new_empty(len(unit), levels * width)
     inputs = [x.contiguous() for x in (unit, table, offsets, resolutions, scales)]
-    backend.launch("hash_encode", unit, len(unit), levels, width, *inputs, features)
+    launch("hash_encode", unit, len(unit), levels, width, *inputs, features)
     return features
 
 
@@ -136,9 +143,7 @@ def _backward(unit, offsets, resolutions, scales, grad_features, entries):
     grad_table = grad_features.new_empty(entries, width)
     inputs = [x.contiguous() for x in (unit, offsets, resolutions, scales)]
     outputs = grad_features.contiguous(), grad_table
-    backend.launch(
-        "hash_encode_backward", unit, len(unit), levels, width, *inputs, entries, *outputs
-    )
+    launch("hash_encode_backward", unit, len(unit), levels, width, *inputs, entries, *outputs)
     return grad_table
 
 
@@ -190,19 +195,19 @@ def _backward_fake(unit, offsets, resolutions, scales, grad_features, entries):
     return grad_features.new_empty(entries, grad_features.shape[1] // resolutions.shape[0])
 
 
-backend.register(
+register(
     "hash_encode(Tensor unit, Tensor table, Tensor offsets, Tensor resolutions, Tensor scales) "
     "-> Tensor",
     _forward,
     _forward_fake,
 )
-backend.register(
+register(
     "hash_encode_backward(Tensor unit, Tensor offsets, Tensor resolutions, Tensor scales, "
     "Tensor grad_features, SymInt entries) -> Tensor",
     _backward,
     _backward_fake,
 )
-backend.differentiate("hash_encode", _autograd, _setup_context)
+differentiate("hash_encode", _autograd, _setup_context)
 
 
 def _example(generator: torch.Generator, device: torch.device, dtype: torch.dtype) -> tuple:
@@ -212,10 +217,31 @@ def _example(generator: torch.Generator, device: torch.device, dtype: torch.dtyp
     return unit, table.to(device, dtype), *(x.to(device) for x in layout)
 
 
+def _sized(generator: torch.Generator, size: int) -> tuple:
+    """A dense level, one of a power of two entries, and one whose entries need a division."""
+    offsets, resolutions = torch.tensor([0, 64, 128, 165]), torch.tensor([4, 9, 17])
+    scales, table = torch.tensor([2.9, 7.3, 16.2]), torch.randn(165, 3, generator=generator)
+    return scattered_then_in_order(generator, size), table, offsets, resolutions, scales
+
+
+def _timings(generator: torch.Generator, points: int) -> Iterator[Timing]:
+    layout = level_layout(16, 16, 2048, 19)
+    table = torch.randn(int(layout[0][-1]), 2, generator=generator)
+    random = torch.rand(points, 3, generator=generator)
+    orders = {"random": random, "ray order": points_along_rays(generator, points)}
+    for name, unit in orders.items():
+        yield Timing(arguments=(unit, table, *layout), items=points, name=name)
+
+
 HASH_ENCODE = Kernel(
     name="hash_encode",
     fast=hash_encode,
     reference=hash_encode_reference,
+    torch_op=torch.ops.nerfconvert.hash_encode,
     example=_example,
+    sized=_sized,
+    timings=_timings,
+    exact_outputs=1,
+    free_rows=(0, 1),
     differentiable=(1,),
 )

@@ -1,25 +1,71 @@
-"""Kernel: what tests and benchmarks need to know about one op."""
+"""Kernel: all that dispatch, tests and benchmarks need to know about one op."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 
+Arguments = tuple  # positional arguments of the public function: tensors, lists of them, numbers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """What a benchmark times: a call of the size that conversions make."""
+
+    arguments: Arguments
+    items: int  # that the call computes
+    name: str = ""  # tells it from others of the same kernel
+    unit: str = "M points/s"  # of the rate of items
+
 
 @dataclass(frozen=True, kw_only=True)
 class Kernel:
-    """One op: the public function, its pure-torch reference and inputs to try both with.
+    """One op: its functions, and arguments to try them with.
 
-    `example(generator, device, dtype)` returns the positional arguments of `fast`;
-    `differentiable` are the positions of those that may carry gradients (a tensor or a list of
-    tensors each), `in_place` of those that it changes and returns.
+    Positions count the arguments of `fast`; each of `differentiable` is a tensor or a list of
+    tensors. The results of a kernel are its outputs and then the gradients of `differentiable`.
     """
 
     name: str
-    fast: Callable
-    reference: Callable
-    example: Callable[[torch.Generator, torch.device, torch.dtype], tuple]
-    differentiable: tuple[int, ...]
-    in_place: tuple[int, ...] = ()
+    fast: Callable  # the public function
+    reference: Callable  # the same in plain torch
+    torch_op: torch._ops.OpOverloadPacket  # which runs it compiled
+    native: Callable | None = None  # how `torch_op` is called; None: with the arguments as they are
+
+    # (generator, device, dtype) -> Arguments of a small call, all of whose values are ordinary.
+    example: Callable[[torch.Generator, torch.device, torch.dtype], Arguments]
+    # (generator, size) -> Arguments for any number of points; float32 on the CPU, with rare values.
+    sized: Callable[[torch.Generator, int], Arguments]
+    # (generator, points) -> calls on the CPU for a benchmark; None: the one of `sized`.
+    timings: Callable[[torch.Generator, int], Iterator[Timing]] | None = None
+
+    # Leading outputs whose bits CUDA and every instruction-set level of the CPU share. Where there
+    # are any, the levels share the gradients' bits too, and with `exact_gradients` so does CUDA.
+    exact_outputs: int = 0
+    exact_gradients: bool = False
+    dynamic: bool = False  # values, not shapes alone, tell how many rows come out
+
+    per_point: tuple[int, ...] = (0,)  # tensors with a row a point
+    offsets: tuple[int, ...] = ()  # tensors of bounds of groups of points, from 0 on
+    free_rows: tuple[int, ...] = (0,)  # tensors whose number of rows no other argument tells
+    differentiable: tuple[int, ...] = ()
+    in_place: tuple[int, ...] = ()  # tensors that the kernel changes and returns
+
+    @property
+    def compiled(self) -> Callable:
+        """The compiled implementation; it may return None for sizes that it does not have."""
+        return self.native or self.torch_op
+
+    def without_points(self, arguments: Arguments) -> list:
+        """`arguments` for no points at all."""
+        lengths = dict.fromkeys(self.per_point, 0) | dict.fromkeys(self.offsets, 1)
+        return [x[: lengths[i]] if i in lengths else x for i, x in enumerate(arguments)]
+
+    def calls(self, generator: torch.Generator, points: int) -> Iterator[Timing]:
+        """What a benchmark times."""
+        if self.timings:
+            yield from self.timings(generator, points)
+        else:
+            yield Timing(arguments=self.sized(generator, points), items=points)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import ctypes
+import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-from . import backend
 from .arguments import check_count, check_float, check_integer, check_like, check_shape
-from .kernel import Kernel
+from .bricks import pack_bits
+from .dispatch import dispatch
+from .kernel import Kernel, Timing
+from .launch import launch
+from .torch_ops import register
 
 MAX_LATTICE = 1 << 24  # float32 holds every integer below
 
@@ -44,12 +49,7 @@ def march(
     if not limits.tiny <= step <= limits.max:
         raise ValueError(f"step must be positive and finite in {origins.dtype}, got {step}")
     arguments = (origins, directions, near, far, low, high, words, float(step))
-    found = backend.foreign("march", *arguments)
-    if found is not None:
-        return found
-    if backend.is_native("march", origins):
-        return torch.ops.nerfconvert.march(*arguments)
-    return march_reference(*arguments)
+    return dispatch("march", *arguments)
 
 
 def grid_resolution(words: Tensor) -> int:
@@ -62,13 +62,13 @@ def grid_resolution(words: Tensor) -> int:
 
 @torch.no_grad()
 def march_reference(
-    origins: Tensor,
-    directions: Tensor,
-    near: Tensor,
-    far: Tensor,
-    low: Tensor,
-    high: Tensor,
-    words: Tensor,
+    origins: Tensor,  # [R, 3]
+    directions: Tensor,  # [R, 3] unit
+    near: Tensor,  # [R]
+    far: Tensor,  # [R]
+    low: Tensor,  # [3]
+    high: Tensor,  # [3]
+    words: Tensor,  # [(resolution / 4)^3] int64
     step: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """`march` in plain torch: tests every lattice point within the box."""
@@ -127,28 +127,15 @@ def _occupied(cells: Tensor, words: Tensor, resolution: int) -> Tensor:
     return inside & ((word >> ((x % 4 * 4 + y % 4) * 4 + z % 4)) & 1).bool()
 
 
-def _march_cpu(origins, directions, near, far, low, high, words, step):
-    total, handle = ctypes.c_int64(), ctypes.c_void_p()
-    inputs = [x.contiguous() for x in (origins, directions, near, far, low, high, words)]
-    sizes = len(origins), grid_resolution(words)
-    outputs = ctypes.byref(handle), ctypes.byref(total)
-    backend.launch("march", origins, *sizes, *inputs, step, *outputs)
-    t_starts = near.new_empty(total.value)
-    ray_indices = words.new_empty(total.value)
-    offsets = words.new_empty(len(origins) + 1)
-    backend.launch("march_take", origins, handle, t_starts, ray_indices, offsets)
-    return t_starts, ray_indices, offsets
-
-
-def _march_cuda(origins, directions, near, far, low, high, words, step):
-    inputs = [x.contiguous() for x in (origins, directions, near, far, low, high, words)]
-    sizes = len(origins), grid_resolution(words)
-    offsets = words.new_zeros(len(origins) + 1)
-    backend.launch("march", origins, *sizes, *inputs, step, offsets)
+def _march(origins, directions, near, far, low, high, words, step):
+    tensors = [x.contiguous() for x in (origins, directions, near, far, low, high, words)]
+    inputs = len(origins), grid_resolution(words), *tensors, step
+    offsets, kept = words.new_zeros(len(origins) + 1), ctypes.c_void_p()
+    launch("march", origins, *inputs, offsets, ctypes.byref(kept))
     offsets = offsets.cumsum(0)
     total = int(offsets[-1])
     t_starts, ray_indices = near.new_empty(total), words.new_empty(total)
-    backend.launch("march_write", origins, *sizes, *inputs, step, offsets, t_starts, ray_indices)
+    launch("march_write", origins, *inputs, offsets, kept, t_starts, ray_indices)
     return t_starts, ray_indices, offsets
 
 
@@ -157,13 +144,12 @@ def _march_fake(origins, directions, near, far, low, high, words, step):
     return near.new_empty(total), words.new_empty(total), words.new_empty(near.shape[0] + 1)
 
 
-backend.LIBRARY.define(
+register(
     "march(Tensor origins, Tensor directions, Tensor near, Tensor far, Tensor low, Tensor high, "
-    "Tensor words, float step) -> (Tensor, Tensor, Tensor)"
+    "Tensor words, float step) -> (Tensor, Tensor, Tensor)",
+    _march,
+    _march_fake,
 )
-backend.LIBRARY.impl("march", _march_cpu, "CPU")
-backend.LIBRARY.impl("march", _march_cuda, "CUDA")
-torch.library.register_fake("nerfconvert::march", _march_fake, lib=backend.LIBRARY)
 
 
 def _example(generator: torch.Generator, device: torch.device, dtype: torch.dtype) -> tuple:
@@ -178,6 +164,46 @@ def _example(generator: torch.Generator, device: torch.device, dtype: torch.dtyp
     return origins, directions, near, far, low, high, words, 0.013
 
 
+def _sized(generator: torch.Generator, rays: int, bricks: int = 5) -> tuple:
+    """Rays from inside and outside, some along an axis, through a mostly empty grid."""
+    words = torch.randint(-(2**62), 2**62, (bricks**3,), generator=generator)
+    words *= torch.rand(bricks**3, generator=generator) < 0.1
+    directions = torch.randn(rays, 3, generator=generator)
+    directions[::7, :2] = 0
+    directions = torch.nn.functional.normalize(directions, dim=-1)
+    origins = 2 * torch.rand(rays, 3, generator=generator) - 2.5 * directions
+    low, high = torch.zeros(3), torch.tensor([2.0, 1.7, 2.3])
+    return origins, directions, torch.zeros(rays), torch.full((rays,), 6.0), low, high, words, 0.01
+
+
+def shell_scene(generator: torch.Generator, rays: int) -> tuple:
+    """Arguments for rays towards a spherical shell that fills about 4 % of 128^3 cells."""
+    axis = (torch.arange(128) + 0.5) / 128 * 2 - 1
+    radius = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij")).norm(dim=0)
+    words = pack_bits((radius > 0.68) & (radius < 0.735))
+    eye = torch.nn.functional.normalize(torch.randn(rays, 3, generator=generator), dim=-1) * 3
+    target = torch.rand(rays, 3, generator=generator) * 1.4 - 0.7
+    directions = torch.nn.functional.normalize(target - eye, dim=-1)
+    near, far = eye.new_zeros(rays), eye.new_full((rays,), 1e6)
+    box = eye.new_full((3,), -1.0), eye.new_full((3,), 1.0)
+    return eye, directions, near, far, *box, words, 2 * math.sqrt(3) / 1024
+
+
+def _timings(generator: torch.Generator, points: int) -> Iterator[Timing]:
+    rays = points // 4
+    yield Timing(arguments=shell_scene(generator, rays), items=rays, unit="M rays/s")
+
+
 MARCH = Kernel(
-    name="march", fast=march, reference=march_reference, example=_example, differentiable=()
+    name="march",
+    fast=march,
+    reference=march_reference,
+    torch_op=torch.ops.nerfconvert.march,
+    example=_example,
+    sized=_sized,
+    timings=_timings,
+    exact_outputs=3,
+    dynamic=True,
+    per_point=(0, 1, 2, 3),
+    free_rows=(),
 )

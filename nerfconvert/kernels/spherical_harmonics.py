@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
-from . import backend
 from .arguments import check_count, check_float, check_shape
-from .kernel import Kernel
+from .dispatch import dispatch
+from .kernel import Kernel, Timing
+from .launch import launch
+from .torch_ops import differentiate, register
 
 
 def spherical_harmonics(directions: Tensor, degree: int) -> Tensor:
@@ -21,12 +25,13 @@ def spherical_harmonics(directions: Tensor, degree: int) -> Tensor:
     if degree not in (1, 2, 3, 4):
         raise ValueError(f"degree must be 1 to 4, got {degree}")
     check_count("directions", directions, degree * degree)
-    if backend.is_native("spherical_harmonics", directions):
-        return torch.ops.nerfconvert.spherical_harmonics(directions, degree)
-    return spherical_harmonics_reference(directions, degree)
+    return dispatch("spherical_harmonics", directions, degree)
 
 
-def spherical_harmonics_reference(directions: Tensor, degree: int) -> Tensor:
+def spherical_harmonics_reference(
+    directions: Tensor,  # [N, 3]
+    degree: int,
+) -> Tensor:
     """`spherical_harmonics` in plain torch."""
     x, y, z = directions.unbind(-1)
     xx, yy, zz = x * x, y * y, z * z
@@ -57,9 +62,7 @@ def spherical_harmonics_reference(directions: Tensor, degree: int) -> Tensor:
 def _forward(directions, degree):
     basis = directions.new_empty(len(directions), degree * degree)
     points = len(directions)
-    backend.launch(
-        "spherical_harmonics", directions, points, degree, directions.contiguous(), basis
-    )
+    launch("spherical_harmonics", directions, points, degree, directions.contiguous(), basis)
     return basis
 
 
@@ -67,7 +70,7 @@ def _backward(directions, degree, grad_basis):
     grad = directions.new_empty(len(directions), 3)
     inputs = directions.contiguous(), grad_basis.contiguous()
     sizes = len(directions), degree
-    backend.launch("spherical_harmonics_backward", directions, *sizes, *inputs, grad)
+    launch("spherical_harmonics_backward", directions, *sizes, *inputs, grad)
     return grad
 
 
@@ -89,15 +92,13 @@ def _backward_fake(directions, degree, grad_basis):
     return directions.new_empty(directions.shape)
 
 
-backend.register(
-    "spherical_harmonics(Tensor directions, int degree) -> Tensor", _forward, _forward_fake
-)
-backend.register(
+register("spherical_harmonics(Tensor directions, int degree) -> Tensor", _forward, _forward_fake)
+register(
     "spherical_harmonics_backward(Tensor directions, int degree, Tensor grad_basis) -> Tensor",
     _backward,
     _backward_fake,
 )
-backend.differentiate("spherical_harmonics", _autograd, _setup_context)
+differentiate("spherical_harmonics", _autograd, _setup_context)
 
 
 def _example(generator: torch.Generator, device: torch.device, dtype: torch.dtype) -> tuple:
@@ -105,10 +106,23 @@ def _example(generator: torch.Generator, device: torch.device, dtype: torch.dtyp
     return torch.nn.functional.normalize(draw, dim=-1).to(device, dtype), 4
 
 
+def _sized(generator: torch.Generator, size: int) -> tuple:
+    return torch.randn(size, 3, generator=generator), 1 + size % 4
+
+
+def _timings(generator: torch.Generator, points: int) -> Iterator[Timing]:
+    directions = torch.randn(4 * points, 3, generator=generator)
+    directions = torch.nn.functional.normalize(directions, dim=-1)
+    yield Timing(arguments=(directions, 4), items=4 * points, name="degree 4")
+
+
 SPHERICAL_HARMONICS = Kernel(
     name="spherical_harmonics",
     fast=spherical_harmonics,
     reference=spherical_harmonics_reference,
+    torch_op=torch.ops.nerfconvert.spherical_harmonics,
     example=_example,
+    sized=_sized,
+    timings=_timings,
     differentiable=(0,),
 )

@@ -8,12 +8,17 @@ the order of bricks and, within a brick, of bits, so a vertex is found by counti
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
-from . import backend
 from .arguments import check_count, check_float, check_integer, check_like, check_shape
-from .kernel import Kernel
+from .bricks import pack_bits
+from .dispatch import dispatch
+from .kernel import Kernel, Timing
+from .launch import launch
+from .torch_ops import differentiate, register
 
 MAX_ROWS = 1 << 31  # the compiled loops count rows in 32 bits
 MAX_CELLS = 2048
@@ -26,14 +31,9 @@ def bricks_per_axis(cells: int) -> int:
 
 def pack_vertices(stored: Tensor) -> Tensor:
     """Words [B^3] int64 of [cells + 1]^3 bool, indexed [x, y, z]."""
-    bricks = bricks_per_axis(len(stored) - 1)
-    padded = stored.new_zeros((4 * bricks,) * 3)
+    padded = stored.new_zeros((4 * bricks_per_axis(len(stored) - 1),) * 3)
     padded[tuple(slice(0, n) for n in stored.shape)] = stored
-    bits = padded.view(bricks, 4, bricks, 4, bricks, 4).permute(1, 3, 5, 0, 2, 4)
-    words = torch.zeros(bricks**3, dtype=torch.int64, device=stored.device)
-    for shift, bit in enumerate(bits.reshape(64, bricks**3)):  # one by one: 64 times less memory
-        words |= bit.long() << shift
-    return words
+    return pack_bits(padded)
 
 
 def list_vertices(words: Tensor) -> Tensor:
@@ -91,15 +91,18 @@ def voxel_lookup(
     if table.shape[0] >= MAX_ROWS:
         raise ValueError(f"table must have fewer than {MAX_ROWS} rows, got {table.shape[0]}")
     check_count("unit", unit, table.shape[1])
-    if backend.is_native("voxel_lookup", unit):
-        return torch.ops.nerfconvert.voxel_lookup(unit, table, words, first, cells, sparse)
-    return voxel_lookup_reference(unit, table, words, first, cells)
+    return dispatch("voxel_lookup", unit, table, words, first, cells, sparse)
 
 
 def voxel_lookup_reference(
-    unit: Tensor, table: Tensor, words: Tensor, first: Tensor, cells: int, sparse: bool = False
+    unit: Tensor,  # [N, 3]
+    table: Tensor,  # [V, C]
+    words: Tensor,  # [B^3] int64
+    first: Tensor,  # [B^3] int64
+    cells: int,
+    sparse: bool = False,
 ) -> Tensor:
-    """`voxel_lookup` in plain torch."""
+    """`voxel_lookup` in plain torch; the gradient of the table is dense."""
     position = unit.detach().nan_to_num(0.0, 1.0, 0.0).clamp(0, 1) * cells
     cell = position.floor().clamp(max=cells - 1)
     fraction = position - cell
@@ -127,7 +130,7 @@ def _forward(unit, table, words, first, cells, sparse):
     features = table.new_empty(len(unit), width)
     inputs = [x.contiguous() for x in (unit, table, words, first)]
     sizes = len(unit), width, cells, bricks_per_axis(cells), len(table)
-    backend.launch("voxel_lookup", unit, *sizes, *inputs, features)
+    launch("voxel_lookup", unit, *sizes, *inputs, features)
     return features
 
 
@@ -139,7 +142,7 @@ def _backward_sparse(unit, words, first, cells, grad_features, rows):
     inputs = [x.contiguous() for x in (unit, words, first)]
     touched = torch.zeros(rows, dtype=torch.uint8, device=unit.device)
     sizes = len(unit), cells, bricks_per_axis(cells), rows
-    backend.launch("voxel_touch", unit, *sizes, *inputs, touched)
+    launch("voxel_touch", unit, *sizes, *inputs, touched)
     index = touched.nonzero()[:, 0]
     slots = torch.empty(rows, dtype=torch.int32, device=unit.device)  # of others nobody asks
     slots[index] = torch.arange(len(index), dtype=torch.int32, device=unit.device)
@@ -151,7 +154,7 @@ def _scatter(unit, words, first, cells, grad_features, rows, slots, grad_rows):
     grad_table = grad_features.new_empty(grad_rows, width)
     inputs = [x.contiguous() for x in (unit, words, first, grad_features)]
     sizes = len(unit), width, cells, bricks_per_axis(cells), rows
-    backend.launch("voxel_lookup_backward", unit, *sizes, *inputs, slots, grad_rows, grad_table)
+    launch("voxel_lookup_backward", unit, *sizes, *inputs, slots, grad_rows, grad_table)
     return grad_table
 
 
@@ -190,20 +193,20 @@ def _backward_sparse_fake(unit, words, first, cells, grad_features, rows):
     return words.new_empty(touched), grad_features.new_empty(touched, grad_features.shape[1])
 
 
-backend.register(
+register(
     "voxel_lookup(Tensor unit, Tensor table, Tensor words, Tensor first, int cells, bool sparse) "
     "-> Tensor",
     _forward,
     _forward_fake,
 )
 _GIVEN = "(Tensor unit, Tensor words, Tensor first, int cells, Tensor grad_features, SymInt rows)"
-backend.register(f"voxel_lookup_backward{_GIVEN} -> Tensor", _backward, _backward_fake)
-backend.register(
+register(f"voxel_lookup_backward{_GIVEN} -> Tensor", _backward, _backward_fake)
+register(
     f"voxel_lookup_backward_sparse{_GIVEN} -> (Tensor, Tensor)",
     _backward_sparse,
     _backward_sparse_fake,
 )
-backend.differentiate("voxel_lookup", _autograd, _setup_context)
+differentiate("voxel_lookup", _autograd, _setup_context)
 
 
 def _example(generator: torch.Generator, device: torch.device, dtype: torch.dtype) -> tuple:
@@ -216,10 +219,39 @@ def _example(generator: torch.Generator, device: torch.device, dtype: torch.dtyp
     return unit, table.to(device, dtype), *bricks, cells, False
 
 
+def _sized(generator: torch.Generator, size: int) -> tuple:
+    """Points outside, too; few vertices stored, and one row too few of the table."""
+    words = pack_vertices(torch.rand((12,) * 3, generator=generator) < 0.2)
+    unit = 1.4 * torch.rand(size, 3, generator=generator) - 0.2
+    first = first_rows(words)
+    return unit, torch.randn(int(first[-1]), 33, generator=generator), words, first, 11
+
+
+def _timings(generator: torch.Generator, points: int) -> Iterator[Timing]:
+    """A shell of 4 % of 256^3 vertices, 28 channels, points of rays that graze it."""
+    axis = torch.linspace(-1, 1, 257)
+    radius = (axis[:, None, None] ** 2 + axis[:, None] ** 2 + axis**2).sqrt()
+    words = pack_vertices((radius > 0.66) & (radius < 0.715))
+    first = first_rows(words)
+    table = torch.randn(int(first[-1]), 28, generator=generator)
+    normal = torch.randn(points // 32, 3, generator=generator)
+    normal = torch.nn.functional.normalize(normal, dim=-1)
+    along = torch.linalg.cross(normal, normal.roll(1, 1))
+    t = torch.linspace(-0.05, 0.05, 32)[None, :, None]
+    unit = (0.69 * normal[:, None] + t * along[:, None]).reshape(-1, 3) / 2 + 0.5
+    for name, sparse in (("dense", False), ("sparse", True)):
+        arguments = unit, table, words, first, 256, sparse
+        yield Timing(arguments=arguments, items=len(unit), name=name)
+
+
 VOXEL_LOOKUP = Kernel(
     name="voxel_lookup",
     fast=voxel_lookup,
     reference=voxel_lookup_reference,
+    torch_op=torch.ops.nerfconvert.voxel_lookup,
     example=_example,
+    sized=_sized,
+    timings=_timings,
+    free_rows=(0, 1),
     differentiable=(1,),
 )

@@ -1,21 +1,13 @@
-"""Accelerators of others that may be installed beside our kernels: whether they work here, and
-pipelines that run through them."""
+"""The backend that a pipeline runs its kernels through, and which of them work here."""
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import importlib
-import importlib.metadata
-import importlib.util
-import io
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
-import torch
-
-from ..kernels.accelerators import use_accelerator
+from ..kernels.backends import BACKENDS
+from ..kernels.dispatch import use_backend
 from .machine import pick_device
 
 
@@ -26,51 +18,14 @@ def with_backend(pipeline: Callable) -> Callable:
     @functools.wraps(pipeline)
     def run(options: Any, **how: Any) -> Any:
         where = options.where
-        if where.backend == "native":
+        if where.backend == "native":  # the default: references run where nothing is compiled
             return pipeline(options, **how)
-        with use_accelerator(where.backend, pick_device(where.device)):
+        with use_backend(where.backend, pick_device(where.device)):
             return pipeline(options, **how)
 
     return run
 
 
-def accelerators() -> dict[str, dict[str, Any]]:
-    """For each of `PROBES`: `version` (None: not installed), `works`, and why not as `reason`."""
-    return {name: _examined(name, probe) for name, probe in PROBES.items()}
-
-
-def _examined(name: str, probe: Callable[[ModuleType], None]) -> dict[str, Any]:
-    if importlib.util.find_spec(name) is None:
-        return {"version": None, "works": False, "reason": "not installed"}
-    try:
-        version = importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        version = "unknown"
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):  # both print when they are imported
-            probe(importlib.import_module(name))
-    except Exception as error:  # whatever a foreign package raises is what we tell
-        text = (str(error).strip().splitlines() or [""])[0]
-        reason = f"{type(error).__name__}: {text}".rstrip(": ")
-        return {"version": version, "works": False, "reason": reason}
-    return {"version": version, "works": True, "reason": None}
-
-
-def _probe_nerfacc(nerfacc: ModuleType) -> None:
-    """Weights of two samples of a ray, without its CUDA part (that compiles for minutes)."""
-    times = torch.tensor([[0.0, 1.0, 2.0]])
-    weights = nerfacc.render_weight_from_density(times[:, :-1], times[:, 1:], torch.ones(1, 2))[0]
-    expected = torch.tensor([[1.0, 0.36787944]]) * 0.63212056
-    if not torch.allclose(weights, expected, atol=1e-5):
-        raise ValueError(f"wrong weights {weights.tolist()}")
-
-
-def _probe_tinycudann(tinycudann: ModuleType) -> None:
-    """A hash grid at two points."""
-    grid = {"otype": "HashGrid", "n_levels": 2, "log2_hashmap_size": 10, "base_resolution": 4}
-    features = tinycudann.Encoding(3, grid)(torch.rand(2, 3, device="cuda"))
-    if features.shape[0] != 2 or not bool(features.isfinite().all()):
-        raise ValueError("a hash grid gave no numbers")
-
-
-PROBES = {"nerfacc": _probe_nerfacc, "tinycudann": _probe_tinycudann}
+def backends() -> dict[str, dict[str, Any]]:
+    """For each backend that needs a package: `version` (None: not installed), `works`, `reason`."""
+    return {name: found.examine() for name, found in BACKENDS.items() if found.package}

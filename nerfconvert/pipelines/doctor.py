@@ -11,8 +11,8 @@ import torch
 
 from .. import __version__
 from ..kernels import KERNELS
-from ..kernels.backend import backend_info
-from .accelerators import accelerators
+from ..kernels.dispatch import backend_info
+from .accelerators import backends
 from .machine import processor
 
 PACKAGES = ("torch", "numpy", "safetensors", "opencv-python-headless", "pytorch-msssim")
@@ -31,7 +31,7 @@ def doctor() -> dict[str, Any]:
         "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "packages": {name: _version(name) for name in PACKAGES},
         "ffmpeg": _ffmpeg(),
-        "accelerators": accelerators(),
+        "backends": backends(),
         "kernels": {"names": list(KERNELS), **kernels},
         "problems": _problems(kernels),
     }

@@ -11,7 +11,7 @@ import torch
 
 from ..distiller import parallel
 from ..errors import BackendError
-from ..kernels.backend import backend_info
+from ..kernels.dispatch import backend_info
 
 try:
     import resource
@@ -60,13 +60,15 @@ def peak_memory() -> dict[str, float | str | None]:
 
 def backend(device: torch.device) -> str:
     """Which kernels run on `device`: "native v3" (compiled, with its level) or "reference"; before
-    that the package of others, as in "tcnn, native cuda"."""
+    that the backend that was asked for, as in "tcnn, native cuda"."""
     info = backend_info()
+    asked = info["backend"]
     library, level = (
         ("cuda_library", "cuda") if device.type == "cuda" else ("cpu_library", info["isa_level"])
     )
-    own = f"native {level}" if info[library] else "reference"
-    return f"{info['foreign']}, {own}" if info["foreign"] else own
+    compiled = info[library] and asked != "reference"
+    own = f"native {level}" if compiled else "reference"
+    return own if asked in (None, "native", "reference") else f"{asked}, {own}"
 
 
 def processor() -> str:

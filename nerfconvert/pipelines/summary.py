@@ -116,11 +116,11 @@ def doctor_tables(document: dict[str, Any]) -> list[Table]:
     kernels = document["kernels"]
     pairs.append(("kernels", kernels["isa_level"] or "references only (slow)"))
     pairs.append(("cuda kernels", "compiled" if kernels["cuda_library"] else "none"))
-    pairs += [(name, _accelerator(found)) for name, found in document["accelerators"].items()]
+    pairs += [(name, _backend(found)) for name, found in document["backends"].items()]
     return [_pairs(pairs + [("problem", text) for text in document["problems"]])]
 
 
-def _accelerator(found: dict[str, Any]) -> str:
+def _backend(found: dict[str, Any]) -> str:
     """'0.5.3, works', '2.0, OSError: ...' or 'not installed'."""
     if found["version"] is None:
         return found["reason"]

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import torch
 
-from nerfconvert.kernels import KERNELS, backend
-from nerfconvert.kernels import march as march_module
-from nerfconvert.kernels.backend import use_backend
-from tests.kernels.examples import own
+from nerfconvert.kernels import KERNELS, library
+from nerfconvert.kernels.dispatch import use_backend
+from tests.kernels.examples import leaves_of, own
 
 HERE = Path(__file__).resolve().parent
 SOURCES = HERE.parents[1] / "cuda_ext"
@@ -51,15 +50,15 @@ def ordered(library: ctypes.CDLL, seed: int):
 
 
 @contextmanager
-def through(library: ctypes.CDLL):
-    """Within the block every op runs through `library`."""
-    load = backend.load_library
-    backend.load_library = lambda device: library
+def through(compiled: ctypes.CDLL):
+    """Within the block every op runs through the library `compiled`."""
+    load = library.load_library
+    library.load_library = lambda device: compiled
     try:
         with use_backend("native"):
             yield
     finally:
-        backend.load_library = load
+        library.load_library = load
 
 
 def examples(name: str) -> list[tuple]:
@@ -69,23 +68,24 @@ def examples(name: str) -> list[tuple]:
     return [make(generator, torch.device("cpu"), torch.float32) for generator in generators]
 
 
-def results(name: str, arguments: tuple, library: ctypes.CDLL, kind: str) -> list[torch.Tensor]:
-    """Outputs and gradients (under a cotangent of cosines) of one kernel through `library`, whose
-    march is in the CPU's form (`kind` "cpu") or in that of CUDA ("shim", "cuda")."""
+def with_sizes(name: str, size: int) -> tuple:
+    """Arguments of a kernel for `size` points, unlike its example's."""
+    return KERNELS[name].sized(torch.Generator().manual_seed(size), size)
+
+
+def results(name: str, arguments: tuple, compiled: ctypes.CDLL) -> list[torch.Tensor]:
+    """Outputs and gradients (under a cotangent of cosines) of one kernel through a library."""
     kernel = KERNELS[name]
-    with through(library):
-        if name == "march":
-            run = march_module._march_cuda if kind != "cpu" else march_module._march_cpu
-            return list(run(*arguments))
+    with through(compiled):
         filled = own(kernel, arguments)
         outputs = kernel.fast(*filled)
         outputs = outputs if isinstance(outputs, tuple) else (outputs,)
         if not kernel.differentiable:
             return list(outputs)
         total = sum((x * _cosines(x)).sum() for x in outputs)
-        groups = [filled[i] for i in kernel.differentiable if filled[i] is not None]
-        leaves = [x for group in groups for x in (group if isinstance(group, list) else [group])]
-        return [x.detach() for x in outputs] + list(torch.autograd.grad(total, leaves))
+        return [x.detach() for x in outputs] + list(
+            torch.autograd.grad(total, leaves_of(kernel, filled))
+        )
 
 
 def _cosines(x: torch.Tensor) -> torch.Tensor:

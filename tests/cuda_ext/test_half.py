@@ -8,17 +8,16 @@ import itertools
 import pytest
 import torch
 
-from nerfconvert.kernels import KERNELS, backend
-from nerfconvert.kernels.accelerators import half
+from nerfconvert.kernels import KERNELS, library
+from nerfconvert.kernels.backends import half
 
-from .compiled import COMPILER, ORDERS, SOURCES, compile_library, ordered, through
-from .sizes import with_sizes
+from .compiled import COMPILER, ORDERS, SOURCES, compile_library, ordered, through, with_sizes
 
 
 def test_half_tables(tmp_path):
     """Equal to the CPU library on the rounded table, with its gradients: for numbers of every
     magnitude that half precision has, among them those below its normal ones, and infinity."""
-    cpu = backend.load_library("cpu")
+    cpu = library.load_library("cpu")
     if cpu is None:
         pytest.skip("the kernels are not compiled here")
     if COMPILER is None:
@@ -50,10 +49,10 @@ def test_every_half_is_widened_exactly(tmp_path):
         '#include "portable.h"\nNC_API void widen(const nc::Half* x, float* y)'
         " { for (int i = 0; i < 65536; ++i) y[i] = nc::widened(x[i]); }"
     )
-    library = ctypes.CDLL(str(compile_library("cpu", tmp_path, "-O1", sources=[source])))
+    widen = ctypes.CDLL(str(compile_library("cpu", tmp_path, "-O1", sources=[source])))
     every = torch.arange(65536).to(torch.int32).to(torch.int16)
     found = torch.empty(65536)
-    library.widen(ctypes.c_void_p(every.data_ptr()), ctypes.c_void_p(found.data_ptr()))
+    widen.widen(ctypes.c_void_p(every.data_ptr()), ctypes.c_void_p(found.data_ptr()))
     want = every.view(torch.float16).float()
     assert torch.equal(found.isnan(), want.isnan())
     numbers = ~want.isnan()

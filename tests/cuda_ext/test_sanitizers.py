@@ -26,12 +26,12 @@ library = ctypes.CDLL(path)
 for name in sys.argv[3:]:
     for arguments in examples(name):
         if kind == "cpu":
-            results(name, arguments, library, kind)
+            results(name, arguments, library)
             continue
         for seed in ORDERS:
             print("order of seed", seed, "of", name, file=sys.stderr)
             with ordered(library, seed):
-                results(name, arguments, library, kind)
+                results(name, arguments, library)
     print("done", name)
 """
 

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from nerfconvert.kernels import KERNELS
-from nerfconvert.kernels.backend import load_library
+from nerfconvert.kernels.library import load_library
 
 
 @pytest.fixture(scope="session")

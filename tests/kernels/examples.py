@@ -25,3 +25,9 @@ def own(kernel, arguments) -> list:
     for i in kernel.in_place:
         owned[i] = owned[i].clone()
     return owned
+
+
+def leaves_of(kernel, arguments) -> list[torch.Tensor]:
+    """The differentiable tensors of `arguments`, lists laid flat."""
+    groups = [arguments[i] for i in kernel.differentiable if arguments[i] is not None]
+    return [x for group in groups for x in (group if isinstance(group, list) else [group])]

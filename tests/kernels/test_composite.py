@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from nerfconvert.errors import BackendError
-from nerfconvert.kernels.backend import use_backend
 from nerfconvert.kernels.composite import composite
+from nerfconvert.kernels.dispatch import use_backend
 
 
 def constant_medium(n: int, density: float, length: float, dtype=torch.float64):

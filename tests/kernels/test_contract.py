@@ -6,24 +6,12 @@ import pytest
 import torch
 
 from nerfconvert.errors import BackendError
-from nerfconvert.kernels import backend
-from nerfconvert.kernels.backend import use_backend
+from nerfconvert.kernels import library
+from nerfconvert.kernels.dispatch import is_native, use_backend
 
-from .examples import CPU, example, own
+from .examples import CPU, example, leaves_of, own
 
 TOLERANCE = {torch.float32: 2e-5, torch.float64: 1e-12}
-OPS = {
-    "march": "march",
-    "composite": "composite",
-    "hash_encode": "hash_encode",
-    "spherical_harmonics": "spherical_harmonics",
-    "fused_mlp": "fused_mlp_training",
-    "voxel_lookup": "voxel_lookup",
-    "factor_lookup": "factor_lookup",
-    "draw_weighted": "draw_weighted",
-    "rmsprop_rows": "rmsprop_rows",
-}
-EXACT = ("march", "hash_encode", "composite", "draw_weighted", "rmsprop_rows")  # bit for bit
 
 
 def devices() -> list:
@@ -34,15 +22,9 @@ def devices() -> list:
 def require_native(kernel, arguments) -> None:
     try:
         with use_backend("native"):
-            backend.is_native(kernel.name, arguments[0])
+            is_native(kernel.name, arguments[0])
     except BackendError as missing:
         pytest.skip(str(missing))
-
-
-def leaves_of(kernel, arguments) -> list[torch.Tensor]:
-    """The differentiable tensors of `arguments`, lists laid flat."""
-    groups = [arguments[i] for i in kernel.differentiable]
-    return [x for group in groups for x in (group if isinstance(group, list) else [group])]
 
 
 def run(kernel, arguments, backend_name) -> list[torch.Tensor]:
@@ -116,12 +98,7 @@ def test_no_points(kernel, backend_name):
     arguments = example(kernel, CPU, torch.float32)
     if backend_name == "native":
         require_native(kernel, arguments)
-    if kernel.name == "composite":
-        arguments = [x[:0] for x in arguments[:4]] + [torch.zeros(1, dtype=torch.int64)]
-    else:
-        count = {"march": 4, "draw_weighted": 2, "rmsprop_rows": 4}.get(kernel.name, 1)
-        arguments[:count] = [x[:0] for x in arguments[:count]]
-    results = run(kernel, arguments, backend_name)
+    results = run(kernel, kernel.without_points(arguments), backend_name)
     assert all(bool((x == 0).all()) for x in results)
 
 
@@ -158,11 +135,10 @@ def test_threads_do_not_change_forward(kernel):
 def test_opcheck(kernel):
     arguments = own(kernel, example(kernel, CPU, torch.float32))
     require_native(kernel, arguments)
-    op = getattr(torch.ops.nerfconvert, OPS[kernel.name]).default
     tests = ["test_schema", "test_autograd_registration", "test_faketensor"]
-    if kernel.name != "march":
+    if not kernel.dynamic:
         tests.append("test_aot_dispatch_dynamic")
-    torch.library.opcheck(op, tuple(arguments), test_utils=tests)
+    torch.library.opcheck(kernel.torch_op.default, tuple(arguments), test_utils=tests)
 
 
 @pytest.mark.parametrize("level", ["base", "v3", "v4"])
@@ -170,13 +146,13 @@ def test_levels_agree(kernel, level, monkeypatch):
     """Each instruction-set level that runs here."""
     arguments = example(kernel, CPU, torch.float32)
     require_native(kernel, arguments)
-    library = backend.load_library("cpu", level)
-    if library is None:
+    of_level = library.load_library("cpu", level)
+    if of_level is None:
         pytest.skip(f"this processor does not run {level}, or it is not built")
     best = run(kernel, arguments, "native")
-    monkeypatch.setattr(backend, "load_library", lambda device: library)
+    monkeypatch.setattr(library, "load_library", lambda device: of_level)
     other = run(kernel, arguments, "native")
-    if kernel.name in EXACT:
+    if kernel.exact_outputs:
         assert all(torch.equal(a, b) for a, b in zip(best, other, strict=True))
     else:
         assert_same(other, best, torch.float32)

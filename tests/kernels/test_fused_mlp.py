@@ -7,7 +7,7 @@ import itertools
 import pytest
 import torch
 
-from nerfconvert.kernels.backend import use_backend
+from nerfconvert.kernels.dispatch import use_backend
 from nerfconvert.kernels.fused_mlp import fused_mlp
 
 

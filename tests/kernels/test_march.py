@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nerfconvert.formats import load
-from nerfconvert.kernels.backend import load_library, use_backend
+from nerfconvert.kernels.dispatch import use_backend
+from nerfconvert.kernels.library import load_library
 from nerfconvert.kernels.march import march, march_reference
 from nerfconvert.volume import OccupancyGrid
 

@@ -8,7 +8,7 @@ import re
 import pytest
 import torch
 
-from nerfconvert.kernels.backend import use_backend
+from nerfconvert.kernels.dispatch import use_backend
 
 from .examples import CPU, example
 
@@ -33,18 +33,14 @@ BREAKAGES = {
     "one row more": lambda x: torch.cat([x, x[:1]]),
     "another device": lambda x: x.to("meta"),
 }
-# Free sizes, which a further row does not break.
-FREE = {"unit", "table", "directions", "inputs", "offsets", "weights", "draws"}
 
 
 @pytest.mark.parametrize("breakage", BREAKAGES)
 @pytest.mark.parametrize("backend_name", ["native", "reference"])
 def test_every_wrong_tensor_is_named(kernel, breakage, backend_name):
     for i, j, name in tensor_places(kernel):
-        sets_the_device = i == 0
-        if (breakage == "one row more" and name in FREE) or (
-            breakage == "another device" and sets_the_device
-        ):
+        free = {"one row more": kernel.free_rows, "another device": (0,)}.get(breakage, ())
+        if i in free:
             continue
         arguments = example(kernel, CPU, torch.float32)
         if j is None:
@@ -67,8 +63,8 @@ def stretched(x: torch.Tensor, rows: int) -> torch.Tensor:
 def test_too_many_points_are_refused(kernel, backend_name):
     """Before any memory is taken; one tensor of each kernel gives the number of points."""
     arguments = example(kernel, CPU, torch.float32)
-    per_point = {"march": 4, "composite": 4}.get(kernel.name, 1)
-    arguments[:per_point] = [stretched(x, 1 << 31) for x in arguments[:per_point]]
+    for i in kernel.per_point:
+        arguments[i] = stretched(arguments[i], 1 << 31)
     name = next(iter(inspect.signature(kernel.fast).parameters))
     with use_backend(backend_name), pytest.raises(ValueError, match="ask in parts") as caught:
         kernel.fast(*arguments)

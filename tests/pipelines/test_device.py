@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from nerfconvert.distiller import bank, images, seen
-from nerfconvert.kernels import backend
+from nerfconvert.kernels import library
 from nerfconvert.pipelines import accelerators, compare, convert, render, train
 from nerfconvert.pipelines.option_groups import Budget, Views, Where
 from nerfconvert.pipelines.options import (
@@ -30,7 +30,7 @@ REAL = pytest.param("cuda", marks=pytest.mark.needs_cuda)
 
 @pytest.fixture(params=["pretended", REAL])
 def device(request, monkeypatch):
-    load = backend.load_library
+    load = library.load_library
     small = {(bank, "CHUNK_RAYS"): 512, (seen, "CHUNKS"): 1, (seen, "RAYS"): 512}
     small |= {(sight, "MOST_POINTS"): 1 << 12, (images, "RESOLUTION"): 16}
     for (module, name), value in small.items():
@@ -41,7 +41,7 @@ def device(request, monkeypatch):
     if load("cpu") is None:
         pytest.skip("the kernels are not compiled here")
     monkeypatch.setattr(
-        backend, "load_library", lambda kind: load("cpu" if kind == "meta" else kind)
+        library, "load_library", lambda kind: load("cpu" if kind == "meta" else kind)
     )
     with pretend_cuda() as pretended:
         for command in (accelerators, compare, convert, render, train):

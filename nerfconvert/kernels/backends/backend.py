@@ -1,21 +1,92 @@
-"""Accelerator: a package of others and the kernels that it has."""
+"""Backend: a set of implementations of kernels, and what it needs to run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+import functools
+import importlib
+import importlib.metadata
+import importlib.util
+import io
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
 
-from torch import Tensor
+import torch
+
+from ...errors import BackendError
+from .. import KERNELS
 
 
 @dataclass(frozen=True, kw_only=True)
-class Accelerator:
-    """What runs some of our kernels on CUDA: a package of others, or we in another way.
+class Backend:
+    """Implementations of some kernels or of all.
 
-    `kernels` maps a name of `KERNELS` to a function with the arguments and results of that kernel;
-    it returns None for what the package cannot compute.
+    `implementations` maps a name of `KERNELS` to a function with the arguments and results of that
+    kernel, which returns None for what it cannot compute. A backend that is `cuda_only` computes
+    float32 on CUDA.
     """
 
-    kernels: Mapping[str, Callable[..., Tensor | tuple[Tensor, ...] | None]]
-    package: str | None = None  # as it is imported
-    install: str = ""  # how to get it
+    name: str
+    implementations: Mapping[str, Callable]
+    cuda_only: bool = False
+    package: str | None = None  # of others that it needs, as it is imported
+    install: str = ""  # how to get the package
+    probe: Callable[[ModuleType], None] | None = None  # raises unless the package works
+
+    def run(self, kernel: str, arguments: tuple) -> Any | None:
+        """What `kernel` computes of `arguments`; None where this backend cannot."""
+        like = arguments[0]
+        if self.cuda_only and (like.device.type == "cpu" or like.dtype != torch.float32):
+            return None
+        function = self.implementations.get(kernel)
+        return function(*arguments) if function else None
+
+    def require(self, device: torch.device | None = None) -> None:
+        """Raises BackendError where the package is missing or fails or `device` will not do."""
+        if self.package and importlib.util.find_spec(self.package) is None:
+            raise BackendError(
+                f"--backend {self.name} needs the package {self.package}, which is not installed: "
+                f"{self.install}; --backend native needs nothing"
+            )
+        if self.cuda_only and device is not None and device.type == "cpu":
+            raise BackendError(f"--backend {self.name} runs on CUDA only, got --device {device}")
+        try:
+            if self.package:
+                importlib.import_module(self.package)
+        except Exception as error:  # whatever a package of others raises is what we tell
+            raise BackendError(f"--backend {self.name}: {self.package} fails: {error}") from error
+
+    def examine(self) -> dict[str, Any]:
+        """`version` of the package (None: not installed), `works`, and why not as `reason`."""
+        if importlib.util.find_spec(self.package) is None:
+            return {"version": None, "works": False, "reason": "not installed"}
+        try:
+            version = importlib.metadata.version(self.package)
+        except importlib.metadata.PackageNotFoundError:
+            version = "unknown"
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):  # they print when they are imported
+                self.probe(importlib.import_module(self.package))
+        except Exception as error:  # whatever a package of others raises is what we tell
+            text = (str(error).strip().splitlines() or [""])[0]
+            reason = f"{type(error).__name__}: {text}".rstrip(": ")
+            return {"version": version, "works": False, "reason": reason}
+        return {"version": version, "works": True, "reason": None}
+
+
+class OfEveryKernel(Mapping[str, Callable]):
+    """Implementations of all of `KERNELS`: what `make` gives for a name, made when asked for."""
+
+    def __init__(self, make: Callable[[str], Callable]):
+        self._make = functools.cache(make)
+
+    def __getitem__(self, name: str) -> Callable:
+        return self._make(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(KERNELS)
+
+    def __len__(self) -> int:
+        return len(KERNELS)

@@ -1,4 +1,4 @@
-"""half: our own hash grids with their tables read in half precision, which halves what is fetched.
+"""half: our hash grids with their tables read in half precision, which halves what is fetched.
 
 Sums, gradients and the table that is trained and saved stay in float32.
 """
@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
-from .. import backend
+from ..dispatch import is_native
 from ..hash_encode import table_gradient
-from .accelerator import Accelerator
+from ..launch import launch
+from ..torch_ops import differentiate, register
+from .backend import Backend
 
 _rounded = WeakIdKeyDictionary()  # table -> (its version, the table in half precision)
 
@@ -21,7 +23,7 @@ def hash_encode(
 ) -> Tensor | None:
     """`kernels.hash_encode` of `table` rounded to half precision, bit for bit; gradients reach
     `table` as if it had not been rounded."""
-    if not backend.is_native("hash_encode_half", unit):
+    if not is_native("hash_encode_half", unit):
         return None
     layout = offsets, resolutions, scales
     return torch.ops.nerfconvert.hash_encode_half(unit, table, in_half(table), *layout)
@@ -40,7 +42,7 @@ def _forward(unit, table, half, offsets, resolutions, scales):
     levels, width = len(resolutions), half.shape[1]
     features = unit.new_empty(len(unit), levels * width)
     inputs = unit.contiguous(), half, *(x.contiguous() for x in (offsets, resolutions, scales))
-    backend.launch("hash_encode_half", unit, len(unit), levels, width, *inputs, features)
+    launch("hash_encode_half", unit, len(unit), levels, width, *inputs, features)
     return features
 
 
@@ -58,13 +60,13 @@ def _autograd(ctx, grad_features):
     return None, table_gradient(ctx, grad_features), None, None, None, None
 
 
-backend.register(
+register(
     "hash_encode_half(Tensor unit, Tensor table, Tensor half, Tensor offsets, Tensor resolutions, "
     "Tensor scales) -> Tensor",
     _forward,
     _fake,
 )
-backend.differentiate("hash_encode_half", _autograd, _setup_context)
+differentiate("hash_encode_half", _autograd, _setup_context)
 
 
-HALF = Accelerator(kernels={"hash_encode": hash_encode})
+HALF = Backend(name="half", implementations={"hash_encode": hash_encode}, cuda_only=True)

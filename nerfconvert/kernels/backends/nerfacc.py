@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
+from types import ModuleType
 
 import torch
 from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
 from ..march import grid_resolution
-from .accelerator import Accelerator
+from .backend import Backend
 
 _grids = WeakIdKeyDictionary()  # words -> (their version, the cells that they hold)
 
@@ -78,8 +79,20 @@ def cells_of(words: Tensor) -> Tensor:
     return cells
 
 
-NERFACC = Accelerator(
+def probe(nerfacc: ModuleType) -> None:
+    """Weights of two samples of a ray, without its CUDA part (that compiles for minutes)."""
+    times = torch.tensor([[0.0, 1.0, 2.0]])
+    weights = nerfacc.render_weight_from_density(times[:, :-1], times[:, 1:], torch.ones(1, 2))[0]
+    expected = torch.tensor([[1.0, 0.36787944]]) * 0.63212056
+    if not torch.allclose(weights, expected, atol=1e-5):
+        raise ValueError(f"wrong weights {weights.tolist()}")
+
+
+NERFACC = Backend(
+    name="nerfacc",
+    cuda_only=True,
     package="nerfacc",
     install="`pip install nerfacc`; it compiles for minutes when it is first used",
-    kernels={"march": march, "composite": composite},
+    probe=probe,
+    implementations={"march": march, "composite": composite},
 )

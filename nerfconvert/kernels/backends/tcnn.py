@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib
 import math
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from ...errors import BackendError
 from ..hash_encode import level_layout_from_scale
-from .accelerator import Accelerator
+from .backend import Backend
 
 ALIGNMENT = 16  # of the inputs and outputs of a perceptron
 WIDTHS = (16, 32, 64, 128)  # that a fully fused perceptron may have
@@ -115,9 +116,20 @@ def _network(
     return _module(parameters, "Network", inputs, outputs, config)
 
 
-TCNN = Accelerator(
+def probe(tinycudann: ModuleType) -> None:
+    """A hash grid at two points."""
+    grid = {"otype": "HashGrid", "n_levels": 2, "log2_hashmap_size": 10, "base_resolution": 4}
+    features = tinycudann.Encoding(3, grid)(torch.rand(2, 3, device="cuda"))
+    if features.shape[0] != 2 or not bool(features.isfinite().all()):
+        raise ValueError("a hash grid gave no numbers")
+
+
+TCNN = Backend(
+    name="tcnn",
+    cuda_only=True,
     package="tinycudann",
     install="`pip install "
     "git+https://github.com/NVlabs/tiny-cuda-nn/#subdirectory=bindings/torch`, which compiles it",
-    kernels={"hash_encode": hash_encode, "fused_mlp": fused_mlp},
+    probe=probe,
+    implementations={"hash_encode": hash_encode, "fused_mlp": fused_mlp},
 )

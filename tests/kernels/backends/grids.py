@@ -1,4 +1,4 @@
-"""Hash grids to try accelerators on, and gradients to compare."""
+"""Hash grids to try backends on, and gradients to compare."""
 
 from __future__ import annotations
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from nerfconvert.kernels import KERNELS
-from nerfconvert.kernels.accelerators import half, use_accelerator
+from nerfconvert.kernels.backends import half
+from nerfconvert.kernels.dispatch import use_backend
 from nerfconvert.kernels.hash_encode import level_layout
 
 from .grids import GRIDS, gradients, grid_arguments
@@ -29,7 +30,7 @@ def test_half_tables_are_rounded_tables(sizes):
     unit, table, *layout = grid_arguments(level_layout(*sizes), torch.device("cuda"))
     rounded = table.detach().half().float().requires_grad_()
     want = KERNELS["hash_encode"].fast(unit, rounded, *layout)
-    with use_accelerator("half", torch.device("cuda")):
+    with use_backend("half", torch.device("cuda")):
         got = KERNELS["hash_encode"].fast(unit, table, *layout)
     assert torch.equal(got, want)
     mine, theirs = gradients(got, [table])[0], gradients(want, [rounded])[0]

@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from nerfconvert.kernels import KERNELS
-from nerfconvert.kernels.accelerators import nerfacc, use_accelerator
+from nerfconvert.kernels.backends import nerfacc
+from nerfconvert.kernels.dispatch import use_backend
 from nerfconvert.volume import OccupancyGrid
-from tests.cuda_ext.sizes import march_arguments
 
 from .grids import CPU
 
@@ -57,7 +57,7 @@ def marched_alike(got, want, step: float) -> None:
 def test_march_of_nerfacc(monkeypatch):
     stand_in = SimpleNamespace(traverse_grids=traverse_grids)
     monkeypatch.setitem(sys.modules, "nerfacc", stand_in)
-    *arguments, _ = march_arguments(torch.Generator().manual_seed(3), 40, 2)
+    *arguments, _ = KERNELS["march"].sized(torch.Generator().manual_seed(3), 40, 2)
     words = torch.full((8,), -1, dtype=torch.int64)
     words[::3] = 0x0F0F_1234_5678_9ABC
     arguments[-1] = words
@@ -123,9 +123,9 @@ def skip_without_nerfacc() -> None:
 @pytest.mark.needs_cuda
 def test_nerfacc_marches_like_ours():
     skip_without_nerfacc()
-    *arguments, step = march_arguments(torch.Generator().manual_seed(3), 2000)
+    *arguments, step = KERNELS["march"].sized(torch.Generator().manual_seed(3), 2000)
     arguments = [x.cuda() for x in arguments]
-    with use_accelerator("nerfacc", torch.device("cuda")):
+    with use_backend("nerfacc", torch.device("cuda")):
         found = KERNELS["march"].fast(*arguments, step)
     marched_alike(found, KERNELS["march"].fast(*arguments, step), step)
 

@@ -15,7 +15,8 @@ import torch
 
 from nerfconvert.errors import BackendError
 from nerfconvert.kernels import KERNELS
-from nerfconvert.kernels.accelerators import tcnn, use_accelerator
+from nerfconvert.kernels.backends import tcnn
+from nerfconvert.kernels.dispatch import use_backend
 from nerfconvert.kernels.hash_encode import (
     hash_encode_reference,
     level_layout,
@@ -115,9 +116,7 @@ def test_perceptron_of_tiny_cuda_nn(tinycudann, widths):
 
 
 def test_another_layout_of_tiny_cuda_nn_is_refused(tinycudann, monkeypatch):
-    monkeypatch.setattr(
-        "tests.kernels.accelerators.test_tcnn.padded", lambda rows: -(-rows // 8) * 8
-    )
+    monkeypatch.setattr("tests.kernels.backends.test_tcnn.padded", lambda rows: -(-rows // 8) * 8)
     with pytest.raises(BackendError, match="has 2560 parameters, ours 3072"):
         tcnn.fused_mlp(*network_arguments((32, 64, 3)))
 
@@ -137,7 +136,7 @@ def test_what_tiny_cuda_nn_cannot_compute_is_left_to_ours():
 def test_tiny_cuda_nn_encodes_like_ours(sizes):
     pytest.importorskip("tinycudann")
     arguments = grid_arguments(level_layout(*sizes), torch.device("cuda"))
-    with use_accelerator("tcnn", torch.device("cuda")):
+    with use_backend("tcnn", torch.device("cuda")):
         compare("hash_encode", KERNELS["hash_encode"].fast, arguments, [arguments[1]])
 
 
@@ -146,5 +145,5 @@ def test_tiny_cuda_nn_encodes_like_ours(sizes):
 def test_tiny_cuda_nn_computes_perceptrons_like_ours(widths):
     pytest.importorskip("tinycudann")
     arguments = network_arguments(widths, torch.device("cuda"))
-    with use_accelerator("tcnn", torch.device("cuda")):
+    with use_backend("tcnn", torch.device("cuda")):
         compare("fused_mlp", KERNELS["fused_mlp"].fast, arguments, [arguments[0], *arguments[1]])
