@@ -14,28 +14,26 @@ from typing import Any
 
 import torch
 
-from nerfconvert.volume import OccupancyGrid
+from nerfconvert.kernels.backends.nerfacc import cells_of
+from nerfconvert.kernels.inputs import points_along_rays
+from nerfconvert.kernels.march import shell_scene
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from bench_kernels import median_seconds, ray_points, shell
+from bench_kernels import median_seconds
 
 Row = tuple[str, str, float, Callable[[], object]]  # name, unit, millions of items, what to time
 POINTS, RAYS = 1 << 18, 65536
 
 
 def nerfacc_rows(nerfacc: Any) -> Iterator[Row]:
-    """March through the shell of `bench_kernels`, and composite what it finds."""
+    """March through the shell of our benchmark, and composite what it finds."""
     if importlib.util.find_spec("nerfacc.csrc") is None:
         raise RuntimeError("installed without its CUDA part, which would compile for minutes")
     generator = torch.Generator().manual_seed(0)
-    eye = torch.nn.functional.normalize(torch.randn(RAYS, 3, generator=generator), dim=-1) * 3
-    target = torch.rand(RAYS, 3, generator=generator) * 1.4 - 0.7
-    ways = torch.nn.functional.normalize(target - eye, dim=-1).cuda()
-    eyes, step = eye.cuda(), 2 * math.sqrt(3) / 1024
+    eyes, ways, *_, words, step = shell_scene(generator, RAYS)
+    eyes, ways = eyes.cuda(), ways.cuda()
     estimator = nerfacc.OccGridEstimator([-1.0] * 3 + [1.0] * 3, resolution=128).cuda()
-    grid = OccupancyGrid(128)
-    grid.words = shell(128, "cpu")
-    estimator.binaries.copy_(grid.dense()[None])
+    estimator.binaries.copy_(cells_of(words)[None])
 
     def march():
         return estimator.sampling(eyes, ways, render_step_size=step)
@@ -65,7 +63,7 @@ def nerfacc_rows(nerfacc: Any) -> Iterator[Row]:
 
 
 def tinycudann_rows(tinycudann: Any) -> Iterator[Row]:
-    """The hash grid and the 64-wide perceptron of `bench_kernels`, in its half precision."""
+    """The hash grid and the 64-wide perceptron of our benchmark, in its half precision."""
     grid = {
         "otype": "HashGrid", "n_levels": 16, "n_features_per_level": 2, "log2_hashmap_size": 19,
         "base_resolution": 16, "per_level_scale": math.exp(math.log(2048 / 16) / 15),
@@ -82,7 +80,7 @@ def tinycudann_rows(tinycudann: Any) -> Iterator[Row]:
         ),
         "hash grid, ray order": (
             tinycudann.Encoding(3, grid),
-            ray_points(POINTS, "cuda", generator),
+            points_along_rays(generator, POINTS).cuda(),
         ),
         "mlp 32-64-64-16": (
             tinycudann.Network(32, 16, network),

@@ -13,17 +13,10 @@ from typing import Any
 
 import torch
 
-from nerfconvert.kernels import KERNELS, backend
-from tests.cuda_ext.compiled import ORDERS, examples, ordered, results
-from tests.cuda_ext.sizes import with_sizes
+from nerfconvert.kernels import KERNELS
+from nerfconvert.kernels.library import load_library
+from tests.cuda_ext.compiled import ORDERS, examples, ordered, results, with_sizes
 
-BIT_EQUAL = {
-    "march": 3,
-    "hash_encode": 1,
-    "composite": 4,
-    "draw_weighted": 1,
-    "rmsprop_rows": 2,
-}  # leading outputs, not gradients
 TOLERANCE = 2e-5  # of the largest value
 SIZES = {"cuda": (0, 1, 3, 129, 300, 20_000), "shim": (0, 1, 129)}
 
@@ -60,22 +53,22 @@ class Comparison:
 def compare(dev: str, library: ctypes.CDLL, comparison: Comparison) -> None:
     """Adds every kernel on its examples (against both) and on other sizes (against the CPU)."""
     device = torch.device("cuda" if dev == "cuda" else "cpu")
-    host = backend.load_library("cpu")
+    host = load_library("cpu")
     if host is None:
         raise SystemExit("the CPU kernels are not compiled here: nothing to compare with")
     for name, kernel in KERNELS.items():
-        exact = BIT_EQUAL.get(name, 0)
+        exact = kernel.exact_outputs
         for arguments in examples(name):
-            got = moved(results(name, moved(arguments, device), library, dev), torch.device("cpu"))
-            comparison.add(name, "cpu", got, results(name, arguments, host, "cpu"), exact)
+            got = moved(results(name, moved(arguments, device), library), torch.device("cpu"))
+            comparison.add(name, "cpu", got, results(name, arguments, host), exact)
             with torch.no_grad():
                 reference = kernel.reference(*arguments)
             reference = list(reference) if isinstance(reference, tuple) else [reference]
             comparison.add(name, "reference", got[: len(reference)], reference, 0)
         for size in SIZES[dev]:
             arguments = with_sizes(name, size)
-            got = moved(results(name, moved(arguments, device), library, dev), torch.device("cpu"))
-            comparison.add(name, "cpu", got, results(name, arguments, host, "cpu"), exact)
+            got = moved(results(name, moved(arguments, device), library), torch.device("cpu"))
+            comparison.add(name, "cpu", got, results(name, arguments, host), exact)
         print(f"{name}: compared", flush=True)
 
 
@@ -87,7 +80,7 @@ def main() -> int:
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.dev == "cuda":
-        library = backend.load_library("cuda")
+        library = load_library("cuda")
     else:
         library = ctypes.CDLL(str(options.work / "shim.so"))
     if library is None:
