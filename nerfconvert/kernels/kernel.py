@@ -31,7 +31,7 @@ class Kernel:
     name: str
     fast: Callable  # the public function
     reference: Callable  # the same in plain torch
-    torch_op: torch._ops.OpOverloadPacket  # which runs it compiled
+    torch_op: Callable  # of torch.ops.nerfconvert, which runs it compiled
     native: Callable | None = None  # how `torch_op` is called; None: with the arguments as they are
 
     # (generator, device, dtype) -> Arguments of a small call, all of whose values are ordinary.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
@@ -11,6 +10,7 @@ import time
 from pathlib import Path
 
 import torch
+from stage import stage_options
 
 from tests.cuda_ext.compiled import compile_library
 
@@ -29,11 +29,7 @@ def build_cuda() -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--dev", required=True)
-    parser.add_argument("--json", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True)
-    options = parser.parse_args()
+    options = stage_options()
     start = time.monotonic()
     if options.dev == "cuda":
         build_cuda()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib.metadata
 import json
 import os
@@ -10,9 +9,9 @@ import platform
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import torch
+from stage import stage_options
 
 
 def first_line(*command: str) -> str | None:
@@ -45,10 +44,7 @@ def gpu() -> dict[str, object] | None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--dev", required=True)
-    parser.add_argument("--json", type=Path, required=True)
-    options = parser.parse_args()
+    options = stage_options()
     found = {
         "gpu": gpu(),
         "cores": os.cpu_count(),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import importlib.util
 import json
@@ -20,6 +19,7 @@ from nerfconvert.kernels.march import shell_scene
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bench_kernels import median_seconds
+from stage import stage_options
 
 Row = tuple[str, str, float, Callable[[], object]]  # name, unit, millions of items, what to time
 POINTS, RAYS = 1 << 18, 65536
@@ -119,10 +119,7 @@ def measure(name: str, rows: Callable[[Any], Iterator[Row]]) -> dict[str, Any]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--dev", required=True)
-    parser.add_argument("--json", type=Path, required=True)
-    options = parser.parse_args()
+    options = stage_options()
     found = {name: measure(name, rows) for name, rows in OTHERS.items()}
     options.json.write_text(json.dumps(found))
     print(json.dumps(found), flush=True)

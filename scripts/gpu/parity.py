@@ -4,14 +4,13 @@ every order of threads."""
 
 from __future__ import annotations
 
-import argparse
 import ctypes
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 import torch
+from stage import stage_options
 
 from nerfconvert.kernels import KERNELS
 from nerfconvert.kernels.library import load_library
@@ -73,11 +72,7 @@ def compare(dev: str, library: ctypes.CDLL, comparison: Comparison) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--dev", required=True)
-    parser.add_argument("--json", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True)
-    options = parser.parse_args()
+    options = stage_options()
     torch.set_num_threads(1)
     if options.dev == "cuda":
         library = load_library("cuda")

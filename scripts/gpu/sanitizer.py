@@ -3,13 +3,14 @@ files under the address and undefined-behavior sanitizers of the compiler."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from stage import stage_options
 
 from nerfconvert.kernels import KERNELS
 from tests.cuda_ext.compiled import compile_library
@@ -56,11 +57,7 @@ def on_shim(work: Path) -> dict[str, str]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--dev", required=True)
-    parser.add_argument("--json", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True)
-    options = parser.parse_args()
+    options = stage_options()
     verdicts = on_gpu() if options.dev == "cuda" else on_shim(options.work)
     options.json.write_text(json.dumps(verdicts))
     bad = [v for v in verdicts.values() if v not in ("clean", "not installed")]

@@ -6,12 +6,16 @@ import pytest
 import torch
 
 from nerfconvert.errors import BackendError
-from nerfconvert.kernels import library
+from nerfconvert.kernels import KERNELS, library
 from nerfconvert.kernels.dispatch import is_native, use_backend
 
 from .examples import CPU, example, leaves_of, own
 
 TOLERANCE = {torch.float32: 2e-5, torch.float64: 1e-12}
+
+
+def test_every_kernel_bears_its_name():
+    assert all(kernel.name == name for name, kernel in KERNELS.items())
 
 
 def devices() -> list:
