@@ -12,6 +12,7 @@ from torch import Tensor
 from ..errors import BackendError
 from . import library
 
+KINDS = {ctypes.c_int64: "int64", ctypes.c_double: "double"}
 FAILURES = {1: "offsets do not describe the samples", 2: "out of memory"}
 
 
@@ -66,10 +67,8 @@ def _array(values: list[Tensor] | list[int]) -> Any:
 
 def _check(symbol: str, arguments: tuple[tuple[str, str], ...], given: list[Any]) -> None:
     if len(given) != len(arguments):
-        raise BackendError(
-            f"{symbol} takes {len(arguments)} arguments ({', '.join(n for _, n in arguments)}), "
-            f"got {len(given)}"
-        )
+        names = ", ".join(name for _, name in arguments)
+        raise BackendError(f"{symbol} takes {len(arguments)} arguments ({names}), got {len(given)}")
     for (kind, name), value in zip(arguments, given):
         if kind_of(value) != kind:
             raise BackendError(f"{symbol}: {name} must be {kind}, got {kind_of(value)}")
@@ -77,8 +76,7 @@ def _check(symbol: str, arguments: tuple[tuple[str, str], ...], given: list[Any]
 
 def kind_of(value: Any) -> str:
     """How C sees an argument: as int64, double or pointer."""
-    kinds = {ctypes.c_int64: "int64", ctypes.c_double: "double"}
-    return kinds.get(type(value), "pointer")
+    return KINDS.get(type(value), "pointer")
 
 
 @functools.cache
