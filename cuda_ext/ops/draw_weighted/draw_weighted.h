@@ -23,7 +23,7 @@ NC_HD double counted_weight(T weight) {
 
 NC_HD int64_t draw_blocks(int64_t count) { return (count + kDrawBlock - 1) / kDrawBlock; }
 
-// Sum of one block of `count` weights, in eight lanes: the order of addition is the same everywhere.
+// Sum of one block of `count` weights, in eight lanes: the same order of addition everywhere.
 template <class T>
 NC_HD double block_sum(const T* weights, int64_t count, int64_t block) {
   const int64_t first = block * kDrawBlock;

@@ -29,7 +29,8 @@ struct Factors {
 };
 
 template <class T>
-inline Factors<T> make_factors(T* const* planes, T* const* lines, const int64_t* sizes, int64_t width) {
+inline Factors<T> make_factors(T* const* planes, T* const* lines, const int64_t* sizes,
+                               int64_t width) {
   Factors<T> factors{{}, {}, {}, width};
   for (int i = 0; i < 3; ++i) {
     factors.plane[i] = planes ? planes[i] : nullptr;

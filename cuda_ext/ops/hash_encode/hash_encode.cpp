@@ -111,8 +111,8 @@ void gather_strip(const Strip<T>& strip, int n, const T* entries, T* out, int64_
 // Calls body(strip, first point, points) for points begin to end of one level; the entries of the
 // next strip are fetched into the cache meanwhile.
 template <class T, class Body>
-void for_strips(const HashInputs<T>& grid, const HashLevel<T>& level, const T* entries, int64_t begin,
-                int64_t end, Body&& body) {
+void for_strips(const HashInputs<T>& grid, const HashLevel<T>& level, const T* entries,
+                int64_t begin, int64_t end, Body&& body) {
   Strip<T> strips[2];
   int ready = 0;
   for (int64_t i = begin; i < end + kStrip; i += kStrip) {

@@ -24,7 +24,7 @@ __global__ void hash_forward(HashInputs<float> in, const Stored* table, float* f
   }
 }
 
-// The lanes of a warp whose neighbours lie in the same cell: samples along a ray do in coarse levels.
+// The lanes of a warp whose neighbours lie in the same cell: samples of a ray do in coarse levels.
 struct Runs {
   int lane, last;   // of this lane's run
   unsigned firsts;  // bit of each lane that begins a run

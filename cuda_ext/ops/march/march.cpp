@@ -1,4 +1,4 @@
-// march on the CPU: one pass. Each block of rays keeps its samples in a buffer; then all are joined.
+// march on the CPU: one pass. Each block of rays keeps its samples; then all are joined.
 #include "march.h"
 
 #include <algorithm>
