@@ -1,16 +1,44 @@
-"""Architectures: one file each, its config and its `RadianceField`."""
+"""Architectures: one file or folder each, its config and its field.
+
+This table imports no torch: the command line's help is made of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
 
 from ..registry import Registry
 
-ADAPTERS = Registry(
-    "architecture",
-    {
-        "mlp": "nerfconvert.adapters.mlp:MlpField",
-        "hashgrid": "nerfconvert.adapters.hashgrid:HashgridField",
-        "vm": "nerfconvert.adapters.lowrank:VmField",
-        "cp": "nerfconvert.adapters.lowrank:CpField",
-        "analytic": "nerfconvert.adapters.analytic:AnalyticField",
-        "ppng": "nerfconvert.adapters.ppng:PpngField",
-        "tensorial": "nerfconvert.adapters.tensorial:TensorialField",
-    },
-)
+SIZES = ("small", "base", "large")  # of every architecture that can be trained
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Where a field's class is, and what is known of it without importing it."""
+
+    field: str  # "module:Class"
+    parameters: tuple[int, int, int] | None = None  # once trained, by SIZES; a test counts
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Parameters by size; {} for an architecture that is only read."""
+        return dict(zip(SIZES, self.parameters)) if self.parameters else {}
+
+
+ARCHITECTURES = {
+    "mlp": Architecture("nerfconvert.adapters.mlp:MlpField", (84_548, 595_844, 2_305_796)),
+    "hashgrid": Architecture(
+        "nerfconvert.adapters.hashgrid:HashgridField", (891_584, 5_789_216, 22_705_728)
+    ),
+    "tensorial": Architecture(
+        "nerfconvert.adapters.tensorial.field:TensorialField", (3_261_636, 24_041_836, 184_218_300)
+    ),
+    "vm": Architecture(
+        "nerfconvert.adapters.factorized.vm:VmField", (1_786_831, 9_870_235, 30_807_859)
+    ),
+    "cp": Architecture("nerfconvert.adapters.factorized.cp:CpField", (183_859, 590_947, 1_174_723)),
+    "ppng": Architecture("nerfconvert.adapters.ppng:PpngField"),
+    "analytic": Architecture("nerfconvert.adapters.analytic:AnalyticField"),
+}
+ADAPTERS = Registry("architecture", {name: a.field for name, a in ARCHITECTURES.items()})
+TRAINABLE = tuple(name for name, a in ARCHITECTURES.items() if a.parameters)

@@ -1,9 +1,12 @@
-"""Activations whose gradient stays alive where their value does not move."""
+"""Activations: those of density, and ones whose gradient stays alive where their value rests."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import softplus
+
+EXP_LIMIT = 15.0  # exp(15) per world unit is opaque at any scale; more would overflow gradients
 
 
 class LeakyGradientRelu(torch.autograd.Function):
@@ -34,3 +37,10 @@ class InwardClamp(torch.autograd.Function):
         (value,) = ctx.saved_tensors
         outward = ((value < 0) & (gradient > 0)) | ((value > 1) & (gradient < 0))
         return gradient.masked_fill(outward, 0.0)
+
+
+DENSITY = {
+    "relu": LeakyGradientRelu.apply,
+    "softplus": softplus,
+    "exp": lambda value: value.clamp(max=EXP_LIMIT).exp(),
+}  # of raw density, by the name that configs use

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import normalize
 
-from ..volume import FieldInfo, RadianceField, Sight
+from ..volume import FieldInfo, RadianceField
 
 Triple = tuple[float, float, float]
 SHININESS = 6  # exponent of the highlight; higher is narrower
@@ -102,15 +102,6 @@ class AnalyticField(RadianceField):
         facing = -(features[:, 4:7] * directions).sum(-1, keepdim=True)
         shine = features[:, 7:] * facing.clamp_min(0) ** SHININESS
         return (features[:, 1:4] + shine).clamp(0, 1)
-
-    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        return {"space": [], "decoder": []}
-
-    def start_from(self, teacher: RadianceField, sight: Sight) -> bool:
-        return False
-
-    def refine(self, fraction: float) -> bool:
-        return False
 
 
 def _triple(name: str, value: Sequence[float]) -> Triple:

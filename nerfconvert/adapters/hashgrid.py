@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from ..kernels.fused_mlp import fused_mlp
 from ..kernels.hash_encode import hash_encode, level_layout
 from ..kernels.spherical_harmonics import spherical_harmonics
-from ..volume import FieldInfo, RadianceField, Sight
+from ..volume import FieldInfo, ParameterGroup, RadianceField, Role, TrainableField
+from .ranges import check_ranges
 
 GEOMETRY_FEATURES = 16
 SH_DEGREE = 4
@@ -33,20 +34,19 @@ class HashgridConfig:
     color_layers: int = 2  # hidden layers of the color network
 
     def __post_init__(self):
-        limits = {
-            "n_levels": (1, 32),
-            "features_per_level": (1, 8),
-            "log2_table_size": (8, 24),
-            "base_resolution": (2, 1024),
-            "finest_resolution": (2, 65536),
-            "hidden_width": (8, 256),
-            "density_layers": (0, 8),
-            "color_layers": (0, 8),
-        }
-        for name, (low, high) in limits.items():
-            value = getattr(self, name)
-            if not isinstance(value, int) or not low <= value <= high:
-                raise ValueError(f"{name} must be an integer in {low}..{high}, got {value!r}")
+        check_ranges(
+            self,
+            integers={
+                "n_levels": (1, 32),
+                "features_per_level": (1, 8),
+                "log2_table_size": (8, 24),
+                "base_resolution": (2, 1024),
+                "finest_resolution": (2, 65536),
+                "hidden_width": (8, 256),
+                "density_layers": (0, 8),
+                "color_layers": (0, 8),
+            },
+        )
         if self.finest_resolution < self.base_resolution:
             raise ValueError("finest_resolution must not be below base_resolution")
         if self.features_per_level not in (1, 2, 4, 8):
@@ -55,9 +55,13 @@ class HashgridConfig:
             )
 
 
-class HashgridField(RadianceField):
+class HashgridField(TrainableField, RadianceField):
     """instant-ngp's field. Features [N, 16]: the density network's outputs, the first of which is
-    the logarithm of density in units of the longest box edge."""
+    the logarithm of density in units of the longest box edge.
+
+    It has no start in closed form: levels without collisions fitted first gained 0.1 dB in 1000
+    steps of distillation, noise.
+    """
 
     architecture = "hashgrid"
     Config = HashgridConfig
@@ -102,18 +106,14 @@ class HashgridField(RadianceField):
         inputs = torch.cat([features, spherical_harmonics(directions, SH_DEGREE)], -1)
         return torch.sigmoid(fused_mlp(inputs, list(self.color_weights), None))
 
-    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        return {
-            "space": [self.table, *self.density_weights],
-            "decoder": list(self.color_weights),
-        }
-
-    def start_from(self, teacher: RadianceField, sight: Sight) -> bool:
-        """Nothing: levels without collisions fitted first gained 0.1 dB in 1000 steps, noise."""
-        return False
-
-    def refine(self, fraction: float) -> bool:
-        return False
+    def parameter_groups(self) -> list[ParameterGroup]:
+        *hidden, last = self.color_weights
+        return [
+            ParameterGroup("space", Role.TABLE, [self.table]),
+            ParameterGroup("space", Role.MATRIX, list(self.density_weights)),
+            ParameterGroup("decoder", Role.MATRIX, hidden),
+            ParameterGroup("decoder", Role.VECTOR, [last]),
+        ]
 
 
 def _network(inputs: int, width: int, hidden_layers: int, outputs: int) -> nn.ParameterList:

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from torch.nn.functional import grid_sample
 
 from ..kernels.spherical_harmonics import spherical_harmonics
-from ..volume import Aabb, FieldInfo, RadianceField, Sight
+from ..volume import Aabb, FieldInfo, RadianceField
+from .ranges import check_ranges
 
 CHUNK = 8192  # points of one look-up: temporaries stay in cache
 UNIT_PER_WORLD = 0.33  # instant-ngp's scale of Blender scenes
@@ -45,10 +46,7 @@ class PpngConfig:
             raise ValueError(f"frequencies must be 1 to 16 finite numbers, got {self.frequencies}")
         if self.factor_dimensions not in (1, 2):
             raise ValueError(f"factor_dimensions must be 1 or 2, got {self.factor_dimensions!r}")
-        for name, low, high in (("resolution", 2, 256), ("rank", 1, 256), ("channels", 1, 64)):
-            value = getattr(self, name)
-            if not isinstance(value, int) or not low <= value <= high:
-                raise ValueError(f"{name} must be an integer in {low}..{high}, got {value!r}")
+        check_ranges(self, integers={"resolution": (2, 256), "rank": (1, 256), "channels": (1, 64)})
         expanded = 2 * len(self.frequencies) * self.resolution**3 * self.channels
         if expanded > VOLUME_LIMIT:
             raise ValueError(f"the volumes would hold {expanded} numbers; at most {VOLUME_LIMIT}")
@@ -121,12 +119,3 @@ class PpngField(RadianceField):
         on_features, on_harmonics = self.hidden_weight.split([HIDDEN, SH_DEGREE**2], dim=1)
         hidden = torch.addmm(features @ on_features.t(), harmonics, on_harmonics.t()).relu_()
         return (hidden @ self.rgb_weight.t()).sigmoid()
-
-    def parameter_groups(self) -> dict[Literal["space", "decoder"], list[nn.Parameter]]:
-        return {"space": [], "decoder": []}
-
-    def start_from(self, teacher: RadianceField, sight: Sight) -> bool:
-        return False
-
-    def refine(self, fraction: float) -> bool:
-        return False

@@ -1,13 +1,13 @@
-"""Files: one module for each foreign program; content decides what a file is, never its name."""
+"""Files: one module a program that writes them; content decides what a file is, not its name."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from ..errors import FormatError, NerfConvertError, OutputExistsError, UnsupportedError
+from ..files import written_whole
 from ..registry import Registry
-from ..volume import RadianceField
+from ..volume import Field, RadianceField
 from .format import Format
 
 FORMATS = Registry(
@@ -76,19 +76,15 @@ def save(
     write_whole(chosen, field, path)
 
 
-def write_whole(chosen: Format, field: RadianceField, path: Path) -> None:
-    """Writes beside `path` under a name of its own, makes it durable, then renames it."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+def write_whole(chosen: Format, field: Field, path: Path) -> None:
+    """Writes a field whole or not at all. Raises NerfConvertError where the disk refuses it."""
     try:
-        chosen.write(field, partial)
-        with open(partial, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        with written_whole(path) as partial:
+            chosen.write(field, partial)
     except (OSError, RuntimeError) as problem:
-        reason = getattr(problem, "strerror", None) or str(problem).splitlines()[0]
+        said = problem.strerror if isinstance(problem, OSError) else None
+        reason = said or str(problem).splitlines()[0]
         raise NerfConvertError(f"{path}: cannot be written: {reason}") from problem
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def format_of_suffix(path: Path) -> Format:

@@ -16,8 +16,8 @@ from torch import Tensor
 from ..adapters.mlp import MlpConfig, MlpField
 from ..errors import FormatError, UnsupportedError
 from ..volume import FieldInfo
-from .coarse_and_fine import CoarseAndFine
-from .mlp_networks import (
+from .parts.coarse_and_fine import CoarseAndFine
+from .parts.mlp_state import (
     check_conventions,
     field_info,
     idle_optimizer,
@@ -28,8 +28,8 @@ from .mlp_networks import (
     view_sizes,
     written_density,
 )
-from .rebuild import rebuild
-from .sidecar import is_true, read_sidecar
+from .parts.rebuild import rebuild
+from .parts.sidecar import is_true, read_sidecar
 
 COARSE, FINE = "model_coarse_state_dict", "model_fine_state_dict"
 SETTINGS = "config.yml"

@@ -21,11 +21,13 @@ from ..adapters import ADAPTERS
 from ..errors import FormatError, UnknownNameError
 from ..volume import RadianceField
 from .format import Format
-from .info import info_from_document, info_to_document, strict_json
-from .rebuild import rebuild
+from .parts.field_info import info_from_document, info_to_document, strict_json
+from .parts.rebuild import rebuild
+from .parts.schema_1 import from_schema_1
 
 ENTRY = "nerfconvert"
-SCHEMA = "nerfconvert.field/1"
+SCHEMA = "nerfconvert.field/2"
+OLDER = "nerfconvert.field/1"  # of the first release; read, no longer written
 FAMILY = "nerfconvert.field/"
 KEYS = ("schema", "architecture", "config", "info", "occupancy_resolution", "sha256")
 HEAD = 1 << 20  # bytes searched for the schema
@@ -51,14 +53,16 @@ class Native(Format):
 
     def read(self, path: Path) -> RadianceField:
         description, tensors = read_file(path)
-        if description.get("schema") != SCHEMA:
-            found = description.get("schema")
-            raise FormatError(path, f"found schema {found!r}; expected {SCHEMA!r}")
+        schema = description.get("schema")
+        if schema not in (SCHEMA, OLDER):
+            raise FormatError(path, f"found schema {schema!r}; expected {SCHEMA!r}")
         if sorted(description) != sorted(KEYS):
             raise FormatError(path, f"its description should hold exactly {', '.join(KEYS)}")
         if checksum(description, tensors) != description["sha256"]:
             raise FormatError(path, "its checksum is wrong: the file is damaged")
         try:
+            if schema == OLDER:
+                description, tensors = from_schema_1(description, tensors)
             field_class = ADAPTERS[description["architecture"]]
             config = config_of(field_class.Config, description["config"])
             info = info_from_document(description["info"])

@@ -15,8 +15,8 @@ from torch import Tensor
 from ..adapters.mlp import MlpConfig, MlpField
 from ..errors import FormatError
 from ..volume import FieldInfo
-from .coarse_and_fine import CoarseAndFine
-from .mlp_networks import (
+from .parts.coarse_and_fine import CoarseAndFine
+from .parts.mlp_state import (
     check_conventions,
     field_info,
     idle_optimizer,
@@ -27,8 +27,8 @@ from .mlp_networks import (
     view_sizes,
     written_density,
 )
-from .rebuild import rebuild
-from .sidecar import is_true, read_sidecar
+from .parts.rebuild import rebuild
+from .parts.sidecar import is_true, read_sidecar
 
 COARSE, FINE = "network_fn_state_dict", "network_fine_state_dict"
 SETTINGS = ("args.txt", "config.txt")

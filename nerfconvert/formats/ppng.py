@@ -18,9 +18,9 @@ from torch import Tensor
 from ..adapters.ppng import HIDDEN, SH_DEGREE, UNIT_CUBE, PpngConfig, PpngField
 from ..errors import FormatError, UnsupportedError
 from ..volume import FieldInfo, RadianceField
-from .cbor import decode
 from .format import Format
-from .rebuild import rebuild
+from .parts.cbor import decode
+from .parts.rebuild import rebuild
 
 SIZE_LIMIT = 256 << 20  # bytes; real files have 0.1 to 3 million
 RGB_ROWS = 4  # rows of the last matrix; the fourth is padding

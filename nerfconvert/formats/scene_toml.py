@@ -7,19 +7,14 @@ Top level: `aabb` (two corners, world units), `background` (white or black), and
 from __future__ import annotations
 
 import math
-import sys
 from pathlib import Path
 from typing import ClassVar
 
 from ..adapters.analytic import AnalyticConfig, AnalyticField
 from ..errors import FormatError
+from ..files import tomllib
 from ..volume import Aabb, FieldInfo, RadianceField
 from .format import Format
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 KEYS = ("aabb", "background", "primitives")
 LARGEST = 1_000_000  # bytes; a scene is written by hand

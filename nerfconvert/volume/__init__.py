@@ -6,13 +6,17 @@
 * Directions: unit length, from the camera into the scene.
 * A file that thinks otherwise is converted by its format, at the boundary, and nowhere else.
   The one exception is a field trained in normalised device coordinates: no world box can hold
-  it, so its ``frame`` says ``"ndc"`` and its rays are warped by the renderer (`renderer.ndc`).
+  it, so its ``frame`` says ``"ndc"``. Such fields are read and saved, not rendered.
 """
 
 from .aabb import Aabb as Aabb
+from .field import Field as Field
 from .field import FieldInfo as FieldInfo
 from .field import RadianceField as RadianceField
 from .occupancy import OccupancyGrid as OccupancyGrid
 from .rays import Rays as Rays
 from .rays import Samples as Samples
-from .sight import Sight as Sight
+from .trainable import ParameterGroup as ParameterGroup
+from .trainable import Role as Role
+from .trainable import TrainableField as TrainableField
+from .visibility import Visibility as Visibility

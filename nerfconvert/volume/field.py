@@ -1,17 +1,17 @@
-"""RadianceField: the one interface between architectures and everything else."""
+"""Field and RadianceField: the one interface between architectures and everything else."""
 
 from __future__ import annotations
 
 import abc
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
 from .aabb import Aabb
 from .occupancy import OccupancyGrid
-from .sight import Sight
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,31 +24,29 @@ class FieldInfo:
     provenance: dict[str, Any] = field(default_factory=dict)  # strings and numbers; free form
 
 
-class RadianceField(nn.Module, abc.ABC):
-    """Density and color over a box, split in two: *encode* holds all of space, *decode* none of it.
+class Field(nn.Module, abc.ABC):
+    """What fills a box and can be shown, saved and rebuilt; most fields are a `RadianceField`.
 
-    Part one: `encode(positions) -> features`. Part two: `density(features)` and
-    `color(features, directions)`. Every adapter is final: nobody inherits from it.
+    A representation that renders and has no density at a point (Gaussian splats) is a Field too.
 
-    Attributes every adapter has:
-        config: frozen dataclass, JSON-able; with `info` enough to rebuild the module.
+    Attributes of every field:
+        architecture: its name in the ADAPTERS table.
+        Config: the class of its config, a frozen dataclass that JSON can hold.
+        config: with `info` enough to rebuild the module. It holds choices; what training finds
+            (sizes, scales, which voxels are stored) are parameters and buffers.
         info: FieldInfo.
         occupancy: OccupancyGrid over `aabb`; starts full.
-        architecture: the name in the ADAPTERS table.
-        feature_dim: F, the width of the joint between the two parts.
-        sparse_gradients: large tables may have sparse gradients, of the rows that were touched.
-            Off unless the optimizer sets it: few can do with them.
     """
 
-    architecture: str
+    architecture: ClassVar[str]
+    Config: ClassVar[type]
     config: Any
-    feature_dim: int
-    sparse_gradients: bool = False
 
     def __init__(self, info: FieldInfo, occupancy_resolution: int = 128):
         super().__init__()
         self.info = info
         self.occupancy = OccupancyGrid(occupancy_resolution)
+        self.register_load_state_dict_pre_hook(_take_sizes)
 
     @property
     def aabb(self) -> Aabb:
@@ -60,11 +58,11 @@ class RadianceField(nn.Module, abc.ABC):
         """Where it lives and wants its positions."""
         return self.occupancy.words.device
 
-    def occupied_box(self) -> Aabb | None:
-        """World box of the occupied cells; None where there are none."""
+    def occupied_box(self) -> Aabb:
+        """World box of the occupied cells; the whole box where none is."""
         bounds = self.occupancy.bounds()
         if bounds is None:
-            return None
+            return self.aabb
         low, high = (self.aabb.from_unit(corner.cpu()).tolist() for corner in bounds)
         return Aabb(low, high)
 
@@ -72,14 +70,26 @@ class RadianceField(nn.Module, abc.ABC):
     def parameter_count(self) -> int:
         return sum(p.numel() for p in self.parameters())
 
-    def trained_size(self) -> tuple[int, int]:
-        """(parameters, bytes of all else that is saved) once it is as fine as `refine` makes it.
+    def take_sizes(self, shapes: Mapping[str, torch.Size]) -> None:
+        """Makes room for a state whose tensors have these `shapes`, by name.
 
-        For planning: asks config and occupancy only, also of a field without memory.
+        For fields whose sizes are found in training; where they follow from the config there is
+        nothing to do. Called before a state is loaded. Raises ValueError for sizes that the
+        config does not allow.
         """
-        names = {name for name, _ in self.named_parameters()}
-        others = (t for name, t in self.state_dict().items() if name not in names)
-        return self.parameter_count, sum(t.numel() * t.element_size() for t in others)
+
+
+class RadianceField(Field):
+    """Density and color over a box, split in two: *encode* holds all of space, *decode* none of it.
+
+    Part one, "space": `encode(positions) -> features`. Part two, "decoder":
+    `density(features)` and `color(features, directions)`.
+
+    Attributes:
+        feature_dim: F, the width of the joint between the two parts.
+    """
+
+    feature_dim: int
 
     @abc.abstractmethod
     def encode(self, positions: Tensor) -> Tensor:
@@ -93,26 +103,11 @@ class RadianceField(nn.Module, abc.ABC):
     def color(self, features: Tensor, directions: Tensor) -> Tensor:
         """sRGB [N, 3] in [0, 1] of features [N, F] seen along unit directions [N, 3]."""
 
-    @abc.abstractmethod
-    def parameter_groups(self) -> dict[Literal["space", "decoder"], list[nn.Parameter]]:
-        """Every parameter once: `space` belongs to part one, `decoder` to part two.
+    def decoder_parameters(self) -> list[nn.Parameter]:
+        """The parameters of part two, for recipes that copy them; none of a field that is only
+        read."""
+        return []
 
-        Empty lists for a read-only field.
-        """
 
-    @abc.abstractmethod
-    def start_from(self, teacher: RadianceField, sight: Sight) -> bool:
-        """Sets the parameters near `teacher` in closed form, before any gradient step.
-
-        Called once, when `occupancy` already covers the teacher's; may allocate parameters for
-        the occupied cells only. `sight` weighs directions. False: there is no closed form that
-        helps this architecture, nothing was changed.
-        """
-
-    @abc.abstractmethod
-    def refine(self, fraction: float) -> bool:
-        """Raises its resolution where `fraction` (0 to 1, of the training budget used) says so.
-
-        True: parameters were replaced by others of the same function, as close as may be; their
-        optimizer must start anew. An architecture of one resolution returns False.
-        """
+def _take_sizes(field: Field, state: Mapping[str, Tensor], prefix: str, *_: Any) -> None:
+    field.take_sizes({name.removeprefix(prefix): tensor.shape for name, tensor in state.items()})

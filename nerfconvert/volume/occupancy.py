@@ -75,7 +75,7 @@ def dilate(dense: Tensor, cells: int = 1) -> Tensor:
     return grown
 
 
-def adopt(student, teacher) -> None:
+def transfer_occupancy(student, teacher) -> None:
     """Gives `student` the occupancy of `teacher`, carried from one field's box to the other's.
 
     Every cell of the student that touches an occupied cell of the teacher is occupied.

@@ -8,10 +8,10 @@ import json
 import pytest
 import torch
 
-from nerfconvert.adapters import ADAPTERS
+from nerfconvert.adapters import ADAPTERS, SIZES, TRAINABLE
 from nerfconvert.formats import load, save
-from nerfconvert.formats.rebuild import WithoutMemory
-from nerfconvert.volume import Aabb, FieldInfo, RadianceField
+from nerfconvert.formats.parts.rebuild import WithoutMemory
+from nerfconvert.volume import Aabb, FieldInfo, RadianceField, Role, TrainableField
 
 INFO = FieldInfo(aabb=Aabb((-1.0, -0.5, 0.0), (1.0, 1.5, 3.0)), provenance={"by": "a test"})
 BLOB = {"kind": "blob", "center": (0, 0.5, 1), "size": (0.4, 0.4, 0.4), "density": 9.0}
@@ -45,7 +45,7 @@ def tiny(name: str) -> RadianceField:
     made = ADAPTERS[name]
     field = made(made.Config(**TINY.get(name, {})), INFO)
     state = {
-        k: torch.randn_like(v) * 0.3 if v.is_floating_point() else v
+        k: torch.randn_like(v) * 0.3 if v.is_floating_point() and v.ndim else v
         for k, v in field.state_dict().items()
     }
     field.load_state_dict(state)
@@ -69,7 +69,7 @@ def test_describes_itself(field):
     assert field.aabb == INFO.aabb
     assert field.occupancy.fraction() == 1
     assert field.feature_dim >= 1
-    assert type(field).__mro__[1] is RadianceField
+    assert isinstance(field, RadianceField)
 
 
 @pytest.mark.parametrize("n", [0, 1, 7, 1025])
@@ -116,34 +116,45 @@ def test_features_are_enough(field):
 
 
 def test_groups_hold_each_trainable_parameter_once(field):
-    groups = field.parameter_groups()
-    assert groups.keys() == {"space", "decoder"}
-    listed = [id(p) for group in groups.values() for p in group]
+    listed = [id(p) for p in trained(field)]
     trainable = [id(p) for p in field.parameters() if p.requires_grad]
     assert sorted(listed) == sorted(trainable)
     assert field.parameter_count == sum(p.numel() for p in field.parameters())
 
 
 def test_gradients_reach_every_parameter(field):
-    groups = field.parameter_groups()
+    if not trained(field):
+        pytest.skip("nothing to train")
     positions, directions = points(4000)
     features = field.encode(positions)
-    (
-        field.density(features).sum() + field.color(features, directions).square().sum()
-    ).backward() if groups["space"] else None
-    for parameter in [p for group in groups.values() for p in group]:
+    (field.density(features).sum() + field.color(features, directions).square().sum()).backward()
+    for parameter in trained(field):
         assert parameter.grad is not None
         assert parameter.grad.isfinite().all()
         assert bool(parameter.grad.any())
 
 
 def test_density_does_not_train_the_color_head(field):
-    groups = field.parameter_groups()
-    if not groups["decoder"]:
+    decoder = field.decoder_parameters()
+    if not decoder:
         pytest.skip("no decoder to train")
     positions, _ = points(500)
     field.density(field.encode(positions)).sum().backward()
-    assert any(p.grad is None or not p.grad.any() for p in groups["decoder"])
+    assert any(p.grad is None or not p.grad.any() for p in decoder)
+
+
+def trained(field) -> list[torch.nn.Parameter]:
+    """Those of its groups; none of a field that is only read."""
+    return field.parameters_of(*Role) if isinstance(field, TrainableField) else []
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_the_table_knows_what_can_be_trained(name):
+    kind = ADAPTERS[name]
+    assert (name in TRAINABLE) == issubclass(kind, TrainableField)
+    if name in TRAINABLE:
+        assert set(SIZES) <= set(kind.PRESETS)
+        assert all(kind.Config(**preset) for preset in kind.PRESETS.values())
 
 
 def test_config_and_state_rebuild_the_field(field):

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from nerfconvert.adapters.mlp import EXP_LIMIT, MlpConfig, MlpField, frequency_encode
+from nerfconvert.adapters.activations import EXP_LIMIT
+from nerfconvert.adapters.mlp import MlpConfig, MlpField, frequency_encode
 from nerfconvert.volume import Aabb, FieldInfo
 
 INFO = FieldInfo(aabb=Aabb((-1.0, 0.0, 2.0), (3.0, 1.0, 4.0)))

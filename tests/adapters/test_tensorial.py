@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from nerfconvert.adapters.analytic import AnalyticConfig, AnalyticField, Primitive
-from nerfconvert.adapters.tensorial import (
-    STARTED_UNIT,
+from nerfconvert.adapters.tensorial.field import (
+    INITIALIZED_UNIT,
     TensorialConfig,
     TensorialField,
     resolutions,
@@ -18,7 +18,7 @@ from nerfconvert.errors import FormatError
 from nerfconvert.formats import load, save
 from nerfconvert.formats.native import Native
 from nerfconvert.kernels.voxel_lookup import list_vertices
-from nerfconvert.volume import Aabb, FieldInfo, Sight
+from nerfconvert.volume import Aabb, FieldInfo, Visibility
 
 INFO = FieldInfo(aabb=Aabb((-1.0, -1.0, -1.0), (1.0, 1.0, 1.5)))
 
@@ -38,13 +38,15 @@ def shell(resolution: int) -> torch.Tensor:
     return (radius > 0.75) & (radius < 0.8)
 
 
-def upper_sight(count: int = 32) -> Sight:
+def from_above(count: int = 32) -> Visibility:
     """Fibonacci directions from the upper hemisphere; nothing hides anything."""
     i = torch.arange(count) + 0.5
     z, turn = -i / count, math.pi * (1 + 5**0.5) * i
     r = (1 - z * z).sqrt()
     ways = torch.stack([r * turn.cos(), r * turn.sin(), z], 1)
-    return Sight(directions=ways, visible=lambda places: places.new_ones(len(places), count))
+    return Visibility(
+        directions=ways, transmittance=lambda places: places.new_ones(len(places), count)
+    )
 
 
 def harmonics(x: float, y: float, z: float) -> list[float]:
@@ -103,7 +105,7 @@ def test_density_is_opacity_of_a_finest_voxel_and_can_be_taught():
 def test_new_fields_are_small_whatever_their_resolution():
     for size in (128, 256, 512, 1024):
         field = build(resolution=size)
-        assert field.config.current_resolution == 64
+        assert field.cells == 64
         assert field.parameter_count == 65**3 * 28
     assert resolutions(512) == [64, 128, 256, 512]
     assert resolutions(320) == [40, 80, 160, 320]
@@ -119,8 +121,8 @@ def test_refining_keeps_the_function_and_drops_what_is_empty():
     positions = INFO.aabb.from_unit(unit)
     before = field.encode(positions)
     assert field.refine(0.5)
-    assert field.config.current_resolution == 128
-    assert field.config.n_voxels == len(field.table) < 0.15 * 129**3
+    assert field.cells == 128
+    assert len(field.table) < 0.15 * 129**3
     torch.testing.assert_close(field.encode(positions), before, rtol=0, atol=1e-4)
     assert not field.encode(INFO.aabb.from_unit(torch.full((1, 3), 0.5))).any()
     assert not field.refine(1.0)
@@ -144,7 +146,7 @@ def test_refining_in_steps():
     sizes = []
     for fraction in (0.0, 0.1, 0.25, 0.3, 0.45, 1.0):
         field.refine(fraction)
-        sizes.append(field.config.current_resolution)
+        sizes.append(field.cells)
     assert sizes == [64, 64, 128, 128, 256, 256]
 
 
@@ -190,6 +192,17 @@ def test_words_that_do_not_fit_the_table_are_refused(tmp_path):
         load(path)
 
 
+def test_a_lattice_that_the_config_does_not_have_is_refused():
+    state = build(resolution=128).state_dict()
+    state["words"] = state["words"][:8]
+    with pytest.raises(ValueError, match="words must have 4913 or 35937 bricks, got 8"):
+        build(resolution=128).load_state_dict(state)
+    state = build().state_dict()
+    state["table"] = torch.zeros(730, 28)
+    with pytest.raises(ValueError, match="at most 729 rows, got 730"):
+        build().load_state_dict(state)
+
+
 def ball() -> AnalyticField:
     body = {"kind": "box", "center": (0, 0, 0.2), "size": (0.6, 0.5, 0.4), "density": 200.0}
     colored = Primitive(**body, color=(0.9, 0.4, 0.2), softness=0.02)
@@ -205,10 +218,10 @@ def test_start_is_close_to_the_teacher(activation):
     teacher = ball()
     field = build(resolution=64, color_activation=activation)
     field.occupancy.assign(teacher.occupancy.dense())
-    assert field.start_from(teacher, upper_sight())
-    assert field.config.current_resolution == 64
-    assert field.config.unit == STARTED_UNIT
-    assert field.config.n_voxels < 0.21 * 65**3
+    assert field.initialize_from(teacher, from_above())
+    assert field.cells == 64
+    assert float(field.unit) == pytest.approx(INITIALIZED_UNIT)
+    assert len(field.table) < 0.21 * 65**3
     positions = torch.rand(4000, 3) * torch.tensor([1.6, 1.4, 1.2]) - torch.tensor([0.8, 0.7, 0.4])
     with torch.no_grad():
         features, truth = field.encode(positions), teacher.encode(positions)
@@ -217,7 +230,7 @@ def test_start_is_close_to_the_teacher(activation):
         wanted = 1 - torch.exp(-teacher.density(truth) * edge)
         assert float((alpha - wanted).abs().mean()) < 0.06
         solid = wanted > 0.5
-        ways = upper_sight(len(positions)).directions
+        ways = from_above(len(positions)).directions
         difference = field.color(features, ways) - teacher.color(truth, ways)
         assert float(difference[solid].abs().mean()) < 0.02
     assert field.table.requires_grad
@@ -225,17 +238,17 @@ def test_start_is_close_to_the_teacher(activation):
 
 def test_start_stores_what_is_seen_only():
     """Half of the box that no camera sees is left out."""
-    teacher, everything = ball(), upper_sight()
-    half = Sight(
+    teacher, everything = ball(), from_above()
+    half = Visibility(
         directions=everything.directions,
-        visible=lambda p: (p[:, :1] > 0).float().expand(-1, 32),
+        transmittance=lambda p: (p[:, :1] > 0).float().expand(-1, 32),
     )
     field = build(resolution=64)
     field.occupancy.assign(teacher.occupancy.dense())
-    field.start_from(teacher, half)
+    field.initialize_from(teacher, half)
     x = list_vertices(field.words)[:, 0]
     assert int(x.min()) >= 31
-    field.start_from(teacher, everything)
+    field.initialize_from(teacher, everything)
     assert int(list_vertices(field.words)[:, 0].min()) < 20
 
 
@@ -247,11 +260,6 @@ def test_start_stores_what_is_seen_only():
         {"resolution": 2048},
         {"resolution": 8.0},
         {"color_activation": "relu"},
-        {"current_resolution": 4},
-        {"n_voxels": 730},
-        {"n_voxels": -1},
-        {"unit": 0.0},
-        {"unit": math.nan},
     ],
 )
 def test_wrong_values(changes):

@@ -9,7 +9,7 @@ import struct
 import cbor2
 import pytest
 
-from nerfconvert.formats.cbor import decode
+from nerfconvert.formats.parts.cbor import decode
 
 VALUES = [0, 23, 24, 255, 256, 65536, 2**32, 2**63, -1, -24, -25, -(2**40), 0.5, 1e300, -2.25]
 VALUES += [math.inf, True, False, None, "", "text", "ä€" * 40, b"", b"\x00\xff" * 300]

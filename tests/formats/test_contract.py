@@ -20,7 +20,7 @@ from nerfconvert.errors import (
 )
 from nerfconvert.formats import FORMATS, identify, load, save
 from nerfconvert.formats.format import Format
-from tests.formats.files import TEXT, TINY, flipped, probe_points, tiny_mlp, write_sample
+from tests.formats.files import TEXT, flipped, probe_points, tiny_field, tiny_mlp, write_sample
 
 WRITABLE = [name for name, made in FORMATS.items() if made.can_write]
 NETWORKS = [name for name in WRITABLE if "mlp" in FORMATS[name].architectures]
@@ -70,7 +70,7 @@ def test_reads_without_changing_the_file(sample):
 
 @pytest.mark.parametrize("name", WRITABLE)
 def test_round_trip(name, tmp_path):
-    field = TINY[name]()
+    field = tiny_field(name)
     save(field, tmp_path / "field", format=name)
     again = load(tmp_path / "field")
     assert (again.config, again.info) == (field.config, field.info)
@@ -84,7 +84,7 @@ def test_round_trip(name, tmp_path):
 @pytest.mark.parametrize("name", WRITABLE)
 def test_suffix_picks_the_format(name, tmp_path):
     path = tmp_path / f"field{FORMATS[name].suffixes[0]}"
-    save(TINY[name](), path)
+    save(tiny_field(name), path)
     assert identify(path).name == name
 
 
@@ -121,7 +121,7 @@ def test_one_flipped_bit(sample):
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_numbers_that_are_none(name, value, tmp_path):
-    field = TINY[name]()
+    field = tiny_field(name)
     with torch.no_grad():
         field.trunk[1].weight[3, 4] = value
     save(field, tmp_path / "field", format=name)
@@ -195,7 +195,7 @@ def test_full_disk_leaves_nothing(name, tmp_path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
     try:
         with pytest.raises(NerfConvertError, match="cannot be written"):
-            save(TINY[name](), path, format=name)
+            save(tiny_field(name), path, format=name)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert not list(tmp_path.iterdir())

@@ -56,7 +56,7 @@ def test_rewriting_is_harmless(path):
 @pytest.mark.parametrize(
     ("entries", "why"),
     [
-        ({"schema": "nerfconvert.field/2"}, "found schema 'nerfconvert.field/2'"),
+        ({"schema": "nerfconvert.field/3"}, "found schema 'nerfconvert.field/3'"),
         ({"surplus": "x"}, "exactly"),
         ({"sha256": None}, "exactly"),
         ({"architecture": "mpl"}, "did you mean 'mlp'"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nerfconvert.formats.sidecar import is_true, parse, read_sidecar
+from nerfconvert.formats.parts.sidecar import is_true, parse, read_sidecar
 
 
 def test_assignments():

@@ -15,8 +15,8 @@ import torch
 
 from nerfconvert.errors import FormatError
 from nerfconvert.formats import load
-from nerfconvert.formats.torch_file import LEGACY_START, TorchFile
-from nerfconvert.formats.unpickle import TensorRef
+from nerfconvert.formats.parts.torch_file import LEGACY_START, TorchFile
+from nerfconvert.formats.parts.unpickle import TensorRef
 
 KEY = "network_fn_state_dict"
 

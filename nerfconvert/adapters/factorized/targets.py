@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..kernels.spherical_harmonics import spherical_harmonics
-from ..volume import Aabb, OccupancyGrid, RadianceField, Sight
-from .harmonics_fit import DARK, least_squares, seen_colors
+from ...kernels.spherical_harmonics import spherical_harmonics
+from ...volume import Aabb, OccupancyGrid, RadianceField, Visibility
+from ..harmonics import DARK, least_squares, seen_colors
 
 BATCH = 1 << 15  # nodes asked at once
 # A node's density is the mean of its cell, from the corners of a tetrahedron: one point alone
@@ -58,26 +58,26 @@ class Survey:
 
     lattice: Lattice
     density: Tensor  # [N] 1 / world unit, mean of the cell around the node
-    light: Tensor  # [N, K] that leaves it towards each direction's cameras
+    transmittance: Tensor  # [N, K] from the node to each direction's cameras
 
     def part(self, chosen: Tensor) -> Survey:
         """Only the chosen ([N] bool) nodes."""
         lattice = replace(self.lattice, index=self.lattice.index[chosen])
-        return Survey(lattice, self.density[chosen], self.light[chosen])
+        return Survey(lattice, self.density[chosen], self.transmittance[chosen])
 
 
 @torch.no_grad()
-def survey(teacher: RadianceField, sight: Sight, lattice: Lattice) -> Survey:
-    """Asks density and light at all nodes; NaN counts as empty."""
+def survey(teacher: RadianceField, visibility: Visibility, lattice: Lattice) -> Survey:
+    """Density and visibility at all nodes; NaN counts as empty."""
     count = len(lattice.index)
     density = torch.zeros(count, device=lattice.index.device)
-    light = density.new_zeros(count, len(sight.directions))
+    transmittance = density.new_zeros(count, len(visibility.directions))
     for rows in lattice.batches():
-        light[rows] = sight.visible(lattice.positions(rows))
+        transmittance[rows] = visibility.transmittance(lattice.positions(rows))
         for shift in WITHIN:
             positions = lattice.positions(rows, density.new_tensor(shift))
             density[rows] += _shown_density(teacher, positions)
-    return Survey(lattice, density / len(WITHIN), light)
+    return Survey(lattice, density / len(WITHIN), transmittance)
 
 
 def _shown_density(teacher: RadianceField, positions: Tensor) -> Tensor:
@@ -88,17 +88,17 @@ def _shown_density(teacher: RadianceField, positions: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def ask_harmonics(
-    teacher: RadianceField, sight: Sight, seen: Survey, bands: int, logits: bool
+def query_harmonics(
+    teacher: RadianceField, visibility: Visibility, seen: Survey, bands: int, logits: bool
 ) -> Tensor:
     """Coefficients [N, 3 * bands^2] of the nodes' colors, channel after channel, by least squares
     over the directions from which they are seen; of colors - 1/2, or of their logits."""
-    basis = spherical_harmonics(sight.directions, bands)
-    found = seen.light.new_empty(len(seen.light), 3 * basis.shape[1])
+    basis = spherical_harmonics(visibility.directions, bands)
+    found = seen.transmittance.new_empty(len(seen.transmittance), 3 * basis.shape[1])
     for rows in seen.lattice.batches():
-        light = seen.light[rows]
+        transmittance = seen.transmittance[rows]
         features = teacher.encode(seen.lattice.positions(rows))
-        rgb, weight = seen_colors(teacher, features, sight.directions, light)
+        rgb, weight = seen_colors(teacher, features, visibility.directions, transmittance)
         target = rgb.clamp(DARK, 1 - DARK).logit() if logits else rgb - 0.5
         found[rows] = least_squares(basis, target, weight).flatten(1)
     return found

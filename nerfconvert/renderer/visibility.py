@@ -1,4 +1,4 @@
-"""Sight of a scene: the directions in which its cameras look, and what hides what from them."""
+"""Visibility of a scene: the directions of its cameras, and what hides what from them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..volume import Aabb, RadianceField, Sight
+from ..volume import Aabb, RadianceField, Visibility
 from .cameras import Cameras
 
 RESOLUTION = 96  # cells along the longest edge of the occupied box
@@ -20,28 +20,28 @@ BATCH = 1 << 16  # points asked at once
 SKIP = 2  # cells in front of a place that cast no shadow on it: its own surface lies there
 
 
-def look(teacher: RadianceField, cameras: Cameras, count: int = 32) -> Sight:
-    """The sight of `teacher` from `cameras` along at most `count` of their directions.
+def estimate_visibility(teacher: RadianceField, cameras: Cameras, count: int = 32) -> Visibility:
+    """How visible places of `teacher` are along at most `count` of the directions of `cameras`.
 
-    The teacher is asked for its density in its occupied cells when `visible` is first called. The
-    answer is that of the middle of a coarse cell; a place outside the occupied box counts as at
-    its border.
+    The teacher is asked for its density in its occupied cells when `transmittance` is first called.
+    The answer is that of the middle of a coarse cell; a place outside the occupied box counts as
+    at its border.
     """
     if count < 1:
         raise ValueError(f"count must be at least 1, got {count}")
-    box = teacher.occupied_box() or teacher.aabb
+    box = teacher.occupied_box()
     directions = spread(_towards(box, cameras), count).to(teacher.device)
-    light = functools.cache(lambda: _light(teacher, box, directions))
-    return Sight(directions=directions, visible=lambda positions: light().at(positions))
+    grid = functools.cache(lambda: _transmittance(teacher, box, directions))
+    return Visibility(directions=directions, transmittance=lambda positions: grid().at(positions))
 
 
 @torch.no_grad()
-def _light(teacher: RadianceField, box: Aabb, directions: Tensor) -> _Light:
+def _transmittance(teacher: RadianceField, box: Aabb, directions: Tensor) -> _Transmittance:
     depth = _optical_depth(teacher, box)
     values = torch.empty(*depth.shape, len(directions), dtype=torch.uint8, device=depth.device)
     for k, direction in enumerate(directions.tolist()):
         values[..., k] = (torch.exp(-_depth_in_front(depth, direction)) * 255).round().byte()
-    return _Light(box, values)
+    return _Transmittance(box, values)
 
 
 def spread(directions: Tensor, count: int) -> Tensor:
@@ -108,8 +108,8 @@ def _depth_in_front(depth: Tensor, direction: list[float]) -> Tensor:
 
 
 @dataclass(frozen=True)
-class _Light:
-    """How much light each coarse cell sends towards each direction's camera, in 1 / 255."""
+class _Transmittance:
+    """From each coarse cell towards each direction's camera, in 1 / 255."""
 
     box: Aabb
     values: Tensor  # [X, Y, Z, K] uint8

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, NamedTuple
 import torch
 from torch import Tensor
 
-from ..errors import FormatError
+from ...errors import FormatError
 from .unpickle import Refused, StorageRef, StructureReader, TensorRef
 
 LEGACY_START = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9"

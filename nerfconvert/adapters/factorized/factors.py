@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from ..kernels.factor_lookup import LINE_AXES, PLANE_AXES, factor_lookup
-from ..kernels.fused_mlp import fused_mlp
+from ...kernels.factor_lookup import LINE_AXES, PLANE_AXES, factor_lookup
+from ...kernels.fused_mlp import fused_mlp
+from .factorized_config import FactorizedConfig
 
 # Fractions of the budget at which the resolution grows, by equal ratios (TensoRF's five steps,
 # later, because coarse steps are cheap).
@@ -22,14 +22,14 @@ class Factors(nn.Module):
     """Features [N, 1 + W] at points of the unit cube: raw density, then appearance.
 
     The channels of all factors are the density components, then the appearance components.
-    Lines are parameters of [1, samples, C], so that every factor has three dimensions.
     """
 
-    def __init__(self, config: Any, edges: tuple[float, float, float], n_planes: int):
+    planes: nn.ParameterList  # [A, B, C] over two axes each, `PLANE_AXES`; or none
+    lines: nn.ParameterList  # [samples, C] along one axis each, `LINE_AXES`
+
+    def __init__(self, config: FactorizedConfig, edges: tuple[float, float, float], n_planes: int):
         super().__init__()
         self.config, self.edges = config, edges
-        self.finest = config.resolution
-        self.untouched = True  # nobody has trained or set the values
         channels = config.density_components + config.appearance_components
         n_modes = max(1, n_planes)
         self._allocate(self.sizes_at(config.resolution), channels, n_planes)
@@ -38,20 +38,18 @@ class Factors(nn.Module):
         inputs = n_modes * config.appearance_components
         self.basis = nn.Parameter(torch.empty(config.feature_width, inputs))
         nn.init.uniform_(self.basis, -(inputs**-0.5), inputs**-0.5)
-        self.register_load_state_dict_pre_hook(_take_sizes)
 
     @property
     def sizes(self) -> list[int]:
         """Samples along x, y and z."""
-        return [self.lines[LINE_AXES.index(axis)].shape[1] for axis in range(3)]
+        return [self.lines[LINE_AXES.index(axis)].shape[0] for axis in range(3)]
 
     @property
     def resolution(self) -> int:
         return max(self.sizes)
 
     def forward(self, unit: Tensor) -> Tensor:
-        lines = [line[0] for line in self.lines]
-        products = factor_lookup(unit, list(self.planes), lines)
+        products = factor_lookup(unit, list(self.planes), list(self.lines))
         return fused_mlp(products, [self._mixing()])
 
     def _mixing(self) -> Tensor:
@@ -64,15 +62,17 @@ class Factors(nn.Module):
         columns = torch.cat([basis.new_zeros(1, *basis.shape[1:]), basis])
         return torch.cat([rows, columns], 2).flatten(1)
 
-    def refine(self, fraction: float) -> bool:
-        """Resamples to the resolution that `fraction` of the training budget asks for; fresh
-        factors may shrink for it, others only grow. True where something changed."""
-        first = min(self.config.first_resolution, self.finest)
+    def resolution_at(self, fraction: float) -> int:
+        """Samples along the longest edge after `fraction` of the budget of a training."""
+        finest = self.config.resolution
+        first = min(self.config.first_resolution, finest)
         steps = sum(fraction >= at for at in GROWTH)
-        ratio = math.log(self.finest / first) * steps / len(GROWTH)
-        wanted = round(first * math.exp(ratio))
-        if wanted == self.resolution or (wanted < self.resolution and not self.untouched):
-            self.untouched = False
+        return round(first * math.exp(math.log(finest / first) * steps / len(GROWTH)))
+
+    def refine(self, fraction: float) -> bool:
+        """Resamples to the resolution that `fraction` asks for, where that is finer."""
+        wanted = self.resolution_at(fraction)
+        if wanted <= self.resolution:
             return False
         self.resample(self.sizes_at(wanted))
         return True
@@ -83,26 +83,40 @@ class Factors(nn.Module):
         planes = [
             resample_plane(p, [sizes[a] for a in axes]) for p, axes in zip(self.planes, PLANE_AXES)
         ]
-        lines = [resample_line(x[0], sizes[a]) for x, a in zip(self.lines, LINE_AXES)]
+        lines = [resample_line(x, sizes[a]) for x, a in zip(self.lines, LINE_AXES)]
         self.replace(planes, lines)
 
     def replace(self, planes: list[Tensor], lines: list[Tensor]) -> None:
         """Takes other factors: planes [A, B, C], lines [samples, C]."""
-        self.untouched = False
         for mode, plane in enumerate(planes):
             self.planes[mode] = nn.Parameter(plane)
         for mode, line in enumerate(lines):
-            self.lines[mode] = nn.Parameter(line[None])
+            self.lines[mode] = nn.Parameter(line)
 
     def sizes_at(self, resolution: int) -> list[int]:
         """Samples along x, y, z for cells that are cubes, `resolution` on the longest edge."""
         longest = max(self.edges)
         return [max(2, round(resolution * edge / longest)) for edge in self.edges]
 
+    def take_sizes(self, lines: list[torch.Size | None]) -> None:
+        """Makes room for stored lines of these shapes, which may be coarser than the finest.
+
+        Raises ValueError for lines that no training of this config has.
+        """
+        if not all(shape is not None and len(shape) == 2 for shape in lines):
+            return  # what is missing or has another form is named where tensors are compared
+        sizes = [lines[LINE_AXES.index(axis)][0] for axis in range(3)]
+        finest = self.sizes_at(self.config.resolution)
+        if not all(2 <= size <= most for size, most in zip(sizes, finest)):
+            raise ValueError(f"lines have {sizes} samples along x, y, z; at most {finest} expected")
+        if sizes != self.sizes:
+            self._allocate(sizes, lines[0][1], len(self.planes))
+            self.to(self.basis.device)
+
     def _allocate(self, sizes: list[int], channels: int, n_planes: int) -> None:
         """Uninitialised factors of `sizes` along x, y and z."""
         planes = [(sizes[a], sizes[b], channels) for a, b in PLANE_AXES[:n_planes]]
-        lines = [(1, sizes[axis], channels) for axis in LINE_AXES]
+        lines = [(sizes[axis], channels) for axis in LINE_AXES]
         self.planes = nn.ParameterList(nn.Parameter(torch.empty(shape)) for shape in planes)
         self.lines = nn.ParameterList(nn.Parameter(torch.empty(shape)) for shape in lines)
 
@@ -118,13 +132,3 @@ def resample_line(line: Tensor, size: int) -> Tensor:
     """[size, C] of [samples, C]; ends stay where they are."""
     resampled = interpolate(line.T[None], size, mode="linear", align_corners=True)
     return resampled[0].T.contiguous()
-
-
-def _take_sizes(module: Factors, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
-    """Before loading: the factors take the sizes of the stored ones, which may be coarser."""
-    stored = [state.get(f"{prefix}lines.{LINE_AXES.index(axis)}") for axis in range(3)]
-    module.untouched = False
-    if all(line is not None and line.ndim == 3 for line in stored):
-        sizes = [line.shape[1] for line in stored]
-        if sizes != module.sizes:
-            module.resample(sizes)

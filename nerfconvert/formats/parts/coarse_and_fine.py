@@ -8,11 +8,11 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from ..adapters.mlp import MlpField
-from ..errors import FormatError
-from ..volume import FieldInfo
-from .format import Format
-from .mlp_networks import noted_info, starts_like_checkpoint
+from ...adapters.mlp import MlpField
+from ...errors import FormatError
+from ...volume import FieldInfo
+from ..format import Format
+from .mlp_state import noted_info, starts_like_checkpoint
 from .torch_file import TorchFile
 
 

@@ -11,18 +11,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from ..kernels.factor_lookup import LINE_AXES, PLANE_AXES
-from ..volume import RadianceField, Sight
-from .lowrank_solve import Model, Nodes, solve
-from .lowrank_targets import Lattice, Survey, ask_harmonics, survey, touched_nodes
-
-if TYPE_CHECKING:
-    from .lowrank import CpField, VmField
+from ...kernels.factor_lookup import LINE_AXES, PLANE_AXES
+from ...volume import RadianceField, Visibility
+from .field import FactorizedField
+from .least_squares import Model, Nodes, solve
+from .targets import Lattice, Survey, query_harmonics, survey, touched_nodes
 
 # Samples along the longest edge of the last lattice, with planes and without: a product of lines
 # alone has ten times the components, and its sums grow with their square.
@@ -64,30 +61,38 @@ class Palette:
 
 
 @torch.no_grad()
-def start(field: VmField | CpField, teacher: RadianceField, sight: Sight) -> None:
-    """Sets all parameters of `field`, whose occupancy says where to look."""
+def initialize_factors(
+    field: FactorizedField, teacher: RadianceField, visibility: Visibility
+) -> bool:
+    """Sets all parameters of `field` near `teacher`: `TrainableField.initialize_from` of vm and cp.
+
+    The occupancy of `field` says where to ask.
+    """
     config = field.config
     density = _fresh(field, config.density_components, None)
     appearance = _fresh(field, config.appearance_components, config.feature_width)
     palette = None
     for coarser, sweeps in SWEEPS.items():
         lattice = _lattice(field, coarser)
-        found = survey(teacher, sight, lattice)
+        found = survey(teacher, visibility, lattice)
         density = density.resampled(lattice.sizes)
         solve(_density_nodes(field, found), density, sweeps)
         seen = found.part(_color_weight(found) > DIM)
-        harmonics = ask_harmonics(teacher, sight, seen, BANDS, bool(len(field.decoder.weights)))
+        harmonics = query_harmonics(
+            teacher, visibility, seen, BANDS, bool(len(field.decoder.weights))
+        )
         palette = palette or _palette(field, harmonics, _color_weight(seen))
         appearance = appearance.resampled(lattice.sizes)
         solve(_color_nodes(seen, harmonics, palette), appearance, sweeps)
     _store(field, density, appearance, palette)
     if len(field.decoder.weights) and len(seen.density):
-        _fit_network(field, teacher, sight, seen)
+        _fit_network(field, teacher, visibility, seen)
+    return True
 
 
-def _lattice(field: VmField | CpField, coarser: int) -> Lattice:
+def _lattice(field: FactorizedField, coarser: int) -> Lattice:
     """Nodes in and around the occupied cells, as fine as `MOST_NODES` permits."""
-    finest = min(field.factors.finest, FINEST[len(field.factors.planes)])
+    finest = min(field.config.resolution, FINEST[len(field.factors.planes)])
     resolution = max(2, finest // coarser)
     while True:
         sizes = field.factors.sizes_at(resolution)
@@ -97,7 +102,7 @@ def _lattice(field: VmField | CpField, coarser: int) -> Lattice:
         resolution = resolution * 15 // 16
 
 
-def _fresh(field: VmField | CpField, components: int, outputs: int | None) -> Model:
+def _fresh(field: FactorizedField, components: int, outputs: int | None) -> Model:
     """Random lines, and planes of zeros, on the smallest lattice; without `outputs` the basis adds
     up all products."""
     generator = torch.Generator().manual_seed(components)
@@ -114,7 +119,7 @@ def _fresh(field: VmField | CpField, components: int, outputs: int | None) -> Mo
     return Model(planes, lines, basis, outputs is not None)
 
 
-def _density_nodes(field: VmField | CpField, found: Survey) -> Nodes:
+def _density_nodes(field: FactorizedField, found: Survey) -> Nodes:
     config, raw = field.config, RAW[field.config.density_activation]
     unit = max(field.aabb.size) / config.density_scale
     depth = found.density * found.lattice.edge
@@ -122,17 +127,17 @@ def _density_nodes(field: VmField | CpField, found: Survey) -> Nodes:
     target = (raw.inverse(value) - config.density_shift)[:, None]
     low = target.masked_fill((depth <= raw.thin)[:, None], -math.inf)
     high = target.masked_fill((depth >= raw.solid)[:, None], math.inf)
-    weight = (found.light.amax(1) + HIDDEN).clamp(max=1)
+    weight = (found.transmittance.amax(1) + HIDDEN).clamp(max=1)
     return Nodes(found.lattice.index, found.lattice.sizes, low, high, weight)
 
 
 def _color_weight(found: Survey) -> Tensor:
-    """[N]: light that shows a node's color."""
+    """[N]: how much of a node's color the cameras see."""
     opacity = -torch.expm1(-found.density * found.lattice.edge)
-    return found.light.mean(1) * (opacity + CLEAR)
+    return found.transmittance.mean(1) * (opacity + CLEAR)
 
 
-def _palette(field: VmField | CpField, harmonics: Tensor, weight: Tensor) -> Palette:
+def _palette(field: FactorizedField, harmonics: Tensor, weight: Tensor) -> Palette:
     """From weighted harmonics [N, H]; without a network the features are the harmonics."""
     count, width = harmonics.shape[1], field.config.feature_width
     identity = torch.eye(count, width, device=harmonics.device)
@@ -153,17 +158,17 @@ def _color_nodes(seen: Survey, harmonics: Tensor, palette: Palette) -> Nodes:
     return Nodes(index, sizes, target, target, _color_weight(seen))
 
 
-def _store(field: VmField | CpField, density: Model, appearance: Model, palette: Palette) -> None:
+def _store(field: FactorizedField, density: Model, appearance: Model, palette: Palette) -> None:
     pairs = zip([*density.planes, *density.lines], [*appearance.planes, *appearance.lines])
     joined = [torch.cat(pair, -1) for pair in pairs]
     n_planes = len(density.planes)
     field.factors.replace(joined[:n_planes], joined[n_planes:])
-    field.factors.resample(field.factors.sizes_at(field.factors.finest))
+    field.factors.resample(field.factors.sizes_at(field.config.resolution))
     field.factors.basis.copy_(appearance.basis / palette.scale[:, None])
 
 
 def _fit_network(
-    field: VmField | CpField, teacher: RadianceField, sight: Sight, seen: Survey
+    field: FactorizedField, teacher: RadianceField, visibility: Visibility, seen: Survey
 ) -> None:
     """Adam steps (Kingma and Ba 2015) of the color network on fixed points, features standing."""
     generator = torch.Generator().manual_seed(0)
@@ -171,9 +176,9 @@ def _fit_network(
     chances = _color_weight(seen).double().cumsum(0)
     draw = torch.rand(POINTS, generator=generator, dtype=torch.float64).to(device) * chances[-1]
     rows = torch.searchsorted(chances, draw).clamp(max=len(chances) - 1)
-    along = (seen.light[rows] + 1e-6).cumsum(1)
+    along = (seen.transmittance[rows] + 1e-6).cumsum(1)
     pick = torch.rand(POINTS, 1, generator=generator).to(device) * along[:, -1:]
-    directions = sight.directions[(along < pick).sum(1).clamp(max=along.shape[1] - 1)]
+    directions = visibility.directions[(along < pick).sum(1).clamp(max=along.shape[1] - 1)]
     shift = torch.rand(POINTS, 3, generator=generator).to(device) - 0.5
     positions = seen.lattice.positions(rows, shift)
     wanted = teacher.color(teacher.encode(positions), directions).nan_to_num(0.5)

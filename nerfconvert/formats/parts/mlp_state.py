@@ -8,10 +8,10 @@ from typing import Any
 
 from torch import Tensor
 
-from ..adapters.mlp import MlpConfig, MlpField
-from ..errors import FormatError, UnsupportedError
-from ..volume import Aabb, FieldInfo
-from .info import info_from_document, info_to_document, strict_json
+from ...adapters.mlp import MlpConfig, MlpField
+from ...errors import FormatError, UnsupportedError
+from ...volume import Aabb, FieldInfo
+from .field_info import info_from_document, info_to_document, strict_json
 from .torch_file import LEGACY_START, ZIP_START
 
 NOTE = "nerfconvert"  # key of our note about box and frame; the programs ignore it

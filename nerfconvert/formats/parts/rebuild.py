@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from ..errors import FormatError
-from ..volume import FieldInfo, OccupancyGrid, RadianceField
+from ...errors import FormatError
+from ...volume import Field, FieldInfo, OccupancyGrid
 
 OCCUPANCY = "occupancy.words"
 FACTORIES = (torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn)
@@ -29,12 +29,12 @@ class WithoutMemory(TorchFunctionMode):
 
 def rebuild(
     path: Path,
-    field_class: type[RadianceField],
+    field_class: type[Field],
     config: Any,
     info: FieldInfo,
     tensors: dict[str, Tensor],
     occupancy_resolution: int = 128,
-) -> RadianceField:
+) -> Field:
     """`field_class(config, info)` holding `tensors`, which must be exactly those it needs.
 
     The occupancy may be missing; it is then full. Everything is checked before the field takes
@@ -44,6 +44,10 @@ def rebuild(
     with WithoutMemory():
         blueprint = field_class(config, info)
         blueprint.occupancy = OccupancyGrid(occupancy_resolution)
+        try:
+            blueprint.take_sizes({name: tensor.shape for name, tensor in tensors.items()})
+        except ValueError as problem:
+            raise FormatError(path, str(problem)) from None
         expected = blueprint.state_dict()
     if OCCUPANCY not in tensors:
         expected.pop(OCCUPANCY)

@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any
 
-from ..volume import Aabb, FieldInfo
+from ...volume import Aabb, FieldInfo
 
 FRAMES, BACKGROUNDS = ("world", "ndc"), ("white", "black")
 

@@ -8,13 +8,15 @@ import pytest
 import torch
 
 from nerfconvert.adapters.analytic import AnalyticConfig, AnalyticField
-from nerfconvert.adapters.harmonics_fit import least_squares
-from nerfconvert.adapters.lowrank import CpField, LowrankConfig, VmField
-from nerfconvert.adapters.lowrank_solve import Model, Nodes, solve
-from nerfconvert.adapters.lowrank_targets import touched_nodes
+from nerfconvert.adapters.factorized.cp import CpField
+from nerfconvert.adapters.factorized.factorized_config import FactorizedConfig
+from nerfconvert.adapters.factorized.least_squares import Model, Nodes, solve
+from nerfconvert.adapters.factorized.targets import touched_nodes
+from nerfconvert.adapters.factorized.vm import VmField
+from nerfconvert.adapters.harmonics import least_squares
 from nerfconvert.kernels.factor_lookup import LINE_AXES, PLANE_AXES
 from nerfconvert.kernels.spherical_harmonics import spherical_harmonics
-from nerfconvert.volume import Aabb, FieldInfo, OccupancyGrid, Sight
+from nerfconvert.volume import Aabb, FieldInfo, OccupancyGrid, Visibility
 
 SIZES = [7, 11, 9]
 INFO = FieldInfo(aabb=Aabb((-1.0, -0.8, -1.0), (1.0, 0.8, 1.2)))
@@ -136,14 +138,15 @@ def test_touched_nodes(sizes):
             assert bool(touched[tuple(node)]) == wanted
 
 
-def sight(visible: float = 1.0) -> Sight:
+def visibility(visible: float = 1.0) -> Visibility:
     """Even directions, nothing in the way."""
     turn = torch.arange(24) * math.pi * (3 - 5**0.5)
     z = 1 - (2 * torch.arange(24) + 1) / 24
     ring = (1 - z * z).sqrt()
     directions = torch.stack([turn.cos() * ring, turn.sin() * ring, z], 1)
-    return Sight(
-        directions=directions, visible=lambda p: torch.full((len(p), 24), visible, device=p.device)
+    return Visibility(
+        directions=directions,
+        transmittance=lambda p: torch.full((len(p), 24), visible, device=p.device),
     )
 
 
@@ -162,9 +165,9 @@ def started(kind, source, seen, **settings):
         "density_scale": 1.0,
         "shading": "harmonics",
     }
-    field = kind(LowrankConfig(**config | settings), INFO)
+    field = kind(FactorizedConfig(**config | settings), INFO)
     field.occupancy.assign(torch.ones(16, 16, 16, dtype=torch.bool))
-    assert field.start_from(source, seen)
+    assert field.initialize_from(source, seen)
     return field
 
 
@@ -177,7 +180,7 @@ def inside_blob(n: int) -> tuple[torch.Tensor, torch.Tensor]:
 @pytest.mark.parametrize("kind", [VmField, CpField])
 def test_a_blob_is_one_product(kind):
     """A Gaussian is a product of three: one component holds it, but for the lattice."""
-    field = started(kind, teacher(), sight())
+    field = started(kind, teacher(), visibility())
     positions, directions = inside_blob(400)
     with torch.no_grad():
         features = field.encode(positions)
@@ -199,7 +202,7 @@ def test_with_a_network(kind, activation):
         "shading": "network_harmonics",
         "hidden_width": 32,
     }
-    field = started(kind, teacher(stripes=1.0, highlight=0.2), sight(), **settings)
+    field = started(kind, teacher(stripes=1.0, highlight=0.2), visibility(), **settings)
     positions, directions = inside_blob(400)
     source = teacher(stripes=1.0, highlight=0.2)
     with torch.no_grad():
@@ -212,14 +215,14 @@ def test_with_a_network(kind, activation):
 
 
 def test_starts_alike():
-    fields = [started(CpField, teacher(), sight(), resolution=24) for _ in range(2)]
+    fields = [started(CpField, teacher(), visibility(), resolution=24) for _ in range(2)]
     states = [field.state_dict() for field in fields]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 
 
 @pytest.mark.parametrize("kind", [VmField, CpField])
 def test_refine_leaves_a_started_field_alone(kind):
-    field = started(kind, teacher(), sight(), resolution=24, first_resolution=8)
+    field = started(kind, teacher(), visibility(), resolution=24, first_resolution=8)
     assert not any(field.refine(fraction) for fraction in (0.0, 0.5, 1.0))
     assert field.config.resolution == 24
 
@@ -227,8 +230,8 @@ def test_refine_leaves_a_started_field_alone(kind):
 @pytest.mark.parametrize("shading", ["harmonics", "network_harmonics"])
 def test_what_nobody_sees_stays_finite(shading):
     """No light anywhere, or a teacher without density: still a field, and an empty one if so."""
-    for source, light in ((teacher(), 0.0), (teacher(density=0.0), 1.0)):
-        field = started(VmField, source, sight(light), resolution=16, shading=shading)
+    for source, transmittance in ((teacher(), 0.0), (teacher(density=0.0), 1.0)):
+        field = started(VmField, source, visibility(transmittance), resolution=16, shading=shading)
         positions, directions = inside_blob(100)
         with torch.no_grad():
             features = field.encode(positions)

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-from ..kernels.factor_lookup import LINE_AXES, PLANE_AXES
-from .lowrank_factors import resample_line, resample_plane
+from ...kernels.factor_lookup import LINE_AXES, PLANE_AXES
+from .factors import resample_line, resample_plane
 
 RIDGE = 1e-2  # of a factor, beside the mean diagonal of its normal equations
 BASIS_RIDGE = 1e-3
@@ -74,7 +74,7 @@ def solve(nodes: Nodes, model: Model, sweeps: int) -> None:
     batches = torch.arange(len(nodes.index), device=nodes.index.device).split(BATCH)
     values = torch.cat([factors.products(model, rows) @ model.basis.T for rows in batches])
     for _ in range(sweeps):
-        factors.sweep(model, values)
+        factors.march_and_query(model, values)
         if model.free_basis:
             _solve_basis(nodes, model, lambda rows: factors.products(model, rows), values, batches)
         _balance(model)
@@ -96,7 +96,7 @@ class _PlaneSweep:
         ]
         return torch.cat(products, 1)
 
-    def sweep(self, model: Model, values: Tensor) -> None:
+    def march_and_query(self, model: Model, values: Tensor) -> None:
         """Updates planes, lines and, along with them, the values [N, J]."""
         for m, mode in enumerate(self.modes):
             basis, plane = model.mixing[m], model.planes[m].flatten(0, 1)
@@ -161,7 +161,7 @@ class _LineSweep:
         index = self.nodes.index[rows]
         return z[index[:, 2]] * y[index[:, 1]] * x[index[:, 0]]
 
-    def sweep(self, model: Model, values: Tensor) -> None:
+    def march_and_query(self, model: Model, values: Tensor) -> None:
         """Updates lines and, along with them, the values [N, J]."""
         for m, slices in enumerate(self.slices):
             others = [

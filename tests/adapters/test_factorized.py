@@ -7,9 +7,11 @@ import math
 import pytest
 import torch
 
-from nerfconvert.adapters.lowrank import CpField, LowrankConfig, VmField
+from nerfconvert.adapters.factorized.cp import CpField
+from nerfconvert.adapters.factorized.factorized_config import FactorizedConfig
+from nerfconvert.adapters.factorized.vm import VmField
 from nerfconvert.formats import load, save
-from nerfconvert.volume import Aabb, FieldInfo
+from nerfconvert.volume import Aabb, FieldInfo, Role
 
 INFO = FieldInfo(aabb=Aabb((-1.0, -0.5, 0.0), (1.0, 1.0, 3.0)))
 SMALL = {
@@ -25,7 +27,7 @@ KINDS = [pytest.param(VmField, id="vm"), pytest.param(CpField, id="cp")]
 
 def made(kind, info=INFO, **settings):
     """A field whose factors and network all matter."""
-    field = kind(LowrankConfig(**SMALL | settings), info)
+    field = kind(FactorizedConfig(**SMALL | settings), info)
     for parameter in field.parameters():
         torch.nn.init.normal_(parameter, std=0.7)
     return field.double()
@@ -47,7 +49,7 @@ def features_at(field, point) -> list[float]:
     config, (low, high) = field.config, (field.aabb.low, field.aabb.high)
     xyz = [2 * (p - a) / (b - a) - 1 for p, a, b in zip(point, low, high, strict=True)]
     on_lines = [
-        sample(line[0].tolist(), [xyz[axis]])
+        sample(line.tolist(), [xyz[axis]])
         for line, axis in zip(field.factors.lines, (2, 1, 0), strict=True)
     ]
     products = [[a * b * c for a, b, c in zip(*on_lines, strict=True)]]
@@ -102,7 +104,7 @@ def test_formulas_of_tensorf(kind):
 
 def test_inputs_of_tensorf():
     """150 inputs of the network, 128 wide, as its checkpoints of Blender scenes have them."""
-    field = VmField(LowrankConfig(resolution=8), INFO)
+    field = VmField(FactorizedConfig(resolution=8), INFO)
     shapes = [tuple(weight.shape) for weight in field.decoder.weights]
     assert shapes == [(128, 150), (128, 128), (3, 128)]
     assert tuple(field.factors.basis.shape) == (27, 144)
@@ -111,7 +113,7 @@ def test_inputs_of_tensorf():
 def test_colors_without_a_network():
     """Nine coefficients a channel, plus one half; only band zero: the same from everywhere."""
     field = made(VmField, shading="harmonics", feature_width=27)
-    assert field.parameter_groups()["decoder"] == []
+    assert field.decoder_parameters() == []
     features = torch.zeros(6, 28, dtype=torch.float64)
     features[:, 1], features[:, 10], features[:, 19] = 1.0, -0.5, 9.0
     directions = torch.nn.functional.normalize(torch.randn(6, 3, dtype=torch.float64), dim=-1)
@@ -135,22 +137,22 @@ def test_density_is_per_longest_edge(activation):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_cells_are_cubes(kind):
-    field = kind(LowrankConfig(**SMALL), INFO)
+    field = kind(FactorizedConfig(**SMALL), INFO)
     assert field.factors.sizes == [8, 6, 12]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_refine_grows_a_fresh_field(kind):
-    field = kind(LowrankConfig(**SMALL), INFO)
-    assert field.refine(0.0)
-    assert field.config.resolution == 5
+    field = kind(FactorizedConfig(**SMALL), INFO)
+    field.start_coarse()
+    assert field.factors.resolution == 5
     sizes = [5]
     for percent in range(101):
         before = list(field.parameters())
         changed = field.refine(percent / 100)
         assert changed == any(a is not b for a, b in zip(before, field.parameters(), strict=True))
         if changed:
-            sizes.append(field.config.resolution)
+            sizes.append(field.factors.resolution)
     assert sizes == sorted(set(sizes))
     assert sizes[-1] == 12
 
@@ -162,7 +164,7 @@ def test_refine_keeps_the_function(kind):
     positions = torch.rand(100, 3, dtype=torch.float64)
     before = field.encode(positions)
     field.factors.resample([11, 11, 11])
-    assert field.config.resolution == 11
+    assert field.factors.resolution == 11
     torch.testing.assert_close(field.encode(positions), before, rtol=0, atol=1e-12)
 
 
@@ -172,24 +174,44 @@ def test_refine_leaves_a_loaded_field_alone(kind):
     again = kind(field.config, INFO).double()
     again.load_state_dict(field.state_dict())
     assert not any(again.refine(fraction) for fraction in (0.0, 0.3, 1.0))
-    assert again.config.resolution == 12
+    assert again.factors.resolution == 12
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_half_grown_fields_survive(kind, tmp_path):
     """Through a file, and through a state that a new, larger field takes and grows on."""
-    field = kind(LowrankConfig(**SMALL), INFO)
-    field.refine(0.0)
+    field = kind(FactorizedConfig(**SMALL), INFO)
+    field.start_coarse()
     save(field, tmp_path / "field.safetensors")
     read = load(tmp_path / "field.safetensors")
-    resumed = kind(LowrankConfig(**SMALL), INFO)
+    resumed = kind(FactorizedConfig(**SMALL), INFO)
     resumed.load_state_dict(field.state_dict())
     positions = INFO.aabb.from_unit(torch.rand(40, 3))
     for other in (read, resumed):
-        assert other.config.resolution == 5
+        assert other.factors.resolution == 5
+        assert other.config == field.config
         assert torch.equal(other.encode(positions), field.encode(positions))
     assert resumed.refine(1.0)
-    assert resumed.config.resolution == 12
+    assert resumed.factors.resolution == 12
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_lines_finer_than_the_config_are_refused(kind):
+    small = kind(FactorizedConfig(**SMALL), INFO)
+    with pytest.raises(ValueError, match="at most"):
+        small.load_state_dict(made(kind, resolution=24).state_dict())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_roles(kind):
+    """Factors are tables, the basis and hidden layers are matrices, the rest are vectors."""
+    field = kind(FactorizedConfig(**SMALL), INFO)
+    tables = field.parameters_of(Role.TABLE)
+    assert [id(p) for p in tables] == [id(p) for p in (*field.factors.planes, *field.factors.lines)]
+    shapes = [tuple(p.shape) for p in field.parameters_of(Role.MATRIX)]
+    assert shapes == [tuple(field.factors.basis.shape), (8, 35), (8, 8)]
+    assert [p.ndim for p in field.parameters_of(Role.VECTOR)] == [2, 1, 1, 1]
+    assert [f.shape[-1] for f in field.density_factors()] == [2] * len(tables)
 
 
 @pytest.mark.parametrize(
@@ -205,4 +227,4 @@ def test_half_grown_fields_survive(kind, tmp_path):
 )
 def test_wrong_settings(settings, message):
     with pytest.raises(ValueError, match=message):
-        LowrankConfig(**settings)
+        FactorizedConfig(**settings)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..kernels.voxel_lookup import first_rows, list_vertices, pack_vertices, voxel_lookup
-from ..volume import Aabb
+from ...kernels.voxel_lookup import first_rows, list_vertices, pack_vertices, voxel_lookup
+from ...volume import Aabb
 
 PART = 1 << 20  # vertices whose numbers are held at once
 

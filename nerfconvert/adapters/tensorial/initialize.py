@@ -14,17 +14,17 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..kernels.spherical_harmonics import spherical_harmonics
-from ..volume import Aabb, RadianceField, Sight
-from .harmonics_fit import SEEN, fit_harmonics, seen_colors
-from .tensorial_lattice import Lattice
+from ...kernels.spherical_harmonics import spherical_harmonics
+from ...volume import Aabb, RadianceField, Visibility
+from ..harmonics import SEEN, fit_harmonics, seen_colors
+from .lattice import Lattice
 
 log = logging.getLogger(__name__)
 
 MAX_VOXELS = 1 << 23  # 0.9 GB of parameters
 BATCH = 1 << 14  # vertices asked at once
 EMPTY = 0.01  # optical depth of a voxel below which nothing is stored
-HIDDEN = 0.02  # share of light that no camera misses
+HIDDEN = 0.02  # transmittance that no camera misses
 THIN, SOLID = 0.2, 1.0  # optical depths of a voxel between which its raw density is linear
 OUTSIDE, DEEPEST = -1.6, 8.0  # bounds of raw density, as optical depths
 POINTS = 4  # per vertex, to which density is fitted
@@ -37,7 +37,7 @@ FILLINGS = 4  # voxels that color spreads into what is empty or hidden
 @torch.no_grad()
 def fit_voxels(
     teacher: RadianceField,
-    sight: Sight,
+    visibility: Visibility,
     aabb: Aabb,
     stored: Tensor,
     doublings: int,
@@ -51,7 +51,7 @@ def fit_voxels(
     """
     lattice = Lattice.of(aabb, stored)
     for level in range(doublings + 1):
-        surveyed, seen = _survey(teacher, sight, lattice)
+        surveyed, seen = _survey(teacher, visibility, lattice)
         kept = lattice.around((surveyed > EMPTY) & seen)
         if level and len(kept.vertices) > MAX_VOXELS:
             cells = lattice.cells
@@ -62,17 +62,21 @@ def fit_voxels(
         if level < doublings:
             lattice = kept.doubled()
     raw = _fit_density(teacher, chosen, depth)  # first: its points take as much as the table
-    table = _fit_colors(teacher, sight, chosen, depth, activation)
+    table = _fit_colors(teacher, visibility, chosen, depth, activation)
     table[:, 0] = raw
     return chosen.words, table
 
 
-def _survey(teacher: RadianceField, sight: Sight, lattice: Lattice) -> tuple[Tensor, Tensor]:
+def _survey(
+    teacher: RadianceField, visibility: Visibility, lattice: Lattice
+) -> tuple[Tensor, Tensor]:
     """Optical depth [V] of a voxel at each vertex, and whether any camera sees it [V]."""
     depth = _depth(teacher, lattice, lattice.vertices)
     seen = depth > EMPTY
     for rows in seen.nonzero()[:, 0].split(BATCH):
-        seen[rows] = sight.visible(lattice.world(lattice.vertices[rows])).amax(1) > HIDDEN
+        seen[rows] = (
+            visibility.transmittance(lattice.world(lattice.vertices[rows])).amax(1) > HIDDEN
+        )
     return depth, seen
 
 
@@ -137,20 +141,22 @@ def _conjugate_gradients(apply, right: Tensor) -> Tensor:
 
 
 def _fit_colors(
-    teacher: RadianceField, sight: Sight, lattice: Lattice, depth: Tensor, activation: str
+    teacher: RadianceField, visibility: Visibility, lattice: Lattice, depth: Tensor, activation: str
 ) -> Tensor:
     """Table [V, 28] with the coefficients of the vertices that are seen to have density; the others
     take their neighbours'. The first column is left to density."""
-    basis = spherical_harmonics(sight.directions, 3)
+    basis = spherical_harmonics(visibility.directions, 3)
     weight = depth.new_zeros(len(depth))
     table = depth.new_zeros(len(depth), 1 + 3 * basis.shape[1])
     for rows in (depth > EMPTY).nonzero()[:, 0].split(BATCH):
         positions = lattice.world(lattice.vertices[rows])
-        light = sight.visible(positions)
-        rgb, counted = seen_colors(teacher, teacher.encode(positions), sight.directions, light)
+        transmittance = visibility.transmittance(positions)
+        rgb, counted = seen_colors(
+            teacher, teacher.encode(positions), visibility.directions, transmittance
+        )
         table[rows, 1:] = fit_harmonics(basis, rgb, counted, activation).flatten(1)
-        seen = -torch.expm1(-depth[rows]) * light.mean(1)
-        weight[rows] = seen.where(light.amax(1) > SEEN, 0.0)
+        seen = -torch.expm1(-depth[rows]) * transmittance.mean(1)
+        weight[rows] = seen.where(transmittance.amax(1) > SEEN, 0.0)
     _fill(lattice, table, weight)
     return table
 

@@ -6,26 +6,28 @@ raw density and 3 x 9 coefficients, color after color, as in svox2. What is not 
 
 from __future__ import annotations
 
-import dataclasses
 import functools
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
-from ..kernels.spherical_harmonics import spherical_harmonics
-from ..kernels.voxel_lookup import (
+from ...kernels.spherical_harmonics import spherical_harmonics
+from ...kernels.voxel_lookup import (
     bricks_per_axis,
     count_ones,
     first_rows,
     pack_vertices,
     voxel_lookup,
 )
-from ..volume import FieldInfo, RadianceField, Sight
-from .activations import InwardClamp, LeakyGradientRelu
-from .tensorial_lattice import Lattice, voxel_edge
-from .tensorial_start import EMPTY, MAX_VOXELS, fit_voxels
+from ...volume import FieldInfo, ParameterGroup, RadianceField, Role, TrainableField, Visibility
+from ..activations import InwardClamp, LeakyGradientRelu
+from ..ranges import check_ranges
+from .initialize import EMPTY, MAX_VOXELS, fit_voxels
+from .lattice import Lattice, voxel_edge
 
 SH_BANDS = 3  # degree 2
 CHANNELS = 1 + 3 * SH_BANDS**2
@@ -33,55 +35,29 @@ COARSE = 64  # cells along an axis of a new field, at most
 REFINED_BY = 0.4  # of the training budget: by then the resolution is the final one
 SURVEYED = 128  # cells along an axis of the first lattice on which a teacher is looked at
 DEPTH_SCALE = 4.0  # optical depth of one finest voxel edge for a raw density of 1
-# Optimizers move all tables at one pace, which undid a start: 31.9 dB became 31.4 at 0.025.
-STARTED_UNIT = 0.008
+# Optimisers move all tables at one pace, which undid a start: 31.9 dB became 31.4 at 0.025.
+INITIALIZED_UNIT = 0.008
 THIN = 1.0  # optical depth of the whole box of a new field
-FOUND = {"found": True}  # while training: nobody sets it
 
 
 @dataclass(frozen=True, kw_only=True)
 class TensorialConfig:
-    """The lattice that is aimed at, and the one there is.
-
-    A new field starts coarse and full; `start_from` or `refine` make it fine and sparse and say so
-    here, so that a saved field can be rebuilt.
-    """
+    """The lattice that is aimed at; a new field starts coarse and full."""
 
     resolution: int = 256  # cells along each axis in the end: 4k up to 64, 64k beyond
     color_activation: Literal["clamp", "sigmoid"] = "clamp"  # clamp: harmonics + 0.5, in [0, 1]
-    # cells along each axis now; None: of a new field
-    current_resolution: int | None = dataclasses.field(default=None, metadata=FOUND)
-    # stored vertices; None: all of them
-    n_voxels: int | None = dataclasses.field(default=None, metadata=FOUND)
-    # raw density and coefficients for a stored 1
-    unit: float = dataclasses.field(default=1.0, metadata=FOUND)
 
     def __post_init__(self):
-        size = self.resolution
-        multiple = 4 if isinstance(size, int) and size <= COARSE else COARSE
-        if not isinstance(size, int) or not 4 <= size <= 1024 or size % multiple:
+        check_ranges(
+            self,
+            integers={"resolution": (4, 1024)},
+            choices={"color_activation": ("clamp", "sigmoid")},
+        )
+        if self.resolution % (4 if self.resolution <= COARSE else COARSE):
             raise ValueError(
                 f"resolution must be a multiple of 4 up to {COARSE} or of {COARSE} up to 1024, "
-                f"got {size!r}"
+                f"got {self.resolution}"
             )
-        if self.color_activation not in ("clamp", "sigmoid"):
-            raise ValueError(
-                f"color_activation must be clamp or sigmoid, got {self.color_activation!r}"
-            )
-        if self.current_resolution is None:
-            object.__setattr__(self, "current_resolution", resolutions(size)[0])
-        if self.current_resolution not in resolutions(size):
-            raise ValueError(
-                f"current_resolution must be one of {resolutions(size)}, "
-                f"got {self.current_resolution!r}"
-            )
-        full = (self.current_resolution + 1) ** 3
-        if self.n_voxels is None:
-            object.__setattr__(self, "n_voxels", full)
-        if not isinstance(self.n_voxels, int) or not 0 <= self.n_voxels <= full:
-            raise ValueError(f"n_voxels must be an integer in 0..{full}, got {self.n_voxels!r}")
-        if not isinstance(self.unit, int | float) or not 1e-6 <= self.unit <= 1e6:
-            raise ValueError(f"unit must be a number in 1e-6..1e6, got {self.unit!r}")
 
 
 def resolutions(finest: int) -> list[int]:
@@ -97,8 +73,11 @@ def cells_of(words: Tensor) -> int:
     return 4 * (round(len(words) ** (1 / 3)) - 1)
 
 
-class TensorialField(RadianceField):
-    """Features [N, 28] are interpolated raw density and coefficients; `decode` is arithmetic."""
+class TensorialField(TrainableField, RadianceField):
+    """Features [N, 28] are interpolated raw density and coefficients; `decode` is arithmetic.
+
+    What training finds is state: the stored vertices (`words`), their rows, and `unit`.
+    """
 
     architecture = "tensorial"
     Config = TensorialConfig
@@ -111,56 +90,60 @@ class TensorialField(RadianceField):
 
     words: Tensor  # [B^3] int64, see kernels.voxel_lookup
     first: Tensor  # [B^3] int64
+    unit: Tensor  # scalar: raw density and coefficients for a stored 1
 
     def __init__(self, config: TensorialConfig, info: FieldInfo):
         super().__init__(info)
         self.config = config
         self.density_scale = DEPTH_SCALE / voxel_edge(info.aabb, config.resolution)
-        cells = config.current_resolution
-        if config.n_voxels == (cells + 1) ** 3:
-            words = pack_vertices(torch.ones((cells + 1,) * 3, dtype=torch.bool))
-        else:  # known once a saved field is loaded
-            words = torch.zeros(bricks_per_axis(cells) ** 3, dtype=torch.int64)
+        vertices = (resolutions(config.resolution)[0] + 1,) * 3
+        words = pack_vertices(torch.ones(vertices, dtype=torch.bool))
         self.register_buffer("words", words)
         self.register_buffer("first", first_rows(words), persistent=False)
-        self.table = nn.Parameter(torch.zeros(config.n_voxels, CHANNELS))
+        self.register_buffer("unit", torch.ones(()))
+        self.table = nn.Parameter(torch.zeros(math.prod(vertices), CHANNELS))
         with torch.no_grad():
-            self.table[:, 0] = THIN / (DEPTH_SCALE * config.unit * config.resolution)
-        self.register_load_state_dict_pre_hook(_take_lattice)
-        self.register_load_state_dict_post_hook(_count_rows)
+            self.table[:, 0] = THIN / (DEPTH_SCALE * config.resolution)
+        self._too_fine = 2 * config.resolution  # cells of a lattice with too many voxels
+        self.register_load_state_dict_post_hook(_find_rows)
+
+    @property
+    def cells(self) -> int:
+        """Cells along each axis of the lattice that there is now."""
+        return cells_of(self.words)
 
     def encode(self, positions: Tensor) -> Tensor:
-        unit, cells = self.aabb.to_unit(positions), self.config.current_resolution
-        lattice = self.words, self.first, cells
+        unit = self.aabb.to_unit(positions)
+        lattice = self.words, self.first, self.cells
         return voxel_lookup(unit, self.table, *lattice, self.sparse_gradients)
 
     def density(self, features: Tensor) -> Tensor:
-        return LeakyGradientRelu.apply(features[:, 0] * self.config.unit) * self.density_scale
+        return LeakyGradientRelu.apply(features[:, 0] * self.unit) * self.density_scale
 
     def color(self, features: Tensor, directions: Tensor) -> Tensor:
-        basis = spherical_harmonics(directions, SH_BANDS) * self.config.unit
+        basis = spherical_harmonics(directions, SH_BANDS) * self.unit
         raw = (features[:, 1:].unflatten(1, (3, -1)) * basis[:, None]).sum(-1)
         if self.config.color_activation == "sigmoid":
             return raw.sigmoid()
         return InwardClamp.apply(raw + 0.5)
 
-    def parameter_groups(self) -> dict[Literal["space", "decoder"], list[nn.Parameter]]:
-        return {"space": [self.table], "decoder": []}
+    def parameter_groups(self) -> list[ParameterGroup]:
+        return [ParameterGroup("space", Role.ROW_TABLE, [self.table])]
 
-    def start_from(self, teacher: RadianceField, sight: Sight) -> bool:
+    def initialize_from(self, teacher: RadianceField, visibility: Visibility) -> bool:
         finest = self.config.resolution
         sizes = [size for size in resolutions(finest) if size >= min(finest, SURVEYED)]
         words, table = fit_voxels(
             teacher,
-            sight,
+            visibility,
             self.aabb,
             self._occupied_vertices(sizes[0]),
             len(sizes) - 1,
             self.config.color_activation,
         )
         table[:, 0] *= cells_of(words) / (finest * DEPTH_SCALE)
-        self.config = dataclasses.replace(self.config, unit=STARTED_UNIT)
-        self.replace_voxels(words, table.div_(STARTED_UNIT))
+        self.unit.fill_(INITIALIZED_UNIT)
+        self.replace_voxels(words, table.div_(INITIALIZED_UNIT))
         return True
 
     def refine(self, fraction: float) -> bool:
@@ -168,14 +151,15 @@ class TensorialField(RadianceField):
         occupied cells, and their neighbours."""
         sizes = resolutions(self.config.resolution)
         due = min(int(fraction / REFINED_BY * (len(sizes) - 1)), len(sizes) - 1)
-        cells, started = self.config.current_resolution, self.config.unit == STARTED_UNIT
-        if sizes[due] <= cells or started:  # what has started is as fine as fits
+        cells = self.cells
+        if sizes[due] <= cells or 2 * cells >= self._too_fine:
             return False
         lattice = Lattice.of(self.aabb, self._occupied_vertices(2 * cells))
-        depth = self._finer(lattice, self.table[:, :1])[:, 0] * (DEPTH_SCALE * self.config.unit)
+        depth = self._finer(lattice, self.table[:, :1])[:, 0] * (DEPTH_SCALE * self.unit)
         depth = depth * (self.config.resolution / lattice.cells)
         lattice = lattice.around(depth > EMPTY)
         if len(lattice.vertices) > MAX_VOXELS:
+            self._too_fine = lattice.cells
             return False
         self.replace_voxels(lattice.words, self._finer(lattice, self.table))
         return True
@@ -184,8 +168,7 @@ class TensorialField(RadianceField):
     def _finer(self, lattice: Lattice, table: Tensor) -> Tensor:
         """Rows [V, C] of a finer lattice, interpolated from columns [., C] of this one's."""
         unit = lattice.vertices / lattice.cells
-        words, cells = self.words, self.config.current_resolution
-        return voxel_lookup(unit, table.contiguous(), words, self.first, cells)
+        return voxel_lookup(unit, table.contiguous(), self.words, self.first, self.cells)
 
     def trained_size(self) -> tuple[int, int]:
         cells = self.config.resolution
@@ -204,9 +187,27 @@ class TensorialField(RadianceField):
         """Takes another lattice: words [B^3] int64 and its rows [V, 28]."""
         self.words, self.first = words, first_rows(words)
         self.table = nn.Parameter(table, requires_grad=self.table.requires_grad)
-        self.config = dataclasses.replace(
-            self.config, current_resolution=cells_of(words), n_voxels=len(table)
-        )
+
+    def take_sizes(self, shapes: Mapping[str, torch.Size]) -> None:
+        words, table = shapes.get("words"), shapes.get("table")
+        if words is None or table is None or len(words) != 1 or len(table) != 2:
+            return  # what is missing or has another form is named where tensors are compared
+        known = {
+            bricks_per_axis(cells) ** 3: cells for cells in resolutions(self.config.resolution)
+        }
+        if words[0] not in known:
+            raise ValueError(
+                f"words must have {' or '.join(map(str, known))} bricks, got {words[0]}"
+            )
+        most = (known[words[0]] + 1) ** 3
+        if table[0] > most:
+            raise ValueError(f"table must have at most {most} rows, got {table[0]}")
+        if (words, table) != (self.words.shape, self.table.shape):
+            device, kind = self.table.device, self.table.dtype
+            self.words = torch.zeros(words, dtype=torch.int64).to(device)
+            self.first = torch.zeros_like(self.words)
+            rows = torch.empty(table, dtype=kind).to(device)
+            self.table = nn.Parameter(rows, requires_grad=self.table.requires_grad)
 
     def _occupied_vertices(self, cells: int) -> Tensor:
         """[cells + 1]^3 bool: vertices of lattice cells that touch an occupied cell."""
@@ -231,17 +232,9 @@ class TensorialField(RadianceField):
         return stored
 
 
-def _take_lattice(field: TensorialField, state: dict, prefix: str, *_) -> None:
-    """Makes room for the lattice of a state dict, whatever the field held before."""
-    words, table = state.get(prefix + "words"), state.get(prefix + "table")
-    if words is None or table is None:
-        return
-    if (words.shape, table.shape) != (field.words.shape, field.table.shape):
-        room = torch.empty(table.shape, dtype=field.table.dtype, device=field.table.device)
-        field.replace_voxels(words.to(room.device, copy=True), room)
-
-
-def _count_rows(field: TensorialField, _) -> None:
+def _find_rows(field: TensorialField, _) -> None:
+    """After loading: where each brick's rows begin. Raises ValueError where they are not as many
+    as the words say."""
     stored = int(count_ones(field.words).sum())
     if stored != len(field.table):
         raise ValueError(f"words must mark {len(field.table)} stored voxels, got {stored}")

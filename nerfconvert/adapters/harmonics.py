@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..volume import RadianceField
 
-SEEN = 0.01  # share of light at which a direction is worth asking
+SEEN = 0.01  # transmittance at which a direction is worth asking
 FAINT = 1e-3  # weight of a direction from which a place is not seen
 BATCH = 1 << 16  # colors asked at once
 RIDGE = 0.02  # of all harmonics but the constant, of which 1 direction has about 0.1
@@ -19,20 +19,21 @@ GAUSS_NEWTON = 2  # steps through the sigmoid
 
 
 def seen_colors(
-    teacher: RadianceField, features: Tensor, directions: Tensor, light: Tensor
+    teacher: RadianceField, features: Tensor, directions: Tensor, transmittance: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Colors [N, K, 3] of places with `features` [N, F] in `directions` [K, 3], and their weights
-    [N, K] > 0; `light` [N, K] leaves a place that way. NaN counts as gray.
+    [N, K] > 0; `transmittance` [N, K] is that from a place to the direction's cameras. NaN counts
+    as gray.
 
-    Only what is seen is asked, a fifth of a typical scene. The other directions get the mean of
+    Only what is seen is queried, a fifth of a typical scene. The other directions get the mean of
     the place's seen ones, faintly; gray where there are none.
     """
-    rgb = light.new_full((*light.shape, 3), 0.5)
-    seen = light > SEEN
+    rgb = transmittance.new_full((*transmittance.shape, 3), 0.5)
+    seen = transmittance > SEEN
     place, direction = seen.nonzero().T
     for some, along in zip(place.split(BATCH), direction.split(BATCH)):
         rgb[some, along] = teacher.color(features[some], directions[along]).nan_to_num(0.5)
-    shares = light.where(seen, 0.0)
+    shares = transmittance.where(seen, 0.0)
     mean = (shares[..., None] * (rgb - 0.5)).sum(1) / shares.sum(1).clamp_min(SEEN)[:, None] + 0.5
     return rgb.where(seen[..., None], mean[:, None]), shares + FAINT
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from nerfconvert.adapters.analytic import AnalyticConfig, AnalyticField, Primitive
-from nerfconvert.adapters.harmonics_fit import FAINT, SEEN, fit_harmonics, seen_colors
+from nerfconvert.adapters.harmonics import FAINT, SEEN, fit_harmonics, seen_colors
 from nerfconvert.kernels.spherical_harmonics import spherical_harmonics
 from nerfconvert.volume import Aabb, FieldInfo
 
@@ -45,13 +45,13 @@ def test_colors_are_those_of_seen_directions():
     shiny = Primitive(**body, color=(0.2, 0.3, 0.4), highlight=0.5)
     teacher = AnalyticField(AnalyticConfig(primitives=(shiny,)), INFO)
     features, ways = teacher.encode(torch.rand(5, 3) - 0.5), directions(7)
-    light = torch.rand(5, 7) * (torch.rand(5, 7) < 0.5)
-    light[0] = SEEN / 2
-    rgb, weight = seen_colors(teacher, features, ways, light)
+    transmittance = torch.rand(5, 7) * (torch.rand(5, 7) < 0.5)
+    transmittance[0] = SEEN / 2
+    rgb, weight = seen_colors(teacher, features, ways, transmittance)
     for place in range(1, 5):
-        seen = light[place] > SEEN
+        seen = transmittance[place] > SEEN
         colors = teacher.color(features[place].expand(7, -1), ways)
-        mean = (light[place] * seen) @ colors / (light[place] * seen).sum()
+        mean = (transmittance[place] * seen) @ colors / (transmittance[place] * seen).sum()
         torch.testing.assert_close(rgb[place], colors.where(seen[:, None], mean))
     torch.testing.assert_close(rgb[0], torch.full((7, 3), 0.5))
-    torch.testing.assert_close(weight, light.where(light > SEEN, 0.0) + FAINT)
+    torch.testing.assert_close(weight, transmittance.where(transmittance > SEEN, 0.0) + FAINT)

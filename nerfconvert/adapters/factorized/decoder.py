@@ -1,0 +1,61 @@
+"""Decoder: density and color from the features of planes and lines (TensoRF, Chen et al. 2022)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ...kernels.fused_mlp import fused_mlp
+from ...kernels.spherical_harmonics import spherical_harmonics
+from ...volume import ParameterGroup, Role
+from ..activations import DENSITY
+from .factorized_config import COLOR_BANDS, SH_DEGREE, SHADINGS, FactorizedConfig
+
+
+class Decoder(nn.Module):
+    """Density and color of features [N, 1 + W]: raw density, then appearance."""
+
+    def __init__(self, config: FactorizedConfig, longest_edge: float):
+        super().__init__()
+        self.config, self.unit = config, longest_edge
+        width, inputs = config.hidden_width, SHADINGS[config.shading](config)
+        sizes = [(inputs, width), (width, width), (width, 3)] if inputs else []
+        layers = [nn.Linear(*size) for size in sizes]
+        self.weights = nn.ParameterList(layer.weight for layer in layers)
+        self.biases = nn.ParameterList(layer.bias for layer in layers)
+
+    def parameter_groups(self) -> list[ParameterGroup]:
+        """The color network's; none where features are coefficients of harmonics."""
+        return [
+            ParameterGroup("decoder", Role.MATRIX, list(self.weights)[:-1]),
+            ParameterGroup("decoder", Role.VECTOR, [*list(self.weights)[-1:], *self.biases]),
+        ]
+
+    def density(self, features: Tensor) -> Tensor:
+        """Extinction [N] per world unit."""
+        raw = features[:, 0] + self.config.density_shift
+        value = DENSITY[self.config.density_activation](raw)
+        return value * (self.config.density_scale / self.unit)
+
+    def color(self, features: Tensor, directions: Tensor) -> Tensor:
+        """sRGB [N, 3] in [0, 1] seen along unit directions [N, 3]."""
+        appearance = features[:, 1:]
+        if self.config.shading == "harmonics":
+            basis = spherical_harmonics(directions, COLOR_BANDS)
+            rgb = (appearance.unflatten(1, (3, -1)) * basis[:, None]).sum(-1)
+            return (rgb + 0.5).clamp(0, 1)
+        if self.config.shading == "network_harmonics":
+            parts = [appearance, spherical_harmonics(directions, SH_DEGREE)]
+        else:
+            waves = frequencies(appearance, self.config.feature_octaves)
+            turns = frequencies(directions, self.config.view_octaves)
+            parts = [appearance, directions, waves, turns]
+        inputs = torch.cat(parts, 1)
+        return torch.sigmoid(fused_mlp(inputs, list(self.weights), list(self.biases)))
+
+
+def frequencies(values: Tensor, octaves: int) -> Tensor:
+    """[N, 2 * K * octaves]: all sines, then all cosines, of [N, K]; octaves fastest (TensoRF)."""
+    scales = 2.0 ** torch.arange(octaves, device=values.device, dtype=values.dtype)
+    phases = (values[:, :, None] * scales).flatten(1)
+    return torch.cat([phases.sin(), phases.cos()], 1)

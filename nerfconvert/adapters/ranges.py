@@ -1,0 +1,31 @@
+"""check_ranges: a config's values are of the kind and in the range that its architecture takes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+
+def check_ranges(
+    config: Any,
+    *,
+    integers: Mapping[str, tuple[int, int]] | None = None,
+    numbers: Mapping[str, tuple[float, float]] | None = None,
+    choices: Mapping[str, Collection[str]] | None = None,
+) -> None:
+    """Raises ValueError naming the first value of `config` that is none of these.
+
+    `integers` and `numbers` give (lowest, highest) by name, `choices` the names to choose from.
+    """
+    for kind, types, limits in (
+        ("an integer", int, integers or {}),
+        ("a number", int | float, numbers or {}),
+    ):
+        for name, (low, high) in limits.items():
+            value = getattr(config, name)
+            if not isinstance(value, types) or isinstance(value, bool) or not low <= value <= high:
+                raise ValueError(f"{name} must be {kind} in {low:g}..{high:g}, got {value!r}")
+    for name, known in (choices or {}).items():
+        if getattr(config, name) not in known:
+            known = ", ".join(known)
+            raise ValueError(f"{name} must be one of {known}, got {getattr(config, name)!r}")

@@ -1,0 +1,54 @@
+"""NanMaskedField: a field whose answers are numbers; what is none is masked and counted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .field import RadianceField
+
+
+class NanMaskedField(RadianceField):
+    """`field` with NaN density as empty and NaN color as black; infinite density is the largest.
+
+    It counts what it was asked and how much of that was NaN.
+    """
+
+    def __init__(self, field: RadianceField):
+        nn.Module.__init__(self)  # the parts are those of `field`
+        self.field, self.info, self.occupancy = field, field.info, field.occupancy
+        self.architecture, self.config = field.architecture, field.config
+        self.feature_dim = field.feature_dim
+        zero = torch.zeros((), dtype=torch.int64, device=field.device)
+        self.asked = {"densities": 0, "colors": 0}
+        self.invalid = {"densities": zero, "colors": zero}
+        self.densest = zero.float()  # of the answers so far, 1 / world unit
+
+    def encode(self, positions: Tensor) -> Tensor:
+        return self.field.encode(positions)
+
+    def density(self, features: Tensor) -> Tensor:
+        density = self._masked("densities", self.field.density(features)[:, None])[:, 0]
+        if len(density):
+            self.densest = torch.maximum(self.densest, density.detach().max())
+        return density
+
+    def color(self, features: Tensor, directions: Tensor) -> Tensor:
+        return self._masked("colors", self.field.color(features, directions))
+
+    def decoder_parameters(self) -> list[nn.Parameter]:
+        return self.field.decoder_parameters()
+
+    def counts(self) -> dict[str, Any]:
+        """How many densities and colors were NaN, and of how many; for receipts."""
+        found = {kind: int(n) for kind, n in self.invalid.items()}
+        return {**found, **{f"of_{kind}": n for kind, n in self.asked.items()}}
+
+    def _masked(self, kind: str, answer: Tensor) -> Tensor:
+        """`answer` [N, C] without NaN, which is counted."""
+        self.asked[kind] += len(answer)
+        invalid = answer.detach().isnan().any(1)
+        self.invalid[kind] = self.invalid[kind] + invalid.sum()  # does not wait for the device
+        return torch.nan_to_num(answer, 0.0)

@@ -1,0 +1,94 @@
+"""TrainableField: what a field must say of itself to be trained, distilled into or planned."""
+
+from __future__ import annotations
+
+import abc
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from torch import Tensor, nn
+
+from .field import Field, RadianceField
+from .visibility import Visibility
+
+
+class Role(enum.Enum):
+    """What a parameter does, which decides how it is optimised and what it costs."""
+
+    TABLE = "table"  # entries looked up by position: a step touches few, and each seldom
+    ROW_TABLE = "row table"  # the same with long rows, worth updating one row at a time
+    MATRIX = "matrix"  # a hidden layer of a network
+    VECTOR = "vector"  # biases, and the few rows of a network's last layer
+
+
+@dataclass(frozen=True)
+class ParameterGroup:
+    """Parameters of one part of a field that have one role."""
+
+    part: Literal["space", "decoder"]
+    role: Role
+    parameters: list[nn.Parameter]
+
+
+class TrainableField(Field):
+    """A field that gradients, and a teacher, can shape.
+
+    Attributes:
+        PRESETS: config values by size; "small", "base" and "large" are what `--size` offers,
+            other names are the sizes of other programs.
+        sparse_gradients: row tables get sparse gradients, of the rows that a step touched. Off,
+            unless the trainer sets it for a run: few optimisers can do with them.
+    """
+
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]]
+    sparse_gradients: bool = False
+
+    @abc.abstractmethod
+    def parameter_groups(self) -> list[ParameterGroup]:
+        """Every parameter once."""
+
+    def parameters_of(self, *roles: Role) -> list[nn.Parameter]:
+        """The parameters that have one of these roles."""
+        groups = (group for group in self.parameter_groups() if group.role in roles)
+        return [parameter for group in groups for parameter in group.parameters]
+
+    def decoder_parameters(self) -> list[nn.Parameter]:
+        groups = (group for group in self.parameter_groups() if group.part == "decoder")
+        return [parameter for group in groups for parameter in group.parameters]
+
+    def density_factors(self) -> list[Tensor]:
+        """The planes and lines whose products sum up to raw density, which TensoRF and PVD keep
+        sparse; none where density is no sum of products."""
+        return []
+
+    def initialize_from(self, teacher: RadianceField, visibility: Visibility) -> bool:
+        """Sets the parameters near `teacher` in closed form, before any gradient step.
+
+        Called once, when `occupancy` already covers the teacher's; may allocate parameters for
+        the occupied cells only. False where no closed form helps the architecture, as by default:
+        nothing was changed.
+        """
+        return False
+
+    def start_coarse(self) -> None:
+        """Takes the resolution at which training from images begins: for a new field alone, whose
+        values mean nothing yet. An architecture of one resolution, the default, keeps it."""
+
+    def refine(self, fraction: float) -> bool:
+        """Raises its resolution where `fraction` (0 to 1, of a training's budget) says so.
+
+        True: parameters were replaced by others of the same function, as close as may be; their
+        optimiser must start anew. An architecture of one resolution, the default, returns False.
+        """
+        return False
+
+    def trained_size(self) -> tuple[int, int]:
+        """(parameters, bytes of all else that is saved) once it is as fine as `refine` makes it.
+
+        For planning: asks config and occupancy only, also of a field without memory.
+        """
+        names = {name for name, _ in self.named_parameters()}
+        others = (t for name, t in self.state_dict().items() if name not in names)
+        return self.parameter_count, sum(t.numel() * t.element_size() for t in others)
