@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..errors import UsageError
-
-LEVELS = ("camera", "ray", "point")  # of active learning: see `distiller.active`
+from .samplers import SAMPLERS
 
 
 @dataclass(frozen=True, kw_only=True)
 class DistillConfig:
     """Budget and seed of one distillation or training; exactly one of `seconds` and `steps`."""
 
-    seconds: float | None = 120.0  # wall clock of all work on the student, bank included
+    seconds: float | None = 120.0  # wall clock of all work on the student, answers included
     steps: int | None = None  # gradient steps
     seed: int = 0
-    memory_mb: int = 1024  # bound of the bank of teacher samples
-    active: tuple[str, ...] = ()  # levels of active learning, of LEVELS
+    memory_mb: int = 1024  # bound of the buffer of the teacher's answers
+    active: tuple[str, ...] = ()  # samplers of active learning, of SAMPLERS
 
     def __post_init__(self):
         if (self.seconds is None) == (self.steps is None):
@@ -28,12 +26,5 @@ class DistillConfig:
             raise ValueError(f"steps must be at least 1, got {self.steps}")
         if self.memory_mb < 16:
             raise ValueError(f"memory_mb must be at least 16, got {self.memory_mb}")
-        if not set(self.active) <= set(LEVELS):
-            raise ValueError(f"active must be among {LEVELS}, got {self.active}")
-
-
-def refuse_active(levels: tuple[str, ...], recipe: str) -> None:
-    """Raises UsageError where `recipe` would not follow the `levels` of active learning."""
-    if levels and recipe != "fast":
-        asked = f"active learning ({', '.join(levels)}; --active)"
-        raise UsageError(f"{asked} is for --recipe fast, not for {recipe}")
+        if not set(self.active) <= set(SAMPLERS):
+            raise ValueError(f"active must be among {', '.join(SAMPLERS)}, got {self.active}")

@@ -10,30 +10,39 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .teacher_rays import SampleBatch
+
 THIN = 1e-3  # optical depth of a step that counts as empty
 DEEP = 5.0  # optical depth of a step that counts as solid
 LOG_WEIGHT = 0.01  # of the logarithmic term beside the opacity term
 
 
-def density_loss(density: Tensor, target: Tensor, deltas: Tensor, light: Tensor) -> Tensor:
-    """Mean over S samples of light * (opacity error^2 + one-sided log-depth error^2); scalar.
+def density_loss(density: Tensor, samples: SampleBatch) -> Tensor:
+    """Mean over N samples of share * (opacity error^2 + one-sided log-depth error^2); scalar.
 
-    `density`, `target` in 1 / world unit; `deltas` step lengths; `light` the transmittance with
-    which the sample is seen, all [S].
+    `density` [N] is the student's, in 1 / world unit. A sample's share is the transmittance with
+    which it is seen times its importance.
     """
-    depth, wanted = density * deltas, target * deltas
+    depth, wanted = density * samples.deltas, samples.density * samples.deltas
     opacity = torch.expm1(-depth) - torch.expm1(-wanted)
     log_error = torch.log(depth + THIN) - torch.log(wanted.clamp(max=DEEP) + THIN)
     log_error = torch.where(wanted >= DEEP, log_error.clamp(max=0), log_error)
-    return (light * (opacity.square() + LOG_WEIGHT * log_error.square())).mean()
+    share = samples.transmittance * samples.importance
+    return (share * (opacity.square() + LOG_WEIGHT * log_error.square())).mean()
 
 
-def sample_color_loss(rgb: Tensor, target: Tensor, weights: Tensor) -> Tensor:
-    """Sum over samples of weights * squared color error, per unit of weight; scalar."""
-    error = (rgb - target).square().sum(-1)
-    return (weights * error).sum() / weights.sum().clamp_min(1e-6)
+def sample_color_loss(rgb: Tensor, samples: SampleBatch) -> Tensor:
+    """Sum over N samples of their shares * squared color error, per unit of share; scalar.
+
+    `rgb` [N, 3] is the student's. A sample's share is its rendering weight times its importance.
+    """
+    error = (rgb - samples.rgb).square().sum(-1)
+    share = samples.weights * samples.importance
+    return (share * error).sum() / share.sum().clamp_min(1e-6)
 
 
-def ray_color_loss(color: Tensor, target: Tensor) -> Tensor:
-    """Mean squared error of composited colors [R, 3]; scalar."""
-    return (color - target).square().mean()
+def ray_color_loss(color: Tensor, target: Tensor, importance: Tensor | None = None) -> Tensor:
+    """Mean squared error of composited colors [R, 3], each ray counted `importance` [R] times, once
+    by default; scalar."""
+    error = (color - target).square()
+    return error.mean() if importance is None else (error * importance[:, None]).mean()

@@ -1,20 +1,21 @@
-"""Adam for tables and biases, RMSprop for wide tables, Muon for the hidden matrices of networks."""
+"""Adam for tables and vectors, RMSprop for row tables, Muon for the matrices of networks."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from ..kernels.rmsprop_rows import rmsprop_rows
+from ..volume import Role, TrainableField
 
-TABLE_RATE, ADAM_RATE, MUON_RATE = 2e-2, 3e-3, 4e-2  # peak learning rates
+TABLE_RATE, VECTOR_RATE, MATRIX_RATE = 2e-2, 3e-3, 4e-2  # peak learning rates, by role
 WARM_UP = 8  # steps
 # odd polynomials a x + b x^3 + c x^5, each nearest to 1 on the range of the one before; [0.02, 1]
 QUINTICS = ((7.711, -22.1138, 16.2487), (3.2153, -2.4112, 0.5013), (2.2183, -1.594, 0.4107))
-NARROW = 16  # matrices with a side below this are no hidden matrices (tables, output heads)
-WIDE = 16  # values in a row of a table, a cache line, from which on rows are worth going after
 
 
 class Adam:
@@ -54,7 +55,7 @@ class Adam:
 class RowRmsprop:
     """RMSprop of the rows that a step touches, by our kernel; gradients may be sparse.
 
-    Of tensorial fields at 256^3 a step touches a twentieth: four times as many steps a second as
+    Of sparse voxels at 256^3 a step touches a twentieth: four times as many steps a second as
     with Adam, half of its memory, and the same PSNR after as many steps (momentum gained 0.03 dB).
     """
 
@@ -142,29 +143,40 @@ def schedule(step: int, fraction: float) -> float:
     return warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * fraction)))
 
 
-class Optimizers:
-    """The optimizers of one field, stepped and scheduled together."""
+class FieldOptimizer(Protocol):
+    """The optimisers of all parameters of a field, stepped and scheduled together."""
+
+    def schedule(self, step: int, fraction: float) -> float:
+        """Factor on the peak learning rates."""
+
+    def step(self, scale: float) -> None:
+        """One step with learning rates scaled by the schedule's factor; clears gradients."""
+
+    def state_dict(self) -> Any: ...
+
+    def load_state_dict(self, state: Any) -> None: ...
+
+
+OptimizerMaker = Callable[[TrainableField], FieldOptimizer]
+# How the parameters of each role are optimised, and their peak learning rate.
+BY_ROLE = {
+    Role.ROW_TABLE: (RowRmsprop, TABLE_RATE),
+    Role.TABLE: (Adam, TABLE_RATE),
+    Role.VECTOR: (Adam, VECTOR_RATE),
+    Role.MATRIX: (Muon, MATRIX_RATE),
+}
+
+
+class RoleOptimizer:
+    """Our own: each parameter of `field` by its role."""
 
     schedule = staticmethod(schedule)
-    sparse = True
 
-    def __init__(self, groups: dict[str, list[nn.Parameter]]):
-        parameters = [p for group in groups.values() for p in group]
-        wide = [p for p in parameters if is_wide(p)]
-        tables = [p for p in parameters if is_table(p) and not is_wide(p)]
-        hidden = [p for p in parameters if _is_hidden(p)]
-        rest = [p for p in parameters if not is_table(p) and not _is_hidden(p)]
-        self.params = parameters
-        self.parts = [
-            part
-            for part in (
-                RowRmsprop(wide, TABLE_RATE),
-                Adam(tables, TABLE_RATE),
-                Adam(rest, ADAM_RATE),
-                Muon(hidden, MUON_RATE),
-            )
-            if part.params
-        ]
+    def __init__(self, field: TrainableField):
+        given = {role: field.parameters_of(role) for role in BY_ROLE}
+        self.params = [p for params in given.values() for p in params]
+        makers = ((*BY_ROLE[role], params) for role, params in given.items() if params)
+        self.parts = [make(params, rate) for make, rate, params in makers]
 
     def step(self, scale: float) -> None:
         """One step with all learning rates at `scale` times their peak; clears gradients."""
@@ -182,21 +194,15 @@ class Optimizers:
                 mine.copy_(theirs)
 
 
-def bytes_of(p: nn.Parameter, sparse: bool) -> int:
-    """Bytes for each value of `p` while it trains, with its gradient (`sparse` where it can be),
-    what its optimizer remembers and its copy against divergence (`last_good`)."""
-    value = p.element_size()
-    return 2 * value + value // 2 if sparse and is_wide(p) else 5 * value
-
-
-def is_table(p: nn.Parameter) -> bool:
-    return p.ndim > 2 or (p.ndim == 2 and p.shape[0] > 64 * p.shape[1])
-
-
-def is_wide(p: nn.Parameter) -> bool:
-    """Is `p` a table with rows so long that only those that were touched should cost anything."""
-    return p.ndim == 2 and is_table(p) and p.shape[1] >= WIDE
-
-
-def _is_hidden(p: nn.Parameter) -> bool:
-    return p.ndim == 2 and min(p.shape) >= NARROW and not is_table(p)
+def training_bytes(field: TrainableField, sparse: bool) -> float:
+    """Bytes for each value of `field` while it trains, on average: parameters, gradients (of row
+    tables only what a step touched, where they are `sparse`), what their optimisers remember, and
+    the copy against divergence (`checkpoint.LastGood`)."""
+    total = count = 0
+    for role in Role:
+        for p in field.parameters_of(role):
+            value = p.element_size()
+            halved = sparse and role is Role.ROW_TABLE
+            total += p.numel() * (2 * value + value // 2 if halved else 5 * value)
+            count += p.numel()
+    return total / max(1, count)

@@ -47,6 +47,11 @@ def own_seed(config: DistillConfig) -> int:
     return config.seed + SEED_STRIDE * rank()
 
 
+def alone_on_cpu(device: torch.device) -> bool:
+    """Where sparse gradients pay: a GPU waits for their sizes, and processes differ in them."""
+    return device.type == "cpu" and count() == 1
+
+
 def average_gradients(field: nn.Module) -> None:
     """Replaces every gradient by its mean over the processes; one that a process lacks is 0."""
     if count() == 1:

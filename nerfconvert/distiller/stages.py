@@ -1,4 +1,4 @@
-"""The curriculum: points, then rendered rays.
+"""The stages of a distillation: samples of the teacher's rays, then the rendered rays.
 
 Not features first, though the published recipes begin with them where a decoder can be shared
 (`recipes.pvd`): measured on real fields, a feature stage of a tenth of the budget cost 0.9 dB
@@ -10,110 +10,87 @@ gained 0.1 dB, which is noise and less than the teacher's features cost; three t
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from ..renderer.image import query, render_samples
-from ..volume import RadianceField
+from ..renderer.image import render_samples
+from ..volume import RadianceField, Role, TrainableField
 from . import parallel
-from .bank import RayBank
-from .clock import Clock
-from .descent import StepLoss
-from .lesson import Points
 from .losses import density_loss, ray_color_loss, sample_color_loss
-from .optimizers import is_table
-from .plateau import Plateau
+from .samplers.batches import BatchSampler
+from .teacher_rays import SampleBatch
 
-CHECK_EVERY = 50  # steps between looks at the held-out points
-HELD_OUT_POINTS = 8192
-POINTS_UNTIL = 0.5  # of the budget, at the latest
+CHECK_EVERY = 50  # steps between looks at the held-out samples
+HELD_OUT_SAMPLES = 8192
+FLAT = 0.03  # relative gain between two looks below which a stage has converged
+SAMPLES_UNTIL = 0.5  # of the budget, at the latest
 SAMPLE_WEIGHT = 0.3  # of the samples' losses in the ray stage
-LEAST_SHARE, MOST_SHARE = 0.05, 0.75  # of the time that the teacher may take
-FORGET_SURPRISE, FORGET_ERROR = 0.2, 0.02  # weight of the newest in running means
-GROWN = 0.95  # of the budget, after which no more is asked
-CHUNK_EVERY = 25  # steps between chunks where the budget is in steps
 
 
-@dataclass
-class Growth:
-    """When the bank asks the teacher for more.
+@dataclass(frozen=True)
+class StepLoss:
+    """What one step is to descend on, and its account."""
 
-    By seconds: the more, the larger errors are on a new lesson than on those that the student has
-    been taught, for then it learns them by heart. By steps: a chunk every `CHUNK_EVERY` steps until
-    the bank is full, so that no clock decides.
-    """
+    loss: Tensor
+    samples: int
+    rays: int = 0
+    error: Tensor | None = None  # mean squared error of ray colors, for the PSNR shown
 
-    bank: RayBank
-    clock: Clock
-    surprise: float = 1.5  # error on a new lesson beside the usual one, averaged
-    _usual: Tensor | None = None
-    _due: float = 0.0  # seconds of the clock
 
-    @property
-    def share(self) -> float:
-        """Of the time from now on, what the teacher may take."""
-        return min(max(1 - 1 / self.surprise, LEAST_SHARE), MOST_SHARE)
+class Stage(Protocol):
+    """One part of a training. What several stages share saves its state itself."""
 
-    def before(self, step: int, fraction: float) -> None:
-        if self.clock.config.steps is not None:
-            if step and step % CHUNK_EVERY == 0 and not self.bank.full:
-                self.bank.grow()
-        elif step and self.clock.seconds >= self._due and fraction < GROWN:
-            already = self.bank.seconds
-            self.bank.grow()
-            spent = self.bank.seconds - already
-            self._due = self.clock.seconds + spent * (1 / self.share - 1)
+    name: str
 
-    def learn(self, error: Tensor) -> None:
-        """Takes the error (scalar) on what the bank gave last."""
-        error = error.detach()
-        if self._usual is None:
-            self._usual = error.clone()
-        elif self.bank.fresh:
-            surprise = float(error / self._usual.clamp_min(1e-12))
-            self.surprise += FORGET_SURPRISE * (surprise - self.surprise)
-        else:
-            self._usual.lerp_(error, FORGET_ERROR)
+    def prepare(self, step: int, fraction: float) -> bool:
+        """Whatever must happen before this step: fresh rays, a finer student. True: the student's
+        parameters were replaced."""
+
+    def loss(self, generator: torch.Generator) -> StepLoss:
+        """The loss of one fresh batch."""
+
+    def finished(self, step: int, fraction: float) -> bool:
+        """The stage has converged; the next one begins. The last stage never says so."""
+
+    def state(self) -> dict:
+        """Tensors and numbers to save; `restore` takes them back."""
+
+    def restore(self, state: dict) -> None: ...
 
 
 @dataclass
 class PointStage:
-    """Density and color at samples of the bank, no rendering."""
+    """Density and color at samples of the teacher's rays, no rendering."""
 
     student: RadianceField
-    bank: RayBank
-    growth: Growth
-    batch: int  # points a step
+    sampler: BatchSampler
+    batch: int  # samples a step
     last_fraction: float  # of the budget at which the stage ends at the latest
     name: str = "points"
-    plateau: Plateau = field(default_factory=Plateau)
-    _held_out: Points | None = None
+    plateau: Plateau = field(default_factory=lambda: Plateau())
+    _held_out: SampleBatch | None = None
 
-    def prepare(self, step: int, fraction: float) -> None:
-        self.growth.before(step, fraction)
+    def prepare(self, step: int, fraction: float) -> bool:
+        self.sampler.buffer.refill(step, fraction)
+        return False
 
     def loss(self, generator: torch.Generator) -> StepLoss:
-        loss = self._loss(self.bank.points(self.batch, generator))
-        self.growth.learn(loss)
-        return StepLoss(loss, self.batch)
-
-    def _loss(self, points: Points) -> Tensor:
-        features = self.student.encode(points.positions)
-        density = self.student.density(features)
-        rgb = self.student.color(features, points.directions)
-        solid = density_loss(density, points.density, points.deltas, points.light)
-        return solid + sample_color_loss(rgb, points.rgb, points.weights)
+        samples, new = self.sampler.samples(self.batch, generator)
+        density, rgb, loss = query_student(self.student, samples)
+        self.sampler.learn_samples(samples, density, rgb)
+        self.sampler.buffer.learn_error(self.name, loss, new)
+        return StepLoss(loss, len(samples))
 
     def finished(self, step: int, fraction: float) -> bool:
         if fraction >= self.last_fraction:
             return True
         if step % CHECK_EVERY:
             return False
-        if self._held_out is None:
-            self._held_out = self.bank.held_out(HELD_OUT_POINTS)
+        self._held_out = self._held_out or self.sampler.buffer.held_out(HELD_OUT_SAMPLES)
         with torch.no_grad():
-            return self.plateau.look(float(self._loss(self._held_out)))
+            return self.plateau.reached(float(query_student(self.student, self._held_out)[2]))
 
     def state(self) -> dict:
         return vars(self.plateau)
@@ -124,56 +101,75 @@ class PointStage:
 
 @dataclass
 class RayStage:
-    """Composited colors of rays, with the samples' own losses beside them."""
+    """Composited colors of rays, with their samples' own losses beside them."""
 
     student: RadianceField
-    bank: RayBank
-    growth: Growth
+    sampler: BatchSampler
     batch: int  # samples a step, about
     sample_weight: float  # of the samples' losses beside the rays'
     name: str = "rays"
 
-    def prepare(self, step: int, fraction: float) -> None:
-        self.growth.before(step, fraction)
+    def prepare(self, step: int, fraction: float) -> bool:
+        self.sampler.buffer.refill(step, fraction)
+        return False
 
     def loss(self, generator: torch.Generator) -> StepLoss:
-        lesson = self.bank.rays(self.batch, generator)
-        samples = lesson.samples
-        density, rgb = query(self.student, lesson.rays, samples)
-        background = torch.rand(len(lesson), 1, generator=generator).to(density.device)
-        seen = render_samples(density, rgb, samples, background)
-        wanted = lesson.color + (1 - lesson.opacity[:, None]) * background
-        error = ray_color_loss(seen.rgb, wanted)
-        self.growth.learn(error)
-        points = density_loss(density, lesson.density, samples.deltas, lesson.light)
-        points = points + sample_color_loss(rgb, lesson.rgb, lesson.weights)
-        loss = error + self.sample_weight * points
-        return StepLoss(loss, len(samples), len(lesson), error.detach())
+        batch = self.sampler.rays(self.batch, generator)
+        answers, importance = batch.chosen.answers, batch.chosen.importance
+        density, rgb, sample_loss = query_student(self.student, batch.samples)
+        background = torch.rand(len(answers), 1, generator=generator).to(density.device)
+        seen = render_samples(*batch.filled(density, rgb), answers.samples, background)
+        target = answers.color + (1 - answers.opacity[:, None]) * background
+        error = ray_color_loss(seen.rgb, target, importance)
+        self.sampler.learn_samples(batch.samples, density, rgb)
+        self.sampler.learn_rays(batch, seen.rgb, target)
+        self.sampler.buffer.learn_error(self.name, error / importance.mean(), batch.chosen.new)
+        loss = error + self.sample_weight * sample_loss
+        return StepLoss(loss, len(batch.samples), len(answers), error.detach())
 
     def finished(self, step: int, fraction: float) -> bool:
         return False
 
     def state(self) -> dict:
-        return {"made": self.bank.made, "kept": len(self.bank.lessons)}
+        return {}
 
-    def restore(self, state: dict) -> None:
-        self.bank.rebuild(state["made"], state["kept"])
+    def restore(self, state: dict) -> None: ...
 
 
-def curriculum(student: RadianceField, bank: RayBank, clock: Clock) -> tuple[PointStage, RayStage]:
+@dataclass
+class Plateau:
+    """Says when a held-out error has stopped falling: two looks in a row with little gain."""
+
+    best: float = float("inf")
+    flat_looks: int = 0
+
+    def reached(self, error: float) -> bool:
+        """Whether the newest `error` is the second in a row without gain."""
+        self.flat_looks = 0 if error < self.best * (1 - FLAT) else self.flat_looks + 1
+        self.best = min(self.best, error)
+        return self.flat_looks >= 2
+
+
+def curriculum(student: TrainableField, sampler: BatchSampler) -> list[Stage]:
     """The stages of one distillation, with batches that suit the student's cost a sample."""
     batch = batch_samples(student)
-    return (
-        PointStage(student, bank, Growth(bank, clock), batch, POINTS_UNTIL),
-        RayStage(student, bank, Growth(bank, clock), batch, SAMPLE_WEIGHT),
-    )
+    return [
+        PointStage(student, sampler, batch, SAMPLES_UNTIL),
+        RayStage(student, sampler, batch, SAMPLE_WEIGHT),
+    ]
 
 
-def batch_samples(student: RadianceField) -> int:
+def query_student(student: RadianceField, samples: SampleBatch) -> tuple[Tensor, Tensor, Tensor]:
+    """Density [N] and rgb [N, 3] of the student at `samples`, and the loss (scalar) on them."""
+    features = student.encode(samples.positions)
+    density, rgb = student.density(features), student.color(features, samples.directions)
+    return density, rgb, density_loss(density, samples) + sample_color_loss(rgb, samples)
+
+
+def batch_samples(student: TrainableField) -> int:
     """Samples a step: 64k for tables alone, whose optimizer costs more than their samples; 8k with
     tiny networks, 4k where large matrices make each sample dear: a budget always buys enough steps.
     """
-    tables = {id(p) for p in student.parameters() if is_table(p)}
-    dense = sum(p.numel() for p in student.parameters() if id(p) not in tables)
-    wanted = min(8192, max(4096, 32768 * 10_000 // dense)) if dense else 65536
+    networks = sum(p.numel() for p in student.parameters_of(Role.MATRIX, Role.VECTOR))
+    wanted = min(8192, max(4096, 32768 * 10_000 // networks)) if networks else 65536
     return wanted // parallel.count()  # several processes share a step

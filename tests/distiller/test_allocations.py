@@ -8,13 +8,15 @@ import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from nerfconvert.distiller import bank, images
-from nerfconvert.distiller.clock import Clock
+from nerfconvert.distiller import ray_buffer as buffer
+from nerfconvert.distiller import train_images as images
 from nerfconvert.distiller.config import DistillConfig
-from nerfconvert.distiller.optimizers import Optimizers
-from nerfconvert.distiller.recipes import RECIPES, exercise
+from nerfconvert.distiller.optimizers import RoleOptimizer
+from nerfconvert.distiller.progress import Clock
+from nerfconvert.distiller.recipes import RECIPES
 from nerfconvert.distiller.recipes.plan import Task
-from nerfconvert.volume.occupancy import adopt
+from nerfconvert.distiller.recipes.pvd import batch as published
+from nerfconvert.volume.occupancy import transfer_occupancy
 from tests.test_device import SMALL, VIEWS, student_on, teacher_on
 
 CPU = torch.device("cpu")
@@ -24,8 +26,8 @@ STEPS = 4
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch):
-    monkeypatch.setattr(bank, "CHUNK_RAYS", 512)
-    monkeypatch.setattr(exercise, "BATCH_RAYS", 64)
+    monkeypatch.setattr(buffer, "CHUNK_RAYS", 512)
+    monkeypatch.setattr(published, "BATCH_RAYS", 64)
     monkeypatch.setattr(images, "RESOLUTION", 16)
 
 
@@ -45,16 +47,16 @@ def allocations(run) -> tuple[int, int, int]:
     return len(taken), sum(taken), sum(sizes)
 
 
-def one_step(stage, optimizers) -> None:
+def one_step(stage, optimizer) -> None:
     result = stage.loss(torch.Generator().manual_seed(SEED))
     result.loss.backward()
-    optimizers.step(1e-6)  # so little that no sample changes its place
+    optimizer.step(1e-6)  # so little that no sample changes its place
 
 
-def assert_steady(stage, optimizers) -> None:
+def assert_steady(stage, optimizer) -> None:
     """Every step after the first takes the same memory as often, and keeps nothing of it."""
-    one_step(stage, optimizers)
-    found = [allocations(lambda: one_step(stage, optimizers)) for _ in range(STEPS)]
+    one_step(stage, optimizer)
+    found = [allocations(lambda: one_step(stage, optimizer)) for _ in range(STEPS)]
     assert found == found[:1] * STEPS
     assert found[0][0] > 50
     assert found[0][2] == 0
@@ -62,11 +64,11 @@ def assert_steady(stage, optimizers) -> None:
 
 def planned(recipe: str, name: str):
     teacher, student = teacher_on(CPU), student_on(CPU, name)
-    adopt(student, teacher)
+    transfer_occupancy(student, teacher)
     config = DistillConfig(seconds=None, steps=10, memory_mb=16)
     clock = Clock(config)
     task = Task(teacher=teacher, student=student, cameras=VIEWS, config=config, clock=clock)
-    plan = RECIPES[recipe](task)
+    plan = RECIPES[recipe].plan(task)
     plan.begin()
     return student, plan
 
@@ -74,17 +76,17 @@ def planned(recipe: str, name: str):
 @pytest.mark.parametrize("name", sorted(SMALL))
 def test_steps_of_our_recipe(name):
     student, plan = planned("fast", name)
-    optimizers = plan.optimizers(student.parameter_groups())
+    optimizer = plan.new_optimizer(student)
     for stage in plan.stages:
-        assert_steady(stage, optimizers)
+        assert_steady(stage, optimizer)
 
 
 def test_steps_of_pvd():
     student, plan = planned("pvd", "hashgrid")
-    optimizers = plan.optimizers(student.parameter_groups())
+    optimizer = plan.new_optimizer(student)
     plan.stages[0].prepare(0, 0.0)  # the camera
     for stage in plan.stages:
-        assert_steady(stage, optimizers)
+        assert_steady(stage, optimizer)
 
 
 @pytest.mark.parametrize("name", sorted(SMALL))
@@ -92,8 +94,8 @@ def test_steps_on_images(name):
     student = student_on(CPU, name)
     pictures, live = torch.rand(6, 16, 16, 3), images.LiveOccupancy(student)
     stage = images.ImageStage(student, VIEWS, pictures, 1.0, 2048, live)
-    optimizers = Optimizers(student.parameter_groups())
-    assert_steady(FixedRays(stage), optimizers)
+    optimizer = RoleOptimizer(student)
+    assert_steady(FixedRays(stage), optimizer)
 
 
 class FixedRays:

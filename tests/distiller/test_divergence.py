@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from nerfconvert.adapters.hashgrid import HashgridConfig, HashgridField
-from nerfconvert.adapters.tensorial import TensorialConfig, TensorialField
-from nerfconvert.distiller.clock import Clock
+from nerfconvert.adapters.tensorial.field import TensorialConfig, TensorialField
+from nerfconvert.distiller.checkpoint import LastGood
 from nerfconvert.distiller.config import DistillConfig
-from nerfconvert.distiller.descent import Descent, Hooks, StepLoss
-from nerfconvert.distiller.last_good import LastGood
+from nerfconvert.distiller.progress import Clock
+from nerfconvert.distiller.stages import StepLoss
+from nerfconvert.distiller.trainer import Hooks, Trainer
 from nerfconvert.errors import DivergedError
 from nerfconvert.volume import Aabb, FieldInfo
 
@@ -32,6 +33,7 @@ class Breaking:
 
     def prepare(self, step, fraction):
         self.step = step
+        return False
 
     def loss(self, generator):
         positions = torch.rand(64, 3, generator=generator) * 2 - 1
@@ -47,34 +49,36 @@ class Breaking:
     def restore(self, state): ...
 
 
-def descent(field, path) -> Descent:
+def trainer(field, path, stage) -> Trainer:
     config = DistillConfig(seconds=None, steps=60)
-    return Descent(field, config, Hooks(), path, {}, Clock(config))
+    return Trainer(
+        student=field, config=config, clock=Clock(config), stages=[stage], shared=None,
+        hooks=Hooks(), state_path=path, fingerprint={},
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(("at", "noticed"), [(3, 10), (33, 40), (39, 40)])
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_a_diverging_run_keeps_its_last_good_student(tmp_path, monkeypatch, at, noticed, bad):
-    monkeypatch.setattr("nerfconvert.distiller.last_good.KEEP_EVERY", 0.0)
+    monkeypatch.setattr("nerfconvert.distiller.checkpoint.KEEP_EVERY", 0.0)
     path, field = tmp_path / "run.state", student()
     good = noticed - 10
     with pytest.raises(
         DivergedError, match=rf"step {noticed} \(stage points\).*step {good} is kept"
     ):
-        descent(field, path).run([Breaking(field, at, bad)])
+        trainer(field, path, Breaking(field, at, bad)).run()
     reached = student()
-    sound = descent(reached, None)
-    sound.config = DistillConfig(seconds=None, steps=60)
-    for _ in range(good):
-        sound._one_step([Breaking(reached, -1, 1.0)], sound.step / 60)
+    sound = trainer(reached, None, Breaking(reached, -1, 1.0))
+    sound.hooks.should_stop = lambda: sound.step >= good
+    sound.run()
     for name, tensor in reached.state_dict().items():
         assert torch.equal(tensor, field.state_dict()[name]), name
     resumed = student()
-    again = descent(resumed, path)
-    assert again.resume([Breaking(resumed, -1, 1.0)])
+    again = trainer(resumed, path, Breaking(resumed, -1, 1.0))
+    assert again.resume()
     assert again.step == good
     assert torch.equal(resumed.table, field.table)
-    assert again.run([Breaking(resumed, -1, 1.0)]).steps == 60
+    assert again.run().steps == 60
     assert bool(resumed.table.isfinite().all())
 
 
@@ -82,7 +86,7 @@ def test_parameters_that_broke_unseen_are_never_kept(monkeypatch):
     """A finite loss does not mean finite parameters: the last update may have spoiled them."""
     field = student()
     good = LastGood(field, 0)
-    monkeypatch.setattr("nerfconvert.distiller.last_good.KEEP_EVERY", 0.0)
+    monkeypatch.setattr("nerfconvert.distiller.checkpoint.KEEP_EVERY", 0.0)
     before = field.table.detach().clone()
     with torch.no_grad():
         field.table[3] = float("nan")
@@ -91,7 +95,7 @@ def test_parameters_that_broke_unseen_are_never_kept(monkeypatch):
     assert torch.equal(field.table, before)
 
 
-def test_a_wide_table_is_kept_in_half_of_its_memory():
+def test_a_row_table_is_kept_in_half_of_its_memory():
     field = TensorialField(TensorialConfig(resolution=16), FieldInfo(aabb=Aabb((0,) * 3, (1,) * 3)))
     with torch.no_grad():
         field.table.normal_()
@@ -108,5 +112,5 @@ def test_a_wide_table_is_kept_in_half_of_its_memory():
 def test_without_a_state_the_student_itself_is_the_last_good_one():
     field = student()
     with pytest.raises(DivergedError, match="of step 0 is kept, or try"):
-        descent(field, None).run([Breaking(field, 5, float("nan"))])
+        trainer(field, None, Breaking(field, 5, float("nan"))).run()
     assert torch.equal(field.table, student().table)

@@ -5,16 +5,20 @@ import torch
 from torch import nn
 
 from nerfconvert.distiller.optimizers import (
-    ADAM_RATE,
-    MUON_RATE,
+    MATRIX_RATE,
     TABLE_RATE,
+    VECTOR_RATE,
     Adam,
     Muon,
-    Optimizers,
+    RoleOptimizer,
     RowRmsprop,
     orthogonalize,
     schedule,
+    training_bytes,
 )
+from nerfconvert.volume import Aabb, FieldInfo, ParameterGroup, Role, TrainableField
+
+INFO = FieldInfo(aabb=Aabb((0, 0, 0), (1, 1, 1)))
 
 
 @pytest.mark.parametrize("shape", [(32, 32), (64, 32), (32, 100), (1, 16)])
@@ -31,18 +35,35 @@ def test_orthogonalize_of_zero_is_zero():
     assert torch.equal(orthogonalize(torch.zeros(16, 32)), torch.zeros(16, 32))
 
 
-def test_every_parameter_goes_to_the_optimizer_of_its_kind():
-    wide = nn.Parameter(torch.zeros(4096, 28))
-    table, hidden = nn.Parameter(torch.zeros(4096, 2)), nn.Parameter(torch.zeros(64, 32))
-    head, bias = nn.Parameter(torch.zeros(3, 64)), nn.Parameter(torch.zeros(64))
-    optimizers = Optimizers({"space": [table, hidden, wide], "decoder": [head, bias]})
-    owners = [(type(part), part.lr, part.params) for part in optimizers.parts]
+class Roles(TrainableField):
+    """A field of nothing but parameters, given by role."""
+
+    def __init__(self, **given: list[nn.Parameter]):
+        super().__init__(INFO)
+        self.given = given
+
+    def parameter_groups(self):
+        return [ParameterGroup("space", Role[role], given) for role, given in self.given.items()]
+
+
+def test_every_parameter_goes_to_the_optimizer_of_its_role():
+    rows, table, matrix, head, bias = (nn.Parameter(torch.zeros(4, 4)) for _ in range(5))
+    field = Roles(TABLE=[table], MATRIX=[matrix], ROW_TABLE=[rows], VECTOR=[head, bias])
+    owners = [(type(part), part.lr, part.params) for part in RoleOptimizer(field).parts]
     assert owners == [
-        (RowRmsprop, TABLE_RATE, [wide]),
+        (RowRmsprop, TABLE_RATE, [rows]),
         (Adam, TABLE_RATE, [table]),
-        (Adam, ADAM_RATE, [head, bias]),
-        (Muon, MUON_RATE, [hidden]),
+        (Adam, VECTOR_RATE, [head, bias]),
+        (Muon, MATRIX_RATE, [matrix]),
     ]
+
+
+def test_what_training_takes_follows_the_roles():
+    """Parameter, gradient, two averages and a copy; of touched rows one average and half a copy."""
+    one = nn.Parameter(torch.zeros(10))
+    assert training_bytes(Roles(TABLE=[one]), sparse=True) == 20
+    assert training_bytes(Roles(ROW_TABLE=[one]), sparse=True) == 10
+    assert training_bytes(Roles(ROW_TABLE=[one]), sparse=False) == 20
 
 
 def test_adam_steps_as_torch_does():
@@ -74,28 +95,28 @@ def test_sparse_and_dense_gradients_of_rows_are_one():
 def test_a_restored_optimizer_takes_the_same_steps():
     def fresh():
         torch.manual_seed(3)
-        return {
-            "space": [nn.Parameter(torch.randn(2000, 28))],
-            "hidden": [nn.Parameter(torch.randn(32, 32))],
-            "decoder": [nn.Parameter(torch.randn(5))],
-        }
+        return Roles(
+            ROW_TABLE=[nn.Parameter(torch.randn(2000, 28))],
+            MATRIX=[nn.Parameter(torch.randn(32, 32))],
+            VECTOR=[nn.Parameter(torch.randn(5))],
+        )
 
-    def run(groups, optimizers, seeds):
+    def run(field, optimizer, seeds):
         for seed in seeds:
             generator = torch.Generator().manual_seed(seed)
-            for p in (p for group in groups.values() for p in group):
+            for p in field.parameters_of(*Role):
                 p.grad = torch.randn(p.shape, generator=generator)
-            optimizers.step(1.0)
+            optimizer.step(1.0)
 
     unbroken, broken = fresh(), fresh()
-    straight, first = Optimizers(unbroken), Optimizers(broken)
+    straight, first = RoleOptimizer(unbroken), RoleOptimizer(broken)
     run(unbroken, straight, range(6))
     run(broken, first, range(3))
-    second = Optimizers(broken)
+    second = RoleOptimizer(broken)
     second.load_state_dict(first.state_dict())
     run(broken, second, range(3, 6))
-    for name in unbroken:
-        assert torch.equal(unbroken[name][0], broken[name][0])
+    for one, other in zip(unbroken.parameters_of(*Role), broken.parameters_of(*Role)):
+        assert torch.equal(one, other)
 
 
 def test_schedule_warms_up_and_ends_low():

@@ -82,8 +82,8 @@ def test_what_two_processes_share(tmp_path):
 
 
 def test_two_processes_distil_as_well_as_one(tmp_path):
-    """The same number of samples in all: at most 0.2 dB less (each process has rays and a bank of
-    its own: mostly it is more, by 1.1 dB where a bank is as small as here), and one account."""
+    """The same number of samples in all: at most 0.2 dB less (each process has rays and a buffer of
+    its own: mostly it is more, by 1.1 dB where buffers are as small as here), and one account."""
     psnr, samples = [], []
     for processes in (1, 2):
         command = [str(tmp_path / f"{processes}.safetensors") if a == "OUT" else a for a in CONVERT]

@@ -6,7 +6,10 @@ import itertools
 
 import torch
 
-from nerfconvert.distiller.bank import RayBank
+from nerfconvert.distiller.config import DistillConfig
+from nerfconvert.distiller.progress import Clock
+from nerfconvert.distiller.ray_buffer import RayBuffer
+from nerfconvert.distiller.samplers.batches import BatchSampler
 from nerfconvert.distiller.streams import stream
 from tests.distiller.scene import cameras, teacher
 
@@ -25,13 +28,18 @@ def test_a_stream_repeats():
     assert torch.equal(*draws)
 
 
-def test_banks_of_two_seeds_ask_other_rays():
-    banks = [RayBank(teacher(), cameras(), 0.01, seed, 64) for seed in (0, 1, 0)]
-    for bank in banks:
-        bank.grow()
-    first, other, again = (bank.lessons[0].rays.directions for bank in banks)
+def buffer_of(seed: int) -> RayBuffer:
+    config = DistillConfig(seed=seed, memory_mb=64)
+    return BatchSampler(teacher(), cameras(), config, Clock(config), 0.01).buffer
+
+
+def test_buffers_of_two_seeds_ask_other_rays():
+    buffers = [buffer_of(seed) for seed in (0, 1, 0)]
+    for buffer in buffers:
+        buffer.grow()
+    first, other, again = (buffer.chunks[0].rays.directions for buffer in buffers)
     assert torch.equal(first, again)
     assert len(first) != len(other) or not torch.equal(first, other)
-    held_out = [bank.held_out(64).positions for bank in banks]
+    held_out = [buffer.held_out(64).positions for buffer in buffers]
     assert torch.equal(held_out[0], held_out[2])
     assert not torch.equal(held_out[0], held_out[1])

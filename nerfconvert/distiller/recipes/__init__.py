@@ -1,12 +1,51 @@
-"""How to distil: our own recipe, and the published ones that it is compared with."""
+"""Recipes: how a student is taught; ours and the published ones.
 
-from ...registry import Registry
+This table imports no torch: the command line's help is made of it.
+"""
 
-RECIPES = Registry(
-    "recipe",
-    {
-        "fast": "nerfconvert.distiller.recipes.fast:fast",
-        "pvd": "nerfconvert.distiller.recipes.pvd:pvd",
-        "pvd-al": "nerfconvert.distiller.recipes.pvd_al:pvd_al",
-    },
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from ...errors import UnknownNameError, UsageError
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One way to distil."""
+
+    name: str
+    module: str  # whose function `plan` makes a Plan of a Task
+    supports_active: bool = False  # takes samplers of active learning
+    sparse: bool = False  # its optimizer takes sparse gradients of row tables
+
+    @property
+    def plan(self) -> Callable:
+        """The recipe's function from a Task to a Plan, imported when it is first used."""
+        return importlib.import_module(self.module).plan
+
+
+class _Table(dict[str, Recipe]):
+    def __missing__(self, name: str):
+        raise UnknownNameError("recipe", name, self)
+
+
+DEFAULT = "fast"
+RECIPES = _Table(
+    (recipe.name, recipe)
+    for recipe in (
+        Recipe(DEFAULT, "nerfconvert.distiller.recipes.fast", supports_active=True, sparse=True),
+        Recipe("pvd", "nerfconvert.distiller.recipes.pvd.pvd"),
+        Recipe("pvd-al", "nerfconvert.distiller.recipes.pvd.pvd_al"),
+    )
 )
+
+
+def refuse_active(samplers: Collection[str], recipe: str) -> None:
+    """Raises UsageError where `recipe` would not follow the `samplers` of active learning."""
+    if samplers and not RECIPES[recipe].supports_active:
+        known = ", ".join(name for name, r in RECIPES.items() if r.supports_active)
+        asked = f"active learning ({', '.join(samplers)}; --active)"
+        raise UsageError(f"{asked} is for --recipe {known}, not for {recipe}")

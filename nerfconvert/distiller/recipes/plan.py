@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from torch import nn
-
 from ...renderer.cameras import Cameras
-from ...volume import RadianceField
-from ..clock import Clock
+from ...volume import RadianceField, TrainableField
 from ..config import DistillConfig
-from ..descent import Stage, Stepper
-from ..optimizers import Optimizers
+from ..optimizers import OptimizerMaker, RoleOptimizer
+from ..progress import Clock
+from ..stages import Stage
+from ..trainer import Stateful
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,22 +19,25 @@ class Task:
     """A student that has the teacher's occupancy already and is to learn the rest."""
 
     teacher: RadianceField
-    student: RadianceField
+    student: TrainableField
     cameras: Cameras  # views to be right in
     config: DistillConfig
     clock: Clock
+
+
+def _nothing() -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """The stages of a distillation and how to step.
 
-    `begin` is work before the first step that a resumed run need not repeat; `finish` comes after
-    the last step. A recipe is a function from a Task to a Plan; what it does to the student itself
-    is done again when a run is resumed, before the saved state is loaded.
+    A recipe is a function from a Task to a Plan that changes nothing: `begin` is all work before
+    the first step, which a resumed run does not repeat; `finish` comes after the last step.
     """
 
     stages: list[Stage]
     begin: Callable[[], None]
-    finish: Callable[[], None]
-    optimizers: Callable[[dict[str, list[nn.Parameter]]], Stepper] = Optimizers
+    finish: Callable[[], None] = _nothing
+    shared: Stateful | None = None  # what the stages share and a resumed run needs
+    new_optimizer: OptimizerMaker = RoleOptimizer

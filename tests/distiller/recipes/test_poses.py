@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from nerfconvert.distiller.recipes.pools import HARD_POSES, HARD_RAYS, PosePool, RayPool, tilted
-from nerfconvert.distiller.recipes.poses import EPOCH, PoseSource, elevation_bands
+from nerfconvert.distiller.recipes.pvd.pools import HARD_POSES, HARD_RAYS, PosePool, RayPool, tilted
+from nerfconvert.distiller.recipes.pvd.poses import EPOCH, PoseSource, elevation_bands
 from nerfconvert.renderer.cameras import Cameras, look_at
 from nerfconvert.volume import Aabb, Rays
 

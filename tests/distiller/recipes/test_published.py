@@ -4,15 +4,17 @@ import math
 
 import pytest
 import torch
-from torch import nn
 
-from nerfconvert.distiller.recipes.published import (
+from nerfconvert.distiller.recipes.pvd.settings import (
     STEPS,
     AdamW,
     feature_weight,
     frobenius,
+    peak_rates,
     published_step,
 )
+from nerfconvert.volume import Role
+from tests.adapters.test_contract import tiny
 
 
 @pytest.mark.parametrize(
@@ -48,38 +50,40 @@ def test_frobenius_of_equal_fields_has_a_gradient_of_zero():
     assert torch.equal(entries.grad, torch.zeros(4, 3))
 
 
-def groups() -> dict[str, list[nn.Parameter]]:
-    space = [nn.Parameter(torch.ones(shape)) for shape in ((3, 2), (1, 3, 2))]
-    return {"space": space, "decoder": [nn.Parameter(torch.ones(2))]}
+def networks_and_tables(kind: str) -> tuple[list[float], list[float]]:
+    """Peak rates of the networks and of the tables of a tiny field."""
+    field = tiny(kind)
+    rates = {id(p): rate for rate, params in peak_rates(field).items() for p in params}
+    networks = field.parameters_of(Role.MATRIX, Role.VECTOR)
+    tables = field.parameters_of(Role.TABLE, Role.ROW_TABLE)
+    return [rates[id(p)] for p in networks], [rates[id(p)] for p in tables]
 
 
 @pytest.mark.parametrize(
-    ("architecture", "rates"),
-    [("hashgrid", [1e-2] * 3), ("tensorial", [1e-2] * 3), ("mlp", [1e-3] * 3),
-     ("vm", [1e-3, 1e-2, 1e-3])],
+    ("kind", "of_networks", "of_tables"),
+    [("hashgrid", {1e-2}, {1e-2}), ("tensorial", set(), {1e-2}), ("mlp", {1e-3}, set()),
+     ("vm", {1e-3}, {1e-2}), ("cp", {1e-3}, {1e-2})],
 )  # fmt: skip
-def test_rates_fall_along_a_cosine_to_the_same_last_one(architecture, rates):
-    """A basis, a factor and a bias: of factorised fields only the factors learn fast."""
-    fields = groups()
-    optimizer = AdamW(fields, architecture)
+def test_of_factorised_fields_only_the_factors_learn_fast(kind, of_networks, of_tables):
+    networks, tables = networks_and_tables(kind)
+    assert (set(networks), set(tables)) == (of_networks, of_tables)
+
+
+def test_rates_fall_along_a_cosine_to_the_same_last_one():
+    optimizer = AdamW(tiny("vm"))
     for fraction, part in ((0.0, 1.0), (0.5, 0.5), (1.0, 0.0), (0.25, 0.5 + math.sqrt(2) / 4)):
         optimizer.step(optimizer.schedule(7, fraction))
-        found = {
-            id(p): group["lr"]
-            for group in optimizer.optimizer.param_groups
-            for p in group["params"]
-        }
-        found = [found[id(p)] for p in (*fields["space"], *fields["decoder"])]
-        assert found == pytest.approx([7e-5 + (rate - 7e-5) * part for rate in rates])
+        found = [group["lr"] for group in optimizer.optimizer.param_groups]
+        assert found == pytest.approx([7e-5 + (rate - 7e-5) * part for rate in (1e-2, 1e-3)])
 
 
 def test_a_parameter_without_gradient_shrinks_by_weight_decay():
     """lr * 1e-2 a step: over the published run 0.22 of the value is left of a table."""
-    fields = groups()
-    optimizer = AdamW(fields, "hashgrid")
-    fields["space"][0].grad = torch.zeros(3, 2)
-    optimizer.step(1.0)
-    torch.testing.assert_close(fields["space"][0].data, torch.full((3, 2), 1 - 1e-4))
+    field = tiny("hashgrid")
+    before = field.table.detach().clone()
+    field.table.grad = torch.zeros_like(field.table)
+    AdamW(field).step(1.0)
+    torch.testing.assert_close(field.table.detach(), before * (1 - 1e-4))
     left = 1.0
     for step in range(STEPS):
         rate = 7e-5 + (1e-2 - 7e-5) * AdamW.schedule(step, step / STEPS)
@@ -87,7 +91,6 @@ def test_a_parameter_without_gradient_shrinks_by_weight_decay():
     assert left == pytest.approx(0.22, abs=0.005)
 
 
-def test_fields_without_a_decoder_have_one_group():
-    table = nn.Parameter(torch.ones(3, 2))
-    optimizer = AdamW({"space": [table], "decoder": []}, "tensorial")
+def test_fields_without_networks_have_one_group():
+    optimizer = AdamW(tiny("tensorial"))
     assert len(optimizer.optimizer.param_groups) == len(optimizer.peaks) == 1

@@ -7,25 +7,27 @@ import pytest
 import torch
 
 from nerfconvert.adapters.analytic import AnalyticField
+from nerfconvert.adapters.factorized.factorized_config import FactorizedConfig
+from nerfconvert.adapters.factorized.vm import VmField
 from nerfconvert.adapters.hashgrid import HashgridConfig, HashgridField
-from nerfconvert.adapters.lowrank import LowrankConfig, VmField
 from nerfconvert.adapters.mlp import MlpConfig, MlpField
-from nerfconvert.distiller.clock import Clock
 from nerfconvert.distiller.config import DistillConfig
-from nerfconvert.distiller.descent import Hooks
-from nerfconvert.distiller.loop import distill
-from nerfconvert.distiller.recipes import RECIPES, exercise
-from nerfconvert.distiller.recipes.exercise import Answer, answer, draw_rays, set_exercise
+from nerfconvert.distiller.distill import distill
+from nerfconvert.distiller.progress import Clock
+from nerfconvert.distiller.recipes import RECIPES
 from nerfconvert.distiller.recipes.plan import Task
-from nerfconvert.distiller.recipes.published import sparsity
-from nerfconvert.distiller.recipes.pvd import pvd
-from nerfconvert.distiller.recipes.pvd_al import hard_samples
-from nerfconvert.distiller.recipes.tutor import copy_decoder, sample_loss
+from nerfconvert.distiller.recipes.pvd import batch as published
+from nerfconvert.distiller.recipes.pvd.batch import Answer, answer, draw_rays, march_batch
+from nerfconvert.distiller.recipes.pvd.pair import sample_loss, share_decoder
+from nerfconvert.distiller.recipes.pvd.pvd import plan
+from nerfconvert.distiller.recipes.pvd.pvd_al import hard_samples
+from nerfconvert.distiller.recipes.pvd.settings import sparsity
+from nerfconvert.distiller.trainer import Hooks
 from nerfconvert.errors import NerfConvertError
-from nerfconvert.pipelines.options import Recipe
+from nerfconvert.options.per_command import Recipe
 from nerfconvert.renderer.image import render_image
 from nerfconvert.volume import Samples
-from nerfconvert.volume.occupancy import adopt
+from nerfconvert.volume.occupancy import transfer_occupancy
 from tests.distiller import scene
 from tests.distiller.scene import INFO, cameras
 
@@ -37,7 +39,7 @@ PUBLISHED = [name for name in RECIPES if name != "fast"]
 @pytest.fixture(autouse=True)
 def _few_rays(monkeypatch):
     """Batches that tiny fields can afford."""
-    monkeypatch.setattr(exercise, "BATCH_RAYS", 256)
+    monkeypatch.setattr(published, "BATCH_RAYS", 256)
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +76,9 @@ def test_a_student_learns(teacher, recipe):
 
 
 def occupancy_of(teacher) -> torch.Tensor:
-    """The teacher's occupancy as a student adopts it."""
+    """The teacher's occupancy as a student takes it over."""
     field = student()
-    adopt(field, teacher)
+    transfer_occupancy(field, teacher)
     return field.occupancy.dense()
 
 
@@ -96,13 +98,13 @@ def test_a_resumed_run_ends_in_the_same_bytes(teacher, tmp_path, recipe):
 
 def test_stages_end_at_published_steps(teacher):
     """2000 and 5000 of 30,000, counted from 1; without common features the first is left out."""
-    first, second, third = pvd(task(copy_of_student(), student())).stages
+    first, second, third = plan(task(copy_of_student(), student())).stages
     assert [s.name for s in (first, second, third)] == ["features", "samples", "rays"]
     for stage, last in ((first, 1999), (second, 4999)):
         assert not stage.finished(last - 1, (last - 1) / 30_000)
         assert stage.finished(last, last / 30_000)
     assert not third.finished(30_000, 1.0)
-    assert [s.name for s in pvd(task(teacher, student())).stages] == ["samples", "rays"]
+    assert [s.name for s in plan(task(teacher, student())).stages] == ["samples", "rays"]
 
 
 def copy_of_student() -> HashgridField:
@@ -112,7 +114,7 @@ def copy_of_student() -> HashgridField:
 
 def test_the_first_stage_teaches_features_alone():
     field = student()
-    stage = pvd(task(copy_of_student(), field)).stages[0]
+    stage = plan(task(copy_of_student(), field)).stages[0]
     stage.prepare(0, 0.0)
     stage.loss(torch.Generator().manual_seed(0)).loss.backward()
     assert float(field.table.grad.abs().sum()) > 0
@@ -121,12 +123,18 @@ def test_the_first_stage_teaches_features_alone():
 
 def test_decoders_are_copied_where_all_shapes_agree():
     field, other = student(), student(3)
-    assert copy_decoder(other, field)
+    before = [weight.clone() for weight in field.color_weights]
+    made = plan(task(other, field))
+    assert all(
+        torch.equal(a, b) for a, b in zip(before, field.color_weights)
+    )  # a plan does nothing
+    made.begin()
     assert all(torch.equal(a, b) for a, b in zip(field.color_weights, other.color_weights))
     assert not torch.equal(field.table, other.table)
     network = MlpField(MlpConfig(depth=2, width=16, skips=(), head_width=8), INFO)
+    assert not share_decoder(other, network)
     before = [p.clone() for p in network.parameters()]
-    assert not copy_decoder(other, network)
+    plan(task(other, network)).begin()
     assert all(torch.equal(a, b) for a, b in zip(before, network.parameters()))
 
 
@@ -144,9 +152,9 @@ def test_the_sample_loss_is_the_weighted_sum_of_norms():
 def test_density_is_compared_and_rendered_between_its_clamps(teacher, generator):
     """In units of half an edge; outside the clamp there is no gradient, not even of log 0."""
     field = student()
-    adopt(field, teacher)
-    drawn = set_exercise(field, draw_rays(CAMERAS[:1], generator), generator)
-    given = answer(teacher, drawn, 0.5, features=False)
+    transfer_occupancy(field, teacher)
+    drawn = march_batch(field, draw_rays(CAMERAS[:1], generator), generator)
+    given = answer(teacher, drawn, 0.5, features=False, clamped=False)
     depth = 0.5 * teacher.density(teacher.encode(drawn.samples.positions(drawn.rays)))
     empty, inside = depth < 0.1, depth > 0.2
     assert empty.any()
@@ -156,13 +164,13 @@ def test_density_is_compared_and_rendered_between_its_clamps(teacher, generator)
     torch.testing.assert_close(given.density, given.log_density.exp() / 0.5)
     network = MlpField(MlpConfig(depth=2, width=16, skips=(), head_width=8), INFO)
     torch.nn.init.constant_(network.density_layer.bias, -100.0)
-    answer(network, drawn, 1.0, features=False).log_density.sum().backward()
+    answer(network, drawn, 1.0, features=False, clamped=False).log_density.sum().backward()
     assert float(network.density_layer.bias.grad) == 0.0
 
 
 def test_density_factors_are_kept_small():
     """Of 2 density components among 5, in 3 planes and 3 lines, all entries -0.5."""
-    config = LowrankConfig(resolution=8, density_components=2, appearance_components=3)
+    config = FactorizedConfig(resolution=8, density_components=2, appearance_components=3)
     field = VmField(config, INFO)
     for factor in (*field.factors.planes, *field.factors.lines):
         torch.nn.init.constant_(factor, 7.0)
@@ -172,7 +180,7 @@ def test_density_factors_are_kept_small():
 
 
 def test_a_vm_student_trains_at_its_final_resolution(teacher):
-    config = LowrankConfig(
+    config = FactorizedConfig(
         resolution=24, first_resolution=8, density_components=2, appearance_components=3
     )
     field = VmField(config, INFO)
@@ -186,13 +194,13 @@ def test_rays_beyond_the_buffer_are_dropped(teacher, generator, monkeypatch):
     rays = draw_rays(CAMERAS[:1], generator)
     state = generator.get_state()
     field = student()
-    adopt(field, teacher)
-    whole = set_exercise(field, rays, generator)
-    monkeypatch.setattr(exercise, "MOST_SAMPLES", len(whole.samples) // 2)
-    part = set_exercise(field, rays, generator.set_state(state))
+    transfer_occupancy(field, teacher)
+    whole = march_batch(field, rays, generator)
+    monkeypatch.setattr(published, "MOST_SAMPLES", len(whole.samples) // 2)
+    part = march_batch(field, rays, generator.set_state(state))
     count = len(part.rays)
     assert 0 < count < len(rays)
-    assert len(part.samples) <= exercise.MOST_SAMPLES < int(whole.samples.offsets[count + 1])
+    assert len(part.samples) <= published.MOST_SAMPLES < int(whole.samples.offsets[count + 1])
     assert torch.equal(part.samples.t_starts, whole.samples.t_starts[: len(part.samples)])
     assert len(part.background) == count
 

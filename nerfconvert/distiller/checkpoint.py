@@ -1,0 +1,114 @@
+"""What a run keeps against interruptions and divergence: states on disk, the last good student."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .. import __version__
+from ..errors import FormatError
+from ..files import written_whole
+from ..renderer.cameras import Cameras
+from ..volume import Field, Role, TrainableField
+from .config import DistillConfig
+
+KEEP_EVERY = 5.0  # seconds between copies of a good student
+
+
+def save_state(path: Path, state: dict[str, Any]) -> None:
+    """Writes `state` (tensors, numbers, strings in dicts and lists) to `path`, atomically."""
+    with written_whole(path) as partial:
+        torch.save(state, partial)
+
+
+def load_state(path: Path, fingerprint: dict[str, Any]) -> dict[str, Any]:
+    """The state at `path`, read without running code. FormatError where it is damaged or of
+    another run than `fingerprint`."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        found = dict(state["fingerprint"])
+    except Exception as error:
+        raise FormatError(path, f"no resumable state ({type(error).__name__})") from error
+    if found != fingerprint:
+        names = sorted(found.keys() | fingerprint.keys())
+        changed = [n for n in names if found.get(n) != fingerprint.get(n)]
+        changes = ", ".join(f"{n} was {found.get(n)}, now {fingerprint.get(n)}" for n in changed)
+        raise FormatError(path, f"state of another run: {changes}; start anew with --overwrite")
+    return state
+
+
+def fingerprint_of(
+    kind: str, student: TrainableField, cameras: Cameras, config: DistillConfig, **more: Any
+) -> dict[str, Any]:
+    """What a run is, in plain values: a state with another fingerprint is of another run."""
+    return {
+        "version": __version__,
+        "kind": kind,
+        "student": description_of(student),
+        "cameras": digest(cameras.poses, {**vars(cameras), "poses": None}),
+        **{f"budget.{key}": str(value) for key, value in dataclasses.asdict(config).items()},
+        **more,
+    }
+
+
+def description_of(field: Field) -> str:
+    """Architecture, config and box of a field."""
+    return f"{field.architecture} {dataclasses.asdict(field.config)} in {field.aabb}"
+
+
+def digest_of(field: Field) -> str:
+    """SHA-256 of all that a field is: description, occupancy and tensors."""
+    tensors = field.state_dict()
+    return digest(*(tensors[name] for name in sorted(tensors)), description_of(field))
+
+
+def digest(*parts: Any) -> str:
+    """Hexadecimal SHA-256 of tensors, by type, shape and bytes, and of other values as text."""
+    total = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, torch.Tensor):
+            part = part.detach().cpu().contiguous()
+            total.update(f"{part.dtype} {list(part.shape)}\n".encode())
+            total.update(part.flatten().view(torch.uint8).numpy())
+        else:
+            total.update(f"{part}\n".encode())
+    return total.hexdigest()
+
+
+class LastGood:
+    """Copies of `student`'s state, the latest of which was finite. They cost its size, those of row
+    tables, the largest there are, half of it: bfloat16 is within 0.4 %."""
+
+    def __init__(self, student: TrainableField, step: int):
+        self.student = student
+        self._keep(step)
+
+    def sound(self, step: int, loss: torch.Tensor) -> bool:
+        """Whether `loss` and, where a copy is due, all parameters are finite; then copies them."""
+        if not bool(loss.detach().isfinite()):
+            return False
+        if time.monotonic() - self._kept_at < KEEP_EVERY:
+            return True
+        if not all(bool(p.isfinite().all()) for p in self.student.parameters()):
+            return False
+        self._keep(step)
+        return True
+
+    def restore(self) -> int:
+        """Gives the student its last copy; the step of it."""
+        self.student.load_state_dict(self._copy)
+        return self._step
+
+    def _keep(self, step: int) -> None:
+        wide = {id(p) for p in self.student.parameters_of(Role.ROW_TABLE)}
+        halved = {name for name, p in self.student.named_parameters() if id(p) in wide}
+        self._copy = {
+            name: value.to(torch.bfloat16 if name in halved else value.dtype, copy=True)
+            for name, value in self.student.state_dict().items()
+        }
+        self._step, self._kept_at = step, time.monotonic()

@@ -1,0 +1,156 @@
+"""RayBuffer: a teacher's answers in memory, refilled while the student trains, the oldest first."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from ..volume import RadianceField
+from .progress import Clock
+from .streams import stream
+from .teacher_rays import NewRays, SampleBatch, TeacherRays, draw_samples, query_teacher, samples_at
+
+CHUNK_RAYS = 8192  # rays that the teacher is asked about at a time
+HELD_OUT = -1  # number of the chunk that no step learns from
+LEAST_SHARE, MOST_SHARE = 0.05, 0.75  # of the time that the teacher may take
+FORGET_SURPRISE, FORGET_ERROR = 0.2, 0.02  # weight of the newest in running means
+REFILLED_UNTIL = 0.95  # of the budget, after which nothing is asked
+REFILL_EVERY = 25  # steps between chunks where the budget is in steps
+
+
+@dataclass
+class RefillSchedule:
+    """When the teacher is asked for more, where the budget is in seconds.
+
+    The more, the larger errors are on new rays than on those that the student has been taught, for
+    then it learns them by heart.
+    """
+
+    stage: str = ""  # whose errors these are: those of other stages are of another size
+    surprise: float = 1.5  # error on new rays beside the usual one, averaged
+    usual: Tensor | None = None  # error on taught rays, averaged; on the device, not to wait for it
+    due: float = 0.0  # seconds of the clock
+
+    @property
+    def share(self) -> float:
+        """Of the time from now on, what the teacher may take."""
+        return min(max(1 - 1 / self.surprise, LEAST_SHARE), MOST_SHARE)
+
+
+@dataclass
+class RayBuffer:
+    """Answers of `teacher` on rays that `new_rays` draws, at most `memory_mb` of them.
+
+    Chunk number i depends on `seed`, i and `new_rays` alone, so a resumed run fills the same buffer
+    again. `new_rays(chunk, count, generator)` gives the same rays whenever it is asked.
+    """
+
+    teacher: RadianceField
+    new_rays: Callable[[int, int, torch.Generator], NewRays]
+    step: float  # world units between samples
+    seed: int
+    memory_mb: int
+    clock: Clock
+    made: int = 0  # chunks ever made
+    seconds: float = 0.0  # spent on the teacher
+    chunks: list[TeacherRays] = field(default_factory=list)
+    schedule: RefillSchedule = field(default_factory=RefillSchedule)
+    _new: bool = False  # no step has learnt from the newest chunk
+    _bytes: int = 0
+
+    def grow(self) -> None:
+        """Asks about one more chunk; drops the oldest when the memory bound is reached."""
+        start = time.monotonic()
+        chunk = self._chunk(self.made)
+        self.made += 1
+        if len(chunk):
+            self.chunks.append(chunk)
+            self._bytes += chunk.bytes()
+            self._new = True
+        while self._bytes > self.memory_mb * 1_000_000 and len(self.chunks) > 1:
+            self._bytes -= self.chunks.pop(0).bytes()
+        self.seconds += time.monotonic() - start
+
+    @property
+    def full(self) -> bool:
+        """The next chunk would push out the oldest."""
+        return bool(self.chunks) and (
+            self._bytes + self.chunks[-1].bytes() > self.memory_mb * 1_000_000
+        )
+
+    def refill(self, step: int, fraction: float) -> None:
+        """Grows where it is due, before a `step`.
+
+        By seconds `schedule` decides. By steps it grows every `REFILL_EVERY` steps until it is
+        full, so that no clock decides.
+        """
+        if not step:
+            return
+        if self.clock.config.steps is not None:
+            if step % REFILL_EVERY == 0 and not self.full:
+                self.grow()
+        elif self.clock.seconds >= self.schedule.due and fraction < REFILLED_UNTIL:
+            already = self.seconds
+            self.grow()
+            spent = self.seconds - already
+            self.schedule.due = self.clock.seconds + spent * (1 / self.schedule.share - 1)
+
+    def learn_error(self, stage: str, error: Tensor, new: bool) -> None:
+        """Hears the error (scalar) of a step of `stage`, and whether its rays were `new`."""
+        if stage != self.schedule.stage:
+            self.schedule = RefillSchedule(stage)
+        schedule, error = self.schedule, error.detach()
+        if schedule.usual is None:
+            schedule.usual = error.clone()
+        elif new:
+            surprise = float(error / schedule.usual.clamp_min(1e-12))
+            schedule.surprise += FORGET_SURPRISE * (surprise - schedule.surprise)
+        else:
+            schedule.usual.lerp_(error, FORGET_ERROR)
+
+    def pick(self, generator: torch.Generator) -> tuple[int, bool]:
+        """Number of a random chunk, or of the newest when it comes for the first time, and whether
+        it does."""
+        return self.newest_or(int(torch.randint(len(self.chunks), (), generator=generator)))
+
+    def newest_or(self, number: int) -> tuple[int, bool]:
+        """`number`, or that of the newest chunk when it comes for the first time, and whether it
+        does."""
+        new, self._new = self._new, False
+        return (len(self.chunks) - 1 if new else number), new
+
+    def held_out(self, count: int) -> SampleBatch:
+        """`count` samples of rays that are never in the buffer."""
+        chunk = self._chunk(HELD_OUT)
+        index = draw_samples(chunk, count, stream("held out", self.seed))
+        return samples_at(chunk, index, torch.ones_like(chunk.weights[index]))
+
+    def state(self) -> dict:
+        """What a resumed run needs; the answers are asked for again."""
+        return {
+            "made": self.made,
+            "kept": len(self.chunks),
+            "schedule": vars(self.schedule),
+        }
+
+    def restore(self, state: dict) -> None:
+        """Fills a fresh buffer as it was when `state` was taken."""
+        self.made = state["made"] - state["kept"]
+        for _ in range(state["kept"]):
+            self.grow()
+        self._new = False  # a step draws before it is saved
+        self.schedule = RefillSchedule(**state["schedule"])
+        if self.schedule.usual is not None:
+            self.schedule.usual = self.schedule.usual.to(self.teacher.device)
+
+    def _chunk(self, number: int) -> TeacherRays:
+        generator = stream("bank", self.seed, number)  # its first name: another draws other rays
+        new = self.new_rays(number, CHUNK_RAYS, generator)
+        jitter = torch.rand(CHUNK_RAYS, generator=generator)
+        given = (t.to(self.teacher.device) for t in (new.rays, jitter, new.importance, new.regions))
+        rays, jitter, importance, regions = given
+        return query_teacher(self.teacher, rays, self.step, jitter, importance, regions)

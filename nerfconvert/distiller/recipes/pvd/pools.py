@@ -1,0 +1,116 @@
+"""The pools of PVD-AL: hard poses and hard rays, as released."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from ....volume import Rays
+from ...streams import stream
+from .batch import BATCH_RAYS
+from .poses import EPOCH
+
+HARD_RAYS = BATCH_RAYS // 10  # a step
+RAY_CAPACITY = 4096 * 150
+HARD_POSES = EPOCH // 10  # an epoch
+POSES_ENOUGH = 100  # a pool with more than these is full
+FIRST_EPOCHS = 3  # that choose no poses
+TILT = math.pi / 20  # largest rotation of a replayed pose about each axis
+
+
+@dataclass
+class RayPool:
+    """Rays with the largest color errors, without their scores."""
+
+    capacity: int = RAY_CAPACITY
+    origins: Tensor = field(default_factory=lambda: torch.empty(0, 3))
+    directions: Tensor = field(default_factory=lambda: torch.empty(0, 3))
+    drawn: Tensor | None = None  # slots of the pool that are in the current batch
+
+    def extend(self, rays: Rays, generator: torch.Generator) -> Rays:
+        """`rays` and, once the pool is full, `HARD_RAYS` random ones of it."""
+        self.drawn = None
+        if len(self.origins) < self.capacity:
+            return rays
+        self.drawn = torch.randperm(self.capacity, generator=generator)[:HARD_RAYS]
+        near, far = float(rays.near[0]), float(rays.far[0])
+        old = Rays.of(self.origins[self.drawn], self.directions[self.drawn], near, far)
+        return Rays.cat([rays, old])
+
+    def keep(self, rays: Rays, errors: Tensor) -> None:
+        """Takes the worst rays of a batch; a full pool loses those that were drawn from it."""
+        worst = errors.argsort(descending=True)[:HARD_RAYS].to(rays.origins.device)
+        origins, directions = rays.origins[worst].cpu(), rays.directions[worst].cpu()
+        if self.drawn is None:
+            self.origins = torch.cat([self.origins, origins])[: self.capacity]
+            self.directions = torch.cat([self.directions, directions])[: self.capacity]
+        else:
+            slots = self.drawn[: len(origins)]
+            self.origins[slots], self.directions[slots] = origins, directions
+
+    def state(self) -> dict:
+        return {"origins": self.origins, "directions": self.directions}
+
+    def restore(self, state: dict) -> None:
+        self.origins, self.directions = state["origins"], state["directions"]
+
+
+@dataclass
+class PosePool:
+    """Poses that are taken for hard; see `pvd_al` on why they are not."""
+
+    poses: Tensor = field(default_factory=lambda: torch.empty(0, 4, 4))
+    errors: list[float] = field(default_factory=list)  # of the steps of the epoch, as visited
+
+    def note(self, error: Tensor) -> None:
+        """The mean squared error of one step."""
+        self.errors.append(float(error))
+
+    def turn(self, last: Tensor, new: Tensor, epoch: int, center: Tensor, seed: int) -> Tensor:
+        """The poses [312, 4, 4] of the epoch that begins (the first one is 1): `new` ones, some
+        replaced by poses of the pool once it is full. `last` are those of the epoch before, in
+        the order in which they were drawn."""
+        errors, self.errors = torch.tensor(self.errors), []
+        if epoch <= FIRST_EPOCHS or len(errors) < EPOCH:
+            return new
+        hard = last[errors.argsort(descending=True)[:HARD_POSES]]
+        if len(self.poses) <= POSES_ENOUGH:
+            self.poses = torch.cat([self.poses, hard])
+            return new
+        generator = stream("pool", seed, epoch)
+        slots = torch.randperm(len(self.poses), generator=generator)[:HARD_POSES]
+        replaced = torch.randperm(EPOCH, generator=generator)[:HARD_POSES]
+        new = new.clone()
+        new[replaced] = tilted(self.poses[slots], center, generator)
+        self.poses[slots] = hard
+        return new
+
+    def state(self) -> dict:
+        return {"poses": self.poses, "errors": self.errors}
+
+    def restore(self, state: dict) -> None:
+        self.poses, self.errors = state["poses"], state["errors"]
+
+
+def tilted(poses: Tensor, center: Tensor, generator: torch.Generator) -> Tensor:
+    """Poses [V, 4, 4] turned about `center` [3] by random angles about the three world axes."""
+    angles = (2 * torch.rand(len(poses), 3, generator=generator) - 1) * TILT
+    turn = torch.eye(3).expand(len(poses), 3, 3)
+    for axis in range(3):
+        turn = _rotation(axis, angles[:, axis]) @ turn
+    turned = poses.clone()
+    turned[:, :3, :3] = turn @ poses[:, :3, :3]
+    turned[:, :3, 3] = center + (turn @ (poses[:, :3, 3] - center)[..., None])[..., 0]
+    return turned
+
+
+def _rotation(axis: int, angles: Tensor) -> Tensor:
+    """[V, 3, 3] about a world axis."""
+    i, j = (axis + 1) % 3, (axis + 2) % 3
+    turn = torch.eye(3).repeat(len(angles), 1, 1)
+    turn[:, i, i] = turn[:, j, j] = angles.cos()
+    turn[:, i, j], turn[:, j, i] = -angles.sin(), angles.sin()
+    return turn

@@ -1,0 +1,119 @@
+"""BatchSampler: the batches of a distillation's steps, drawn as the samplers of `--active` say."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import torch
+from torch import Tensor
+
+from ...renderer.cameras import Cameras
+from ...volume import RadianceField
+from .. import parallel
+from ..config import DistillConfig
+from ..progress import Clock
+from ..ray_buffer import HELD_OUT, RayBuffer
+from ..teacher_rays import NewRays, SampleBatch, draw_samples, samples_at
+from . import SAMPLERS
+from .averages import relative
+from .sampler import ChosenRays, RayBatch, Sampler
+from .uniform import UniformSampler
+
+
+class BatchSampler:
+    """Owns the buffer of a teacher's answers and the samplers that decide about it.
+
+    Each decision is that of the first sampler that takes it, else uniform. `step` is the distance
+    between samples, in world units.
+    """
+
+    def __init__(
+        self,
+        teacher: RadianceField,
+        cameras: Cameras,
+        config: DistillConfig,
+        clock: Clock,
+        step: float,
+    ):
+        self.uniform = UniformSampler(cameras, teacher.aabb)
+        self.active = samplers_of(config.active, cameras, teacher)
+        self.samplers: list[Sampler] = [*self.active.values(), self.uniform]
+        seed, memory_mb = parallel.own_seed(config), config.memory_mb
+        self.buffer = RayBuffer(teacher, self._new_rays, step, seed, memory_mb, clock)
+
+    def rays(self, samples: int, generator: torch.Generator) -> RayBatch:
+        """Rays with about `samples` samples that the student computes."""
+        for sampler in self.samplers:
+            samples = round(samples / sampler.kept)
+        choices = (s.choose_rays(self.buffer, samples, generator) for s in self.samplers)
+        chosen = next(choice for choice in choices if choice is not None)
+        answers = chosen.answers
+        positions = answers.samples.positions(answers.rays)
+        keeps = (s.keep_samples(answers, positions, generator) for s in self.samplers)
+        kept, importance = next((keep for keep in keeps if keep is not None), (None, None))
+        return RayBatch(chosen, _samples_of(chosen, positions, kept, importance), kept)
+
+    def samples(self, count: int, generator: torch.Generator) -> tuple[SampleBatch, bool]:
+        """`count` samples of one chunk, half uniform, half by the teacher's rendering weights; and
+        whether no step has learnt from the chunk before."""
+        number, new = self.buffer.pick(generator)
+        answers = self.buffer.chunks[number]
+        candidates = count * max(sampler.candidates for sampler in self.samplers)
+        index = draw_samples(answers, candidates, generator)
+        choices = (s.choose_samples(answers, index, count, generator) for s in self.samplers)
+        chosen = next(choice for choice in choices if choice is not None)
+        return samples_at(answers, *chosen), new
+
+    def learn_rays(self, batch: RayBatch, color: Tensor, target: Tensor) -> None:
+        """Tells the samplers the colors [R, 3] of a step's rays beside what was wanted."""
+        if self.active:
+            errors = (color.detach() - target).square().mean(-1).sqrt()
+            wrong = relative(errors, batch.chosen.importance)
+            for sampler in self.active.values():
+                sampler.learn_rays(batch, wrong)
+
+    def learn_samples(self, samples: SampleBatch, density: Tensor, rgb: Tensor) -> None:
+        """Tells the samplers what the student said of a step's samples."""
+        for sampler in self.active.values():
+            sampler.learn_samples(samples, density.detach(), rgb.detach())
+
+    def state(self) -> dict:
+        """What a resumed run needs, of the buffer and of all samplers."""
+        active = {name: sampler.state(self.buffer) for name, sampler in self.active.items()}
+        return {"buffer": self.buffer.state(), "samplers": active}
+
+    def restore(self, state: dict) -> None:
+        """Takes back what `state` gave; asks the teacher again for what the buffer held."""
+        for name, sampler in self.active.items():
+            sampler.restore(state["samplers"][name])
+        self.buffer.restore(state["buffer"])
+
+    def _new_rays(self, chunk: int, count: int, generator: torch.Generator) -> NewRays:
+        samplers = [self.uniform] if chunk == HELD_OUT else self.samplers
+        choices = (sampler.draw_new_rays(chunk, count, generator) for sampler in samplers)
+        return next(choice for choice in choices if choice is not None)
+
+
+def samplers_of(
+    names: Collection[str], cameras: Cameras, teacher: RadianceField
+) -> dict[str, Sampler]:
+    """The samplers with these `names`, in the order of the table."""
+    return {name: SAMPLERS[name](cameras, teacher.aabb) for name in SAMPLERS if name in names}
+
+
+def _samples_of(
+    chosen: ChosenRays, positions: Tensor, kept: Tensor | None, importance: Tensor | None
+) -> SampleBatch:
+    """The samples `kept` of rays, all by default; each counts in a mean over these as it does in
+    one over all: its importance beside the mean of that of all samples."""
+    answers, ray = chosen.answers, chosen.answers.samples.ray_indices
+    packed = answers.density, answers.rgb, answers.samples.deltas, answers.weights
+    packed = positions, *packed, answers.transmittance
+    share = chosen.importance[ray]
+    total = share.sum()
+    if kept is not None:
+        ray, share = ray[kept], share[kept] * importance
+        packed = tuple(x[kept] for x in packed)
+    positions, *told = packed
+    directions = answers.rays.view_directions[ray]
+    return SampleBatch(positions, directions, *told, share / (total / len(share)))

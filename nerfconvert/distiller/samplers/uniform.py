@@ -1,0 +1,85 @@
+"""Uniform draws: new rays through random pixels, from cameras and between them; any of a buffer."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ...renderer.cameras import Cameras
+from ...volume import Aabb, RadianceField, Rays
+from ..ray_buffer import RayBuffer
+from ..teacher_rays import NewRays, TeacherRays, query_teacher
+from .sampler import ChosenRays, Sampler
+
+
+class UniformSampler(Sampler):
+    """What decides where no sampler of active learning does; everything counts 1."""
+
+    def __init__(self, cameras: Cameras, aabb: Aabb):
+        self.cameras, self.aabb = cameras, aabb
+
+    def draw_new_rays(self, chunk: int, count: int, generator: torch.Generator) -> NewRays:
+        rays = draw_rays(self.cameras, self.aabb, count, generator)
+        return NewRays(rays, torch.ones(count), torch.zeros(count, dtype=torch.int64))
+
+    def choose_rays(
+        self, buffer: RayBuffer, samples: int, generator: torch.Generator
+    ) -> ChosenRays:
+        """Consecutive rays of a chunk: the order of rays within a chunk is random already."""
+        number, new = buffer.pick(generator)
+        chunk = buffer.chunks[number]
+        count = max(1, round(samples * len(chunk) / len(chunk.samples)))
+        places = max(1, len(chunk) - count + 1)
+        start = int(torch.randint(places, (), generator=generator))
+        part = chunk.part(start, min(len(chunk), start + count))
+        return ChosenRays(part, part.importance, number, None, new)
+
+    def choose_samples(
+        self, answers: TeacherRays, index: Tensor, count: int, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        return index[:count], torch.ones_like(answers.weights[:1]).expand(count)
+
+
+def query_random_rays(
+    teacher: RadianceField, cameras: Cameras, count: int, step: float, generator: torch.Generator
+) -> TeacherRays:
+    """The teacher's answers on `count` random rays of `cameras`."""
+    rays = draw_rays(cameras, teacher.aabb, count, generator)
+    jitter = torch.rand(count, generator=generator)
+    return query_teacher(teacher, rays.to(teacher.device), step, jitter.to(teacher.device))
+
+
+def draw_rays(cameras: Cameras, aabb: Aabb, count: int, generator: torch.Generator) -> Rays:
+    """`count` rays through uniformly random points of uniformly random images.
+
+    Half of them start at a point moved towards another camera, on the sphere about the box, and
+    aim at the same place: the views between the cameras must be right too.
+    """
+    n_views = len(cameras)
+    views, others = torch.randint(n_views, (2, count), generator=generator)
+    draw = torch.rand(4, count, generator=generator)
+    rays = cameras.rays_at(views, draw[0] * cameras.width, draw[1] * cameras.height)
+    shift = torch.where(draw[2] < 0.5, draw[3] * 0.5, torch.zeros(()))
+    return moved(cameras, rays, others, shift, aabb)
+
+
+def moved(cameras: Cameras, rays: Rays, others: Tensor, shift: Tensor, aabb: Aabb) -> Rays:
+    """`rays` [R] of `cameras` from points `shift` [R] of the way towards the cameras `others` [R],
+    aimed at the points at which they pass the box center."""
+    origins = between(rays.origins, cameras.poses[others][:, :3, 3], shift, aabb)
+    center = rays.origins.new_tensor(aabb.center)
+    reach = ((center - rays.origins) * rays.directions).sum(-1, keepdim=True)
+    targets = rays.origins + rays.directions * reach.clamp_min(1e-3)
+    return Rays.of(origins, targets - origins, cameras.near, cameras.far)
+
+
+def between(origins: Tensor, others: Tensor, shift: Tensor, aabb: Aabb) -> Tensor:
+    """Points `shift` of the way from `origins` to `others`, at the distance from the box center
+    of the former; opposite cameras are left alone."""
+    center = origins.new_tensor(aabb.center)
+    start, goal = origins - center, others - center
+    moved = start + shift[:, None] * (goal - start)
+    radius = start.norm(dim=-1, keepdim=True)
+    moved = torch.nn.functional.normalize(moved, dim=-1) * radius
+    facing = (start * goal).sum(-1, keepdim=True) > 0
+    return center + torch.where(facing, moved, start)
