@@ -12,7 +12,7 @@ import pytest
 
 from nerfconvert.cli import main
 from nerfconvert.cli.commands import COMMANDS
-from nerfconvert.pipelines.option_groups import parse_resolution
+from nerfconvert.options.groups import parse_resolution
 from tests.conftest import ROOT
 
 TINY = ["--size", "small", "--set", "log2_table_size=12", "--set", "finest_resolution=64"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from nerfconvert import ConvertOptions, convert
-from nerfconvert.pipelines.option_groups import Budget, Views
+from nerfconvert.options.groups import Budget, Views
 
 TOLERANCE = 0.3  # dB; between processors and numbers of threads they move by a tenth of it
 RECORDED = {  # student: (size, steps, dB against PPNG lego on four held-out views)

@@ -9,16 +9,19 @@ import pytest
 import torch
 from torch.optim import optimizer
 
-from nerfconvert.adapters import ADAPTERS, lowrank_start
+from nerfconvert.adapters import ADAPTERS
 from nerfconvert.adapters.analytic import AnalyticConfig, AnalyticField, Primitive
-from nerfconvert.distiller import bank, images, stages
-from nerfconvert.distiller.config import LEVELS, DistillConfig
-from nerfconvert.distiller.descent import Hooks
-from nerfconvert.distiller.images import fit_images
-from nerfconvert.distiller.loop import distill
-from nerfconvert.distiller.recipes import exercise
-from nerfconvert.kernels import backend
-from nerfconvert.renderer import sight
+from nerfconvert.adapters.factorized import initialize as factorized_start
+from nerfconvert.distiller import ray_buffer, stages
+from nerfconvert.distiller import train_images as images
+from nerfconvert.distiller.config import DistillConfig
+from nerfconvert.distiller.distill import distill
+from nerfconvert.distiller.recipes.pvd import batch as published
+from nerfconvert.distiller.samplers import SAMPLERS
+from nerfconvert.distiller.train_images import train_images
+from nerfconvert.distiller.trainer import Hooks
+from nerfconvert.kernels import library
+from nerfconvert.renderer import visibility
 from nerfconvert.renderer.cameras import around
 from nerfconvert.renderer.image import render_image, render_rays
 from nerfconvert.renderer.occupancy import build_occupancy
@@ -53,13 +56,13 @@ CASES = [
 def device(request, monkeypatch):
     """The second device: pretended, with kernels of its own (those of the CPU) or without; or a
     real one."""
-    load = backend.load_library
+    load = library.load_library
     for constant, value in {"FIRST_PRUNING": 2, "OCCUPANCY_EVERY": 2, "RESOLUTION": 16}.items():
         monkeypatch.setattr(images, constant, value)
-    monkeypatch.setattr(bank, "CHUNK_RAYS", 512)
-    monkeypatch.setattr(sight, "MOST_POINTS", 1 << 14)
+    monkeypatch.setattr(ray_buffer, "CHUNK_RAYS", 512)
+    monkeypatch.setattr(visibility, "MOST_POINTS", 1 << 14)
     for constant, value in {"FINEST": {3: 16, 0: 16}, "STEPS": 2, "POINTS": 64}.items():
-        monkeypatch.setattr(lowrank_start, constant, value)
+        monkeypatch.setattr(factorized_start, constant, value)
     if request.param == "cuda":
         yield torch.device("cuda", 0)
         return
@@ -69,7 +72,7 @@ def device(request, monkeypatch):
         if load("cpu") is None:
             pytest.skip("the kernels are not compiled here")
         monkeypatch.setattr(
-            backend, "load_library", lambda kind: load("cpu" if kind == "meta" else kind)
+            library, "load_library", lambda kind: load("cpu" if kind == "meta" else kind)
         )
     with pretend_cuda() as pretended:
         waits.clear()
@@ -106,11 +109,11 @@ def test_a_student_is_distilled_and_rendered(device, name, tmp_path):
 @pytest.mark.parametrize(
     "device", [pytest.param(w, marks=m) for w, m in DEVICES.items()], indirect=True
 )
-def test_active_levels(device, tmp_path):
+def test_active_samplers(device, tmp_path):
     teacher, student, state = teacher_on(device), student_on(device), tmp_path / "run.state"
     calls = []
     stop = Hooks(should_stop=lambda: calls.append(0) or len(calls) > 6)
-    config = DistillConfig(seconds=None, steps=8, memory_mb=16, active=LEVELS)
+    config = DistillConfig(seconds=None, steps=8, memory_mb=16, active=tuple(SAMPLERS))
     distill(teacher, student, VIEWS, config, hooks=stop, state_path=state)
     outcome = distill(teacher, student, VIEWS, config, state_path=state, resume=True)
     assert outcome.steps == 8
@@ -122,19 +125,19 @@ def test_a_field_is_trained_on_images(device, name, tmp_path):
     state, calls = tmp_path / "run.state", []
     stop = Hooks(should_stop=lambda: calls.append(0) or len(calls) > 4)  # past the first pruning
     config = DistillConfig(seconds=None, steps=6)
-    fit_images(student, VIEWS, pictures, config, hooks=stop, state_path=state)
-    outcome = fit_images(student, VIEWS, pictures, config, state_path=state, resume=True)
+    train_images(student, VIEWS, pictures, config, hooks=stop, state_path=state)
+    outcome = train_images(student, VIEWS, pictures, config, state_path=state, resume=True)
     assert outcome.steps == 6
     assert {p.device for p in student.parameters()} == {device}
 
 
-def tiny_exercises(device, monkeypatch) -> None:
+def tiny_batches(device, monkeypatch) -> None:
     """Batches that tiny fields can afford; torch's fused optimizers take the pretended device."""
     known = optimizer._get_fused_kernels_supported_devices()
     monkeypatch.setattr(
         optimizer, "_get_fused_kernels_supported_devices", lambda: [*known, device.type]
     )
-    monkeypatch.setattr(exercise, "BATCH_RAYS", 32)
+    monkeypatch.setattr(published, "BATCH_RAYS", 32)
 
 
 @pytest.mark.parametrize("recipe", ["pvd", "pvd-al"])
@@ -142,7 +145,7 @@ def tiny_exercises(device, monkeypatch) -> None:
     "device", [pytest.param(w, marks=m) for w, m in DEVICES.items()], indirect=True
 )
 def test_published_recipes(device, recipe, monkeypatch):
-    tiny_exercises(device, monkeypatch)
+    tiny_batches(device, monkeypatch)
     teacher, student = teacher_on(device), student_on(device)
     config = DistillConfig(seconds=None, steps=3)
     assert distill(teacher, student, VIEWS, config, recipe=recipe).steps == 3
@@ -171,17 +174,17 @@ def test_a_step_does_not_wait_for_the_device(device, name, monkeypatch):
     config = DistillConfig(seconds=None, steps=20, memory_mb=16)
     assert per_step(lambda hooks: distill(teacher, student, VIEWS, config, hooks=hooks)) == 0
     pictures = torch.rand(6, 16, 16, 3)
-    assert per_step(lambda hooks: fit_images(student, VIEWS, pictures, config, hooks=hooks)) <= 1
+    assert per_step(lambda hooks: train_images(student, VIEWS, pictures, config, hooks=hooks)) <= 1
 
 
 @pytest.mark.parametrize("device", ["compiled"], indirect=True)
 @pytest.mark.parametrize("until", [0.05, 0.95])
-@pytest.mark.parametrize(("level", "most"), [("camera", 0), ("ray", 3), ("point", 2)])
-def test_waits_of_active_levels(device, level, most, until, monkeypatch):
-    """For which lesson, how many of its rays and which, and for how many samples are kept."""
-    monkeypatch.setattr(stages, "POINTS_UNTIL", until)
+@pytest.mark.parametrize(("sampler", "most"), [("camera", 0), ("ray", 3), ("point", 2)])
+def test_waits_of_active_samplers(device, sampler, most, until, monkeypatch):
+    """For which chunk, how many of its rays and which, and for how many samples are kept."""
+    monkeypatch.setattr(stages, "SAMPLES_UNTIL", until)
     teacher, student = teacher_on(device), student_on(device)
-    config = DistillConfig(seconds=None, steps=20, memory_mb=16, active=(level,))
+    config = DistillConfig(seconds=None, steps=20, memory_mb=16, active=(sampler,))
     assert per_step(lambda hooks: distill(teacher, student, VIEWS, config, hooks=hooks)) <= most
 
 
@@ -190,7 +193,7 @@ def test_waits_of_active_levels(device, level, most, until, monkeypatch):
 def test_waits_of_published_recipes(device, recipe, most, monkeypatch):
     """For the numbers of marched samples and of rays that fit; with active learning also for the
     choice of samples and for the pool, which lies on the CPU."""
-    tiny_exercises(device, monkeypatch)
+    tiny_batches(device, monkeypatch)
     teacher, student = teacher_on(device), student_on(device)
     config = DistillConfig(seconds=None, steps=20)
     assert (

@@ -17,8 +17,8 @@ STEPS = 60
 HASTY = """
 import sys
 from nerfconvert.cli import main
-from nerfconvert.distiller import descent
-descent.SAVE_EVERY = 0.2
+from nerfconvert.distiller import trainer
+trainer.SAVE_EVERY = 0.2
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from tyro.conf import Positional, arg, subcommand
 
 from ..errors import UsageError
-from ..pipelines.options import (
+from ..options.per_command import (
     BenchOptions,
     CompareOptions,
     ConvertOptions,
@@ -43,7 +43,7 @@ class Info:
 
     def run(self, terminal: Terminal, argv: list[str]) -> int:
         from ..pipelines.info import info
-        from ..pipelines.summary import info_tables
+        from ..report.tables import info_tables
 
         if not self.paths:
             raise UsageError("info needs at least one file: nerfconvert info CKPT...")
@@ -67,8 +67,8 @@ class Convert:
 
     def run(self, terminal: Terminal, argv: list[str]) -> int:
         from ..pipelines.convert import convert
-        from ..pipelines.quality import QualityError
-        from ..pipelines.summary import receipt_tables
+        from ..report.quality import QualityError
+        from ..report.tables import receipt_tables
 
         try:
             with terminal.progress("convert") as report:
@@ -95,8 +95,8 @@ class Train:
     output: Annotated[Output, arg(name="")] = field(default_factory=Output)
 
     def run(self, terminal: Terminal, argv: list[str]) -> int:
-        from ..pipelines.summary import train_tables
         from ..pipelines.train import train
+        from ..report.tables import train_tables
 
         with terminal.progress("train") as report:
             document = train(self.options, argv=argv, on_progress=report)
@@ -148,7 +148,7 @@ class Compare:
 
     def run(self, terminal: Terminal, argv: list[str]) -> int:
         from ..pipelines.compare import compare
-        from ..pipelines.summary import compare_tables
+        from ..report.tables import compare_tables
 
         with terminal.frames("compare") as report:
             document = compare(self.options, on_frame=report)
@@ -173,8 +173,8 @@ class Bench:
     output: Annotated[Output, arg(name="")] = field(default_factory=Output)
 
     def run(self, terminal: Terminal, argv: list[str]) -> int:
-        from ..pipelines.bench import bench
-        from ..pipelines.summary import bench_tables, cell_line
+        from ..bench.bench import bench
+        from ..report.tables import bench_tables, cell_line
 
         with terminal.runs("bench") as report:
             document = bench(
@@ -202,7 +202,7 @@ class Formats:
 
     def run(self, terminal: Terminal, argv: list[str]) -> int:
         from ..pipelines.info import tables
-        from ..pipelines.summary import formats_tables
+        from ..report.tables import formats_tables
 
         terminal.document(tables(), formats_tables)
         return 0
@@ -222,7 +222,7 @@ class Doctor:
 
     def run(self, terminal: Terminal, argv: list[str]) -> int:
         from ..pipelines.doctor import doctor
-        from ..pipelines.summary import doctor_tables
+        from ..report.tables import doctor_tables
 
         terminal.document(doctor(), doctor_tables)
         return 0

@@ -89,7 +89,7 @@ def _sized(generator: torch.Generator, size: int) -> tuple:
 
 
 def _timings(generator: torch.Generator, points: int) -> Iterator[Timing]:
-    """A step's draws: a few thousand from the samples of a bank's lesson."""
+    """A step's draws: a few thousand of the samples of a chunk of rays."""
     weights = torch.rand(points, generator=generator)
     draws = torch.rand(4096, generator=generator, dtype=torch.float64)
     yield Timing(arguments=(weights, draws), items=len(draws), unit=f"M draws/s ({points} weights)")

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .arguments import check_count, check_float, check_integer, check_like, check_shape
 from .dispatch import dispatch
-from .inputs import points_along_rays, scattered_then_in_order
+from .example_points import points_along_rays, scattered_then_in_order
 from .kernel import Kernel, Timing
 from .launch import launch
 from .torch_ops import differentiate, register

@@ -11,22 +11,22 @@ import torch
 from torch import Tensor
 
 from ..errors import OutputExistsError, UsageError
+from ..files import write_json, write_text
 from ..formats import identify
+from ..metrics.evaluation import Evaluation, Evaluator, Pictures, held_out
+from ..metrics.image_metrics import mean, per_view, psnr
+from ..options.groups import Views, parse_resolution
+from ..options.per_command import CompareOptions
+from ..renderer.camera_paths import camera_path
 from ..renderer.image import render_image
 from ..renderer.panes import heat_map, pane, side_by_side, to_bytes
 from ..renderer.video import write_image, write_video
-from ..report.metrics import mean, per_view, psnr
 from ..report.page import report_page
+from ..report.quality import NO_TRUTH
+from ..report.receipt import strict
+from ..runtime.device import machine, pick_device, with_backend
+from ..runtime.inputs import open_field
 from ..volume import RadianceField
-from .accelerators import with_backend
-from .evaluation import Album, Evaluation, Pictures, held_out
-from .files import open_field
-from .machine import machine, pick_device
-from .option_groups import Views, parse_resolution
-from .options import CompareOptions
-from .paths import camera_path
-from .quality import NO_TRUTH
-from .receipt import strict, write_json
 
 FPS = 24
 
@@ -50,27 +50,27 @@ def compare(
         raise UsageError(f"-o {folder} must be a folder, found a file")
     device = pick_device(options.where.device)
     fields = [open_field(path, device) for path in options.checkpoints]
-    album = Album(held_out(fields[0], _views(options), options.seed))
-    pictures = [album.photograph(field) for field in fields]
+    evaluator = Evaluator(held_out(fields[0], _views(options), options.seed))
+    pictures = [evaluator.render(field) for field in fields]
     folder.mkdir(parents=True, exist_ok=True)
     names = _titles(options.checkpoints, fields)
-    images = _write_views(folder, names, pictures, album.evaluation)
-    video = _write_video(options, fields, names, album.evaluation.background, on_frame)
+    images = _write_views(folder, names, pictures, evaluator.evaluation)
+    video = _write_video(options, fields, names, evaluator.evaluation.background, on_frame)
     document = {
         "schema": "nerfconvert.compare/1",
-        "protocol": album.evaluation.protocol,
+        "protocol": evaluator.evaluation.protocol,
         "machine": machine(device),
-        "views": len(album.evaluation.cameras),
-        "resolution": album.evaluation.resolution,
+        "views": len(evaluator.evaluation.cameras),
+        "resolution": evaluator.evaluation.resolution,
         "fields": [
-            _row(path, field, shot, pictures[0] if field is not fields[0] else None, album)
+            _row(path, field, shot, pictures[0] if field is not fields[0] else None, evaluator)
             for path, field, shot in zip(options.checkpoints, fields, pictures, strict=True)
         ],
         "video": str(video) if video else None,
         "report": str(folder / "report.html"),
     }
     document = strict(document)
-    (folder / "report.html").write_text(report_page(document, images), encoding="utf-8")
+    write_text(folder / "report.html", report_page(document, images))
     write_json(folder / "compare.json", document)
     return document
 
@@ -94,10 +94,10 @@ def _titles(paths: tuple[Path, ...], fields: list[RadianceField]) -> list[str]:
 
 
 def _row(
-    path: Path, field: RadianceField, shot: Pictures, first: Pictures | None, album: Album
+    path: Path, field: RadianceField, shot: Pictures, first: Pictures | None, evaluator: Evaluator
 ) -> dict[str, Any]:
     """One entry of `fields`; `first` is None for the first field itself."""
-    truth = album.evaluation.truth
+    truth = evaluator.evaluation.truth
     row = {
         "path": str(path),
         "format": identify(path).name,

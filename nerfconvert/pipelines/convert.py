@@ -11,38 +11,36 @@ import torch
 from .. import __version__
 from ..adapters import ADAPTERS
 from ..distiller import parallel
-from ..distiller.config import DistillConfig
-from ..distiller.descent import Hooks
-from ..distiller.loop import distill
+from ..distiller.distill import distill
 from ..distiller.progress import Distilled, Progress
-from ..distiller.seen import keep_seen
+from ..distiller.recipes import RECIPES
+from ..distiller.trainer import Hooks
+from ..distiller.visibility_pruning import prune_unseen
 from ..errors import UsageError
+from ..files import write_json
 from ..formats import save
+from ..metrics.evaluation import Evaluator, Pictures, held_out, teaching_cameras
+from ..metrics.image_metrics import mean_psnr
+from ..options.per_command import ConvertOptions
 from ..renderer.cameras import Cameras
-from ..report.metrics import mean_psnr
-from ..volume import RadianceField
-from .accelerators import with_backend
-from .checked import CheckedField, refuse_empty, warn_of_invalid
-from .evaluation import Album, Pictures, held_out, teaching_cameras
-from .files import check_holds, check_output, open_field, state_path
-from .interrupt import InterruptedRunError, stop_on_signals
-from .machine import machine, pick_device
-from .option_groups import Budget, Job
-from .options import ConvertOptions
-from .planning import plan_student
-from .quality import check_gates, curve_point, quality, render_speed
-from .receipt import describe_file, receipt_path, stages, strict, write_json
-from .students import field_config, student_info
+from ..report.quality import check_gates, curve_point, quality, render_speed
+from ..report.receipt import describe_file, stages, strict
+from ..runtime.device import machine, pick_device, with_backend
+from ..runtime.inputs import open_field, refuse_empty, warn_of_invalid
+from ..runtime.outputs import check_holds, check_output, receipt_path, state_path
+from ..runtime.signals import InterruptedRunError, stop_on_signals
+from ..students.planning import plan_student
+from ..students.presets import field_config, student_info
+from ..volume import RadianceField, TrainableField
+from ..volume.nan_masked import NanMaskedField
 
 SCHEMA = "nerfconvert.receipt/1"
+OnProgress = Callable[[Progress], None]
 
 
 @with_backend
 def convert(
-    options: ConvertOptions,
-    *,
-    argv: Sequence[str] = (),
-    on_progress: Callable[[Progress], None] | None = None,
+    options: ConvertOptions, *, argv: Sequence[str] = (), on_progress: OnProgress | None = None
 ) -> dict[str, Any]:
     """The receipt of a conversion; writes OUT and OUT.receipt.json.
 
@@ -53,29 +51,22 @@ def convert(
     BackendError, InterruptedRunError (the state is saved), and QualityError after writing OUT.
     """
     started = time.perf_counter()
-    if options.gates.max_drop is not None and options.views.data is None:
-        raise UsageError("--max-drop compares with the truth: give --data DIR as well")
-    field_config(options.to, options.size, options.settings)  # a wrong one is named at once
-    check_output(options.target, options.job.overwrite)
-    check_holds(options.target, options.format, options.to)
+    _check(options)
     device = parallel.start(pick_device(options.where.device))
-    teacher = CheckedField(open_field(options.source, device))
+    teacher = NanMaskedField(open_field(options.source, device))
     refuse_empty(options.source, teacher)
     load_s = time.perf_counter() - started
-    album = Album(held_out(teacher, options.views, options.job.seed))
-    before = None if parallel.rank() else album.photograph(teacher)
+    evaluator = Evaluator(held_out(teacher, options.views, options.job.seed))
+    before = None if parallel.rank() else evaluator.render(teacher)
     refuse_empty(options.source, teacher)
     cameras = teaching_cameras(teacher, options.views, options.job.seed)
-    keep_seen(teacher, cameras, options.job.seed)
+    prune_unseen(teacher, cameras, options.job.seed)
     parallel.same_everywhere(teacher.occupancy)
-    info = student_info(teacher)
-    config = plan_student(options.to, options, info, device, teacher)
-    torch.manual_seed(options.job.seed)  # of the student's first weights
-    student = ADAPTERS[options.to](config, info).to(device)
-    outcome = _distilled(options, teacher, student, cameras, album, before, on_progress)
+    student = _new_student(options, teacher)
+    outcome = _distilled(options, teacher, student, cameras, evaluator, before, on_progress)
     if before is None:
         return {}
-    after = album.photograph(student)
+    after = evaluator.render(student)
     warn_of_invalid(options.source, teacher)
     save(student, options.target, options.format, overwrite=True)
     document = {
@@ -84,15 +75,15 @@ def convert(
         "argv": list(argv),
         "seed": options.job.seed,
         "recipe": options.recipe,
-        "active": ",".join(options.levels()) or "none",
+        "active": ",".join(options.samplers()) or "none",
         "source": {**describe_file(options.source, teacher), "nan": teacher.counts()},
         "target": describe_file(options.target, student),
-        "quality": quality(album.evaluation, before, after, outcome.psnr_initial),
-        "time": {**_time(outcome, album, started), "load_s": load_s},
+        "quality": quality(evaluator.evaluation, before, after, outcome.psnr_initial),
+        "time": {**_time(outcome, evaluator, started), "load_s": load_s},
         "stages": stages(outcome),
         "curve": outcome.curve,
         "render": render_speed(before, after),
-        "protocol": album.evaluation.protocol,
+        "protocol": evaluator.evaluation.protocol,
         "machine": machine(device),
     }
     receipt = strict(document)
@@ -102,38 +93,57 @@ def convert(
     return receipt
 
 
-def distill_config(budget: Budget, job: Job, active: tuple[str, ...] = ()) -> DistillConfig:
-    """The optimisation's own config."""
-    seconds, steps = budget.limits()
-    return DistillConfig(
-        seconds=seconds, steps=steps, seed=job.seed, memory_mb=budget.memory_mb, active=active
+def _check(options: ConvertOptions) -> None:
+    """Refuses, before any work, what cannot end well."""
+    if options.gates.max_drop is not None and options.views.data is None:
+        raise UsageError("--max-drop compares with the truth: give --data DIR as well")
+    field_config(options.to, options.size, options.settings)  # a wrong one is named at once
+    check_output(options.target, options.job.overwrite)
+    check_holds(options.target, options.format, options.to)
+
+
+def _new_student(options: ConvertOptions, teacher: RadianceField) -> TrainableField:
+    """A student as it is before it knows anything, on the teacher's device."""
+    info = student_info(teacher)
+    config = plan_student(
+        options.to,
+        info,
+        teacher.device,
+        size=options.size,
+        max_size=options.max_size,
+        settings=options.settings,
+        memory_mb=options.budget.memory_mb,
+        sparse=RECIPES[options.recipe].sparse,
+        teacher=teacher,
     )
+    torch.manual_seed(options.job.seed)  # of its first weights
+    return ADAPTERS[options.to](config, info).to(teacher.device)
 
 
 def _distilled(
     options: ConvertOptions,
     teacher: RadianceField,
-    student: RadianceField,
+    student: TrainableField,
     cameras: Cameras,
-    album: Album,
+    evaluator: Evaluator,
     before: Pictures | None,
-    on_progress: Callable[[Progress], None] | None,
+    on_progress: OnProgress | None,
 ) -> Distilled:
     """Trains `student` in place; the account of it."""
     state = state_path(options.target)
 
     def measure(seconds: float) -> dict[str, float]:
-        return curve_point(seconds, album.photograph(student), before, album.evaluation)
+        return curve_point(seconds, evaluator.render(student), before, evaluator.evaluation)
 
     def probe() -> float:
-        return mean_psnr(album.photograph(student).images, before.images)
+        return mean_psnr(evaluator.render(student).images, before.images)
 
     with stop_on_signals() as stop:
         outcome = distill(
             teacher,
             student,
             cameras,
-            distill_config(options.budget, options.job, options.levels()),
+            options.budget.distill_config(options.job.seed, options.samplers()),
             recipe=options.recipe,
             hooks=Hooks(
                 on_progress=on_progress,
@@ -150,12 +160,12 @@ def _distilled(
     return outcome
 
 
-def _time(outcome: Distilled, album: Album, started: float) -> dict[str, float]:
+def _time(outcome: Distilled, evaluator: Evaluator, started: float) -> dict[str, float]:
     return {
         "total_s": time.perf_counter() - started,
         "initialise_s": outcome.initialise_s,
         "distill_s": outcome.seconds,
-        "evaluate_s": album.seconds,
+        "evaluate_s": evaluator.seconds,
         "steps": outcome.steps,
         "rays": outcome.rays,
         "samples": outcome.samples,

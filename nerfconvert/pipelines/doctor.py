@@ -12,8 +12,7 @@ import torch
 from .. import __version__
 from ..kernels import KERNELS
 from ..kernels.dispatch import backend_info
-from .accelerators import backends
-from .machine import processor
+from ..runtime.device import backends, processor
 
 PACKAGES = ("torch", "numpy", "safetensors", "opencv-python-headless", "pytorch-msssim")
 

@@ -9,13 +9,12 @@ from typing import Any
 
 import torch
 
-from ..adapters import ADAPTERS
+from ..adapters import ADAPTERS, ARCHITECTURES, TRAINABLE
 from ..errors import NerfConvertError
 from ..formats import FORMATS, identify, load
+from ..report.receipt import strict
+from ..students.presets import settings_of
 from ..volume import RadianceField
-from .receipt import strict
-from .sizes import PARAMETERS
-from .students import settings_of
 
 
 def info(paths: Sequence[Path]) -> dict[str, Any]:
@@ -38,11 +37,11 @@ def tables() -> dict[str, Any]:
     architectures = [
         {
             "name": name,
-            "sizes": sorted(getattr(kind, "PRESETS", ())),
-            "parameters": PARAMETERS.get(name, {}),
-            "settings": settings_of(kind.Config) if getattr(kind, "PRESETS", None) else [],
+            "sizes": sorted(ADAPTERS[name].PRESETS) if name in TRAINABLE else [],
+            "parameters": about.sizes,
+            "settings": settings_of(ADAPTERS[name].Config) if name in TRAINABLE else [],
         }
-        for name, kind in ADAPTERS.items()
+        for name, about in ARCHITECTURES.items()
     ]
     return {
         "schema": "nerfconvert.formats/1",

@@ -10,20 +10,19 @@ import numpy as np
 
 from ..errors import UsageError
 from ..formats import identify
+from ..metrics.evaluation import background_of, settled_median
+from ..options.groups import parse_resolution
+from ..options.per_command import RenderOptions
+from ..renderer.camera_paths import camera_path
 from ..renderer.cameras import Cameras
 from ..renderer.image import render_image
 from ..renderer.panes import to_bytes
 from ..renderer.video import write_images, write_video
-from ..report.timing import settled_median
+from ..report.receipt import strict
+from ..runtime.device import machine, pick_device, with_backend
+from ..runtime.inputs import open_field
+from ..runtime.outputs import check_output
 from ..volume import RadianceField
-from .accelerators import with_backend
-from .evaluation import background_of
-from .files import check_output, open_field
-from .machine import machine, pick_device
-from .option_groups import parse_resolution
-from .options import RenderOptions
-from .paths import camera_path
-from .receipt import strict
 
 
 @with_backend

@@ -11,26 +11,24 @@ import torch
 from .. import __version__
 from ..adapters import ADAPTERS
 from ..distiller import parallel
-from ..distiller.descent import Hooks
-from ..distiller.images import fit_images
 from ..distiller.progress import Distilled, Progress
+from ..distiller.train_images import train_images
+from ..distiller.trainer import Hooks
 from ..errors import UsageError
 from ..formats import save
+from ..metrics.evaluation import Evaluator, from_data
+from ..metrics.image_metrics import mean_psnr
+from ..options.groups import parse_resolution
+from ..options.per_command import TrainOptions
 from ..renderer.image import BACKGROUNDS
 from ..renderer.scene import read_scene
-from ..report.metrics import mean_psnr
-from ..volume import Aabb, FieldInfo, RadianceField
-from .accelerators import with_backend
-from .convert import distill_config
-from .evaluation import Album, from_data
-from .files import check_holds, check_output, state_path
-from .interrupt import InterruptedRunError, stop_on_signals
-from .machine import machine, pick_device
-from .option_groups import parse_resolution
-from .options import TrainOptions
-from .planning import plan_student
-from .receipt import describe_file, stages, strict
-from .students import field_config
+from ..report.receipt import describe_file, stages, strict
+from ..runtime.device import machine, pick_device, with_backend
+from ..runtime.outputs import check_holds, check_output, state_path
+from ..runtime.signals import InterruptedRunError, stop_on_signals
+from ..students.planning import plan_student
+from ..students.presets import field_config
+from ..volume import Aabb, FieldInfo, TrainableField
 
 HALF_EDGE = 1.5  # world units; holds every object of NeRF-Synthetic
 
@@ -49,17 +47,26 @@ def train(
     check_holds(options.target, options.format, options.arch)
     device = parallel.start(pick_device(options.where.device))
     choice = options.background or "white"
-    album = Album(
+    evaluator = Evaluator(
         from_data(options.data, options.resolution, options.eval_views, BACKGROUNDS[choice])
     )
     info = FieldInfo(aabb=parse_bounds(options.bounds), background=choice)
-    config = plan_student(options.arch, options, info, device)
+    config = plan_student(
+        options.arch,
+        info,
+        device,
+        size=options.size,
+        max_size=options.max_size,
+        settings=options.settings,
+        memory_mb=options.budget.memory_mb,
+    )
     torch.manual_seed(options.job.seed)
     field = ADAPTERS[options.arch](config, info).to(device)
-    outcome = _fitted(options, field, album, on_progress)
+    field.start_coarse()
+    outcome = _fitted(options, field, evaluator, on_progress)
     if parallel.rank():
         return {}
-    pictures = album.photograph(field)
+    pictures = evaluator.render(field)
     save(field, options.target, options.format, overwrite=True)
     state_path(options.target).unlink(missing_ok=True)
     return strict(
@@ -69,16 +76,16 @@ def train(
             "argv": list(argv),
             "seed": options.job.seed,
             **describe_file(options.target, field),
-            "psnr_vs_truth": mean_psnr(pictures.images, album.evaluation.truth),
+            "psnr_vs_truth": mean_psnr(pictures.images, evaluator.evaluation.truth),
             "views": len(pictures.images),
-            "resolution": album.evaluation.resolution,
+            "resolution": evaluator.evaluation.resolution,
             "seconds": outcome.seconds,
             "total_s": time.perf_counter() - started,
             "steps": outcome.steps,
             "stages": stages(outcome),
             "curve": outcome.curve,
             "seconds_per_frame": pictures.seconds_per_frame,
-            "protocol": album.evaluation.protocol,
+            "protocol": evaluator.evaluation.protocol,
             "machine": machine(device),
         }
     )
@@ -97,29 +104,29 @@ def parse_bounds(text: str | None) -> Aabb:
 
 def _fitted(
     options: TrainOptions,
-    field: RadianceField,
-    album: Album,
+    field: TrainableField,
+    evaluator: Evaluator,
     on_progress: Callable[[Progress], None] | None,
 ) -> Distilled:
     scene = read_scene(
         options.data,
         split="train",
         resolution=parse_resolution(options.train_resolution),
-        background=album.evaluation.background,
+        background=evaluator.evaluation.background,
     )
     state = state_path(options.target)
 
     def measure(seconds: float) -> dict[str, float]:
-        images = album.photograph(field).images
-        return {"seconds": seconds, "psnr_vs_truth": mean_psnr(images, album.evaluation.truth)}
+        images = evaluator.render(field).images
+        return {"seconds": seconds, "psnr_vs_truth": mean_psnr(images, evaluator.evaluation.truth)}
 
     with stop_on_signals() as stop:
-        outcome = fit_images(
+        outcome = train_images(
             field,
             scene.cameras,
             scene.images,
-            distill_config(options.budget, options.job),
-            background=album.evaluation.background,
+            options.budget.distill_config(options.job.seed),
+            background=evaluator.evaluation.background,
             hooks=Hooks(
                 on_progress=on_progress,
                 should_stop=stop,

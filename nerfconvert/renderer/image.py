@@ -11,7 +11,7 @@ from torch import Tensor
 from ..kernels.composite import composite
 from ..volume import RadianceField, Rays, Samples
 from .cameras import Cameras
-from .sweep import sweep
+from .march import march_and_query
 
 BACKGROUNDS = {"white": 1.0, "black": 0.0}
 
@@ -62,10 +62,10 @@ def render_rays(
     parts = []
     for start in range(0, len(rays), chunk):
         part = rays[start : start + chunk]
-        swept = sweep(field, part, step)
-        seen = swept.seen.nonzero()[:, 0]  # once: a mask would wait for the device at every use
-        samples = swept.samples.select(swept.seen)
-        density, rgb = swept.density[seen], swept.rgb[seen]
+        queried = march_and_query(field, part, step)
+        seen = queried.seen.nonzero()[:, 0]  # once: a mask would wait for the device at every use
+        samples = queried.samples.select(queried.seen)
+        density, rgb = queried.density[seen], queried.rgb[seen]
         parts.append(render_samples(density, rgb, samples, background))
     if not parts:
         return Rendered(rays.origins.new_zeros(0, 3), *(rays.origins.new_zeros(0),) * 2)

@@ -12,6 +12,7 @@ import imageio_ffmpeg
 import numpy as np
 
 from ..errors import BackendError
+from ..files import written_whole
 
 
 def write_video(path: Path, frames: Iterable[np.ndarray], *, fps: int = 24) -> int:
@@ -21,23 +22,20 @@ def write_video(path: Path, frames: Iterable[np.ndarray], *, fps: int = 24) -> i
     """
     if path.suffix.lower() != ".mp4":
         raise ValueError(f"path must end in .mp4, got {path.name}")
-    partial = _partial(path)
     writer, count = None, 0
-    try:
-        for frame in frames:
-            even = _padded(frame)
-            if writer is None:
-                writer = _encoder(partial, even.shape[1], even.shape[0], fps)
-            writer.send(np.ascontiguousarray(even))
-            count += 1
-        if writer is None:
+    with written_whole(path) as partial:
+        try:
+            for frame in frames:
+                even = _padded(frame)
+                if writer is None:
+                    writer = _encoder(partial, even.shape[1], even.shape[0], fps)
+                writer.send(np.ascontiguousarray(even))
+                count += 1
+        finally:
+            if writer is not None:
+                writer.close()
+        if not count:
             raise ValueError("frames must hold at least one image, got none")
-        writer.close()
-        os.replace(partial, path)
-    finally:
-        if writer is not None:
-            writer.close()
-        partial.unlink(missing_ok=True)
     return count
 
 
@@ -47,7 +45,7 @@ def write_images(folder: Path, frames: Iterable[np.ndarray]) -> int:
     They appear in the folder only when all are there; frames of an earlier call are removed, any
     other file in the folder stays.
     """
-    partial = _partial(folder)
+    partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     count = 0
@@ -93,7 +91,3 @@ def _encoder(path: Path, width: int, height: int, fps: int):
 def _padded(frame: np.ndarray) -> np.ndarray:
     height, width = frame.shape[:2]
     return np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-
-
-def _partial(path: Path) -> Path:
-    return path.with_name(f".{path.stem}.partial{path.suffix}")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .table import bytes_figure, figure, markdown_table
+from ..distiller.recipes import DEFAULT
+from ..students.sizes import bytes_figure
+from .figures import figure, markdown_table
 
 Cell = dict[str, Any]
 COLUMNS = {
@@ -54,7 +56,7 @@ def matrix_markdown(document: dict[str, Any]) -> str:
 
 def name_of(row: dict[str, Any]) -> tuple[str, str]:
     """(what stands in front of its row, its column) of a cell."""
-    recipe = "" if row["recipe"] == "fast" else f", {row['recipe']}"
+    recipe = "" if row["recipe"] == DEFAULT else f", {row['recipe']}"
     return row["teacher"] + recipe, row["student"]
 
 

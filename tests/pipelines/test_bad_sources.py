@@ -12,12 +12,12 @@ from nerfconvert.adapters.analytic import AnalyticConfig, AnalyticField, Primiti
 from nerfconvert.cli import main
 from nerfconvert.errors import NerfConvertError, UsageError
 from nerfconvert.formats import save
-from nerfconvert.pipelines.checked import CheckedField, refuse_empty, warn_of_invalid
-from nerfconvert.pipelines.files import open_field
 from nerfconvert.pipelines.train import parse_bounds
 from nerfconvert.renderer.cameras import orbit
 from nerfconvert.renderer.image import render_image
+from nerfconvert.runtime.inputs import open_field, refuse_empty, warn_of_invalid
 from nerfconvert.volume import Aabb, FieldInfo
+from nerfconvert.volume.nan_masked import NanMaskedField
 from tests.test_cli import QUICK, TINY
 
 INFO = FieldInfo(aabb=Aabb((-1, -1, -1), (1, 1, 1)))
@@ -45,7 +45,7 @@ def convert(source, target, *extra: str) -> int:
 
 
 def test_masks_and_counts():
-    field = CheckedField(broken_in_places())
+    field = NanMaskedField(broken_in_places())
     places = torch.tensor([[-0.7, 0, 0], [0.5, 0, 0], [0.5, 0.2, 0]])
     ways = torch.tensor([[1.0, 0, 0]] * 3)
     features = field.encode(places)
@@ -63,7 +63,7 @@ def test_masks_and_counts():
 
 def test_what_is_sound_passes_unchanged():
     plain = scene(box(0.0, 20.0))
-    checked = CheckedField(plain)
+    checked = NanMaskedField(plain)
     places = torch.rand(50, 3) * 2 - 1
     ways = torch.nn.functional.normalize(places, dim=-1)
     features = checked.encode(places)
@@ -94,7 +94,7 @@ def test_a_picture_of_a_broken_field_has_no_nan():
 
 
 def test_warns_only_of_what_is_invalid(caplog, tmp_path):
-    field = CheckedField(scene(box(0.0, 20.0)))
+    field = NanMaskedField(scene(box(0.0, 20.0)))
     field.density(field.encode(torch.zeros(3, 3)))
     warn_of_invalid(tmp_path, field)
     assert not caplog.records
@@ -138,7 +138,7 @@ def test_occupied_cells_without_density_are_named(tmp_path, capsys):
 
 
 def test_a_field_that_nobody_asked_is_not_called_empty(tmp_path):
-    refuse_empty(tmp_path, CheckedField(scene()))
+    refuse_empty(tmp_path, NanMaskedField(scene()))
 
 
 def test_a_box_without_volume_is_named(tmp_path, capsys):

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from nerfconvert.formats import load
+from nerfconvert.options.groups import Budget, Job, Views
+from nerfconvert.options.per_command import ConvertOptions
 from nerfconvert.pipelines.convert import convert
-from nerfconvert.pipelines.interrupt import InterruptedRunError
-from nerfconvert.pipelines.option_groups import Budget, Job, Views
-from nerfconvert.pipelines.options import ConvertOptions
+from nerfconvert.runtime.signals import InterruptedRunError
 
 SETTINGS = ("log2_table_size=10", "finest_resolution=32", "n_levels=4", "hidden_width=16")
 

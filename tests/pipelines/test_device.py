@@ -6,18 +6,21 @@ import numpy as np
 import pytest
 import torch
 
-from nerfconvert.distiller import bank, images, seen
+from nerfconvert.distiller import ray_buffer as buffer
+from nerfconvert.distiller import train_images as images
+from nerfconvert.distiller import visibility_pruning as seen
 from nerfconvert.kernels import library
-from nerfconvert.pipelines import accelerators, compare, convert, render, train
-from nerfconvert.pipelines.option_groups import Budget, Views, Where
-from nerfconvert.pipelines.options import (
+from nerfconvert.options.groups import Budget, Views, Where
+from nerfconvert.options.per_command import (
     CompareOptions,
     ConvertOptions,
     RenderOptions,
     TrainOptions,
 )
-from nerfconvert.renderer import sight
+from nerfconvert.pipelines import compare, convert, render, train
+from nerfconvert.renderer import visibility as visibility
 from nerfconvert.renderer.cameras import orbit
+from nerfconvert.runtime import device as runtime_device
 
 from ..conftest import write_transforms
 from ..pretend_cuda import pretend_cuda
@@ -31,8 +34,8 @@ REAL = pytest.param("cuda", marks=pytest.mark.needs_cuda)
 @pytest.fixture(params=["pretended", REAL])
 def device(request, monkeypatch):
     load = library.load_library
-    small = {(bank, "CHUNK_RAYS"): 512, (seen, "CHUNKS"): 1, (seen, "RAYS"): 512}
-    small |= {(sight, "MOST_POINTS"): 1 << 12, (images, "RESOLUTION"): 16}
+    small = {(buffer, "CHUNK_RAYS"): 512, (seen, "CHUNKS"): 1, (seen, "RAYS"): 512}
+    small |= {(visibility, "MOST_POINTS"): 1 << 12, (images, "RESOLUTION"): 16}
     for (module, name), value in small.items():
         monkeypatch.setattr(module, name, value)
     if request.param == "cuda":
@@ -44,7 +47,7 @@ def device(request, monkeypatch):
         library, "load_library", lambda kind: load("cpu" if kind == "meta" else kind)
     )
     with pretend_cuda() as pretended:
-        for command in (accelerators, compare, convert, render, train):
+        for command in (runtime_device, compare, convert, render, train):
             monkeypatch.setattr(command, "pick_device", lambda name: pretended)
         yield pretended
 

@@ -5,8 +5,8 @@ import torch
 
 from nerfconvert.errors import UsageError
 from nerfconvert.formats import load
-from nerfconvert.pipelines.option_groups import Budget
-from nerfconvert.pipelines.options import TrainOptions
+from nerfconvert.options.groups import Budget
+from nerfconvert.options.per_command import TrainOptions
 from nerfconvert.pipelines.train import parse_bounds, train
 from nerfconvert.renderer.cameras import around
 from nerfconvert.renderer.image import render_image

@@ -1,0 +1,149 @@
+"""The runs that a benchmark consists of: what each is called, asks for and leaves behind.
+
+The name of a run's files holds a digest of everything that decides its result, so a file that is
+there is that very result and an interrupted state goes on with the very same run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..distiller.recipes import DEFAULT
+from ..files import sha256
+from ..options.groups import Where
+from ..runtime.outputs import receipt_path, state_path
+from .benchmark import BenchConfig, Target, Teacher, as_settings
+from .cells import Cell
+
+TEACHER_SEED = 1000  # added for teachers: a student must not start from its teacher's first weights
+CURVE = (1 / 64, 1 / 32, 1 / 16, 1 / 8, 3 / 16, 1 / 4, 1 / 3, 1 / 2, 3 / 4)  # of the budget
+KNOWN = 1 / 8  # by then training knows what is empty; before, large networks take hours to picture
+
+
+@dataclass(frozen=True)
+class Run:
+    """One child process: `nerfconvert ARGV`, started in the benchmark's folder."""
+
+    title: str
+    argv: tuple[str, ...]
+    target: Path  # what it writes
+    account: Path  # the JSON document with its figures
+    prints: bool = False  # the account is what the command prints, not a file that it writes
+
+    def finished(self) -> bool:
+        return self.target.is_file() and self.account.is_file()
+
+    def document(self) -> dict[str, Any]:
+        return json.loads(self.account.read_text(encoding="utf-8"))
+
+    def flags(self) -> list[str]:
+        """What is added to print no tables, to go on from a saved state, and over what a crash
+        left behind."""
+        resume = ["--resume"] if state_path(self.target).exists() else []
+        return ["--json", *resume, *(["--overwrite"] if self.target.exists() else [])]
+
+    def forget(self) -> None:
+        """Removes what the run left behind."""
+        for path in (self.target, self.account, state_path(self.target)):
+            path.unlink(missing_ok=True)
+
+
+def teacher_run(config: BenchConfig, teacher: Teacher, folder: Path, where: Where) -> Run:
+    """The conversion that makes a teacher which is not a file yet."""
+    option, count = config.budget(teacher.to)
+    if teacher.seconds:
+        option, count = "--seconds", teacher.seconds
+    asked = [
+        "--to", teacher.to, "--size", teacher.size, *_set(teacher.set), option, f"{count:g}",
+        "--memory-mb", str(config.memory_mb), *_views(config, folder),
+        "--seed", str(config.seed + TEACHER_SEED), *_where(where),
+    ]  # fmt: skip
+    title = f"teacher {teacher.name}"
+    return _conversion(title, folder, f"teachers/{teacher.name}", teacher.path, asked)
+
+
+def cell_run(config: BenchConfig, cell: Cell, source: Path, folder: Path, where: Where) -> Run:
+    """The conversion of one cell; `source` is the teacher's file. OSError where it is missing."""
+    target = cell.target
+    option, count = config.budget(target.arch)
+    asked = [
+        "--to", target.arch, "--size", target.size, *_set(target.set), "--recipe", cell.recipe,
+        option, f"{count:g}", "--memory-mb", str(config.memory_mb), *_views(config, folder),
+        "--seed", str(config.seed), *_where(where),
+    ]  # fmt: skip
+    if config.curves and cell.recipe == DEFAULT:  # its times beside what others reach in the end
+        asked += _curve(option, count)
+    name = f"cells/{cell.teacher.name}-to-{target.name}-{cell.recipe}"
+    return _conversion(cell.title, folder, name, source, asked)
+
+
+def scratch_run(config: BenchConfig, target: Target, folder: Path, where: Where) -> Run:
+    """The training of one target on the images."""
+    option, count = config.scratch_budget(target.arch)
+    asked = [
+        "--arch", target.arch, "--size", target.size, *_set(target.set), option, f"{count:g}",
+        "--eval-views", str(config.views), "--background", config.background,
+        "--seed", str(config.seed), *_where(where),
+    ]  # fmt: skip
+    asked += _curve(option, count, KNOWN)
+    for name in ("resolution", "bounds"):
+        if getattr(config, name) is not None:
+            asked += [f"--{name}", getattr(config, name)]
+    data = os.path.relpath(config.data, folder)
+    path = f"scratch/{target.name}-{_digest(['train', data, *asked])}.safetensors"
+    argv = ("train", data, path, *asked)
+    account = folder / f"{path}.json"
+    return Run(f"{target.name} from scratch", argv, folder / path, account, prints=True)
+
+
+def comparison_run(
+    config: BenchConfig, scratch: Path, teachers: list[Path], folder: Path, where: Where
+) -> Run:
+    """The comparison of a field from scratch with every teacher; PSNR is symmetric."""
+    paths = [os.path.relpath(path, folder) for path in (scratch, *teachers)]
+    asked = ["--frames", "0", *_views(config, folder), *_where(where)]
+    name = f"compared/{scratch.stem}-{_digest(['compare', *paths, *asked])}"
+    argv = ("compare", *paths, "-o", name, *asked)
+    account = folder / name / "compare.json"
+    return Run(f"{scratch.stem} beside the teachers", argv, account, account)
+
+
+def _conversion(title: str, folder: Path, name: str, source: Path, asked: list[str]) -> Run:
+    path = f"{name}-{_digest(['convert', sha256(source), *asked])}.safetensors"
+    argv = ("convert", os.path.relpath(source, folder), path, *asked)
+    return Run(title, argv, folder / path, receipt_path(folder / path))
+
+
+def _curve(option: str, count: float, first: float = 0.0) -> list[str]:
+    """Where to measure on the way; budgets in steps have no clock to go by."""
+    if option != "--seconds":
+        return []
+    return ["--eval-at", ",".join(f"{part * count:g}" for part in CURVE if part >= first)]
+
+
+def _views(config: BenchConfig, folder: Path) -> list[str]:
+    words = ["--eval-views", str(config.views), "--background", config.background]
+    if config.resolution is not None:
+        words += ["--resolution", config.resolution]
+    if config.data is not None:
+        words += ["--data", os.path.relpath(config.data, folder)]
+    return words
+
+
+def _where(where: Where) -> list[str]:
+    """Our own kernels go unsaid: digests stay those of benchmarks from before there were others."""
+    words = ["--device", where.device]
+    return words if where.backend == "native" else [*words, "--backend", where.backend]
+
+
+def _set(table: dict[str, Any]) -> list[str]:
+    return [word for setting in as_settings(table) for word in ("--set", setting)]
+
+
+def _digest(words: list[str]) -> str:
+    return hashlib.sha256("\n".join(words).encode()).hexdigest()[:8]

@@ -1,0 +1,139 @@
+"""Views that a field is taught on and views that it is measured on; never the same ones.
+
+Without data both are drawn around the occupied box, the held-out ones with another seed and from
+a radius band that the others do not touch. With data they are its train and test splits.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..options.groups import Views, parse_resolution
+from ..renderer.cameras import Cameras, around, framing_radius
+from ..renderer.image import BACKGROUNDS, render_image
+from ..renderer.scene import fit_within, native_size, read_scene
+from ..volume import RadianceField
+from .image_metrics import PROTOCOL
+
+TEACHING_BAND = (0.7, 1.1)  # distances, in framing radii of the occupied box
+HELD_OUT_BAND = (1.12, 1.3)
+TEACHING_VIEWS, TEACHING_SIZE = 200, (400, 400)
+EVAL_PIXELS = 200  # longer side of evaluated images unless asked otherwise
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Held-out cameras, what was really there (or None), and where they come from."""
+
+    cameras: Cameras
+    truth: Tensor | None  # [V, H, W, 3] sRGB on `background`
+    background: float
+    origin: str
+
+    @property
+    def resolution(self) -> list[int]:
+        """[width, height] in pixels."""
+        return [self.cameras.width, self.cameras.height]
+
+    @property
+    def protocol(self) -> dict[str, str]:
+        """The `protocol` block of every document with a figure in it."""
+        names = {level: name for name, level in BACKGROUNDS.items()}
+        return {"background": names[self.background], **PROTOCOL, "cameras": self.origin}
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Rendered views [V, H, W, 3] on the CPU, and the median seconds that one took."""
+
+    images: Tensor
+    seconds_per_frame: float
+
+
+def background_of(field: RadianceField, choice: str | None) -> float:
+    """Gray level that pictures are on: as asked, else (or if random) as the source program did."""
+    return BACKGROUNDS.get(choice, BACKGROUNDS[field.info.background])
+
+
+def teaching_cameras(field: RadianceField, views: Views, seed: int) -> Cameras:
+    """Cameras that a distillation may draw rays from."""
+    if views.cameras is not None:
+        return read_scene(views.cameras, split="train", images=False).cameras
+    if views.data is not None:
+        return read_scene(views.data, split="train", images=False).cameras
+    generator = torch.Generator().manual_seed(2 * seed)
+    return _drawn(field, TEACHING_BAND, TEACHING_VIEWS, TEACHING_SIZE, generator)
+
+
+def held_out(field: RadianceField, views: Views, seed: int) -> Evaluation:
+    """The views that a field is measured on."""
+    background = background_of(field, views.background)
+    if views.data is not None:
+        return from_data(views.data, views.resolution, views.eval_views, background)
+    size = parse_resolution(views.resolution)
+    if views.cameras is not None:
+        size = size or fit_within(native_size(views.cameras, "test"), EVAL_PIXELS)
+        scene = read_scene(
+            views.cameras, split="test", views=views.eval_views, resolution=size, images=False
+        )
+        return Evaluation(scene.cameras, None, background, f"every 8th camera of {views.cameras}")
+    size = size or (EVAL_PIXELS, EVAL_PIXELS)
+    generator = torch.Generator().manual_seed(2 * seed + 1)
+    cameras = _drawn(field, HELD_OUT_BAND, views.eval_views, size, generator)
+    low, high = HELD_OUT_BAND
+    origin = f"drawn around the occupied box at {low} to {high} framing radii, seed {seed}"
+    return Evaluation(cameras, None, background, origin)
+
+
+def from_data(data: Path, resolution: str | None, views: int, background: float) -> Evaluation:
+    """The test split of `data`, `views` frames evenly spaced over it."""
+    size = parse_resolution(resolution) or fit_within(native_size(data, "test"), EVAL_PIXELS)
+    scene = read_scene(data, split="test", views=views, resolution=size, background=background)
+    origin = f"{len(scene.cameras)} evenly spaced views of the test split of {data}"
+    return Evaluation(scene.cameras, scene.images, background, origin)
+
+
+class Evaluator:
+    """Takes the held-out pictures of fields; `seconds` is what all of them took."""
+
+    def __init__(self, evaluation: Evaluation):
+        self.evaluation = evaluation
+        self.seconds = 0.0
+
+    def render(self, field: RadianceField) -> Pictures:
+        """The held-out views of `field`."""
+        cameras, images, seconds = self.evaluation.cameras, [], []
+        for view in range(len(cameras)):
+            start = time.perf_counter()
+            image = render_image(field, cameras, view, background=self.evaluation.background)
+            images.append(image.cpu())  # waits for the device
+            seconds.append(time.perf_counter() - start)
+        self.seconds += sum(seconds)
+        return Pictures(torch.stack(images), settled_median(seconds))
+
+
+def _drawn(
+    field: RadianceField,
+    band: tuple[float, float],
+    views: int,
+    size: tuple[int, int],
+    generator: torch.Generator,
+) -> Cameras:
+    box = field.occupied_box()
+    radius = framing_radius(box)
+    radii = (band[0] * radius, band[1] * radius)
+    return around(box.center, radii, views, generator, size=size)
+
+
+def settled_median(seconds: list[float], *, warmups: int = 2) -> float:
+    """Median of timings in the order they were taken; the first `warmups` do not count where at
+    least three remain without them."""
+    if not seconds:
+        raise ValueError("seconds must hold at least one timing, got none")
+    return statistics.median(seconds[warmups:] if len(seconds) >= warmups + 3 else seconds)

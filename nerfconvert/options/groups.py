@@ -1,0 +1,181 @@
+"""What several pipelines may be asked, in groups: budget, views, gates, job, where it runs.
+
+Imports no torch, as `options` does.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import UseAppendAction, arg
+
+from ..adapters import SIZES
+from ..distiller.config import DistillConfig
+from ..errors import UsageError
+from ..kernels.backends import BACKENDS
+from ..students.sizes import parameters_help
+
+DEFAULT_SECONDS = 120.0
+optional = functools.partial(arg, help_behavior_hint="")  # the help text says what None means
+Overwrite = Annotated[bool, arg(aliases=("-w",), help="Replace an output that is there.")]
+Data = Annotated[
+    Path | None,
+    optional(metavar="DIR", help="Folder or file with transforms*.json and images: ground truth."),
+]
+Resolution = Annotated[
+    str | None,
+    optional(metavar="WxH", help="Size of evaluated images, pixels; default: at most 200x200."),
+]
+Background = Annotated[
+    Literal["white", "black"] | None,
+    optional(help="What rays end on; default: as the source program."),
+]
+DistillBackground = Annotated[
+    Literal["white", "black", "random"] | None,
+    optional(help="What figures are measured on; rays always learn on random ones."),
+]
+CameraFile = Annotated[
+    Path | None,
+    optional(metavar="FILE", help="Any transforms.json; its images are not needed."),
+]
+EvalViews = Annotated[int, arg(metavar="N", help="Held-out views that are rendered and measured.")]
+Settings = Annotated[
+    UseAppendAction[tuple[str, ...]],
+    arg(name="set", metavar="KEY=VALUE", help="A number of the architecture, e.g. width=128."),
+]
+Size = Annotated[
+    str,
+    arg(
+        metavar="PRESET",
+        help=f"Size of the architecture: {', '.join(SIZES)}. Parameters: {parameters_help()}.",
+    ),
+]
+MaxSize = Annotated[
+    str | None,
+    optional(metavar="BYTES", help="Instead of --size: the largest whose file fits, e.g. 5MB."),
+]
+Format = Annotated[
+    str | None, optional(metavar="NAME", help="File format of OUT; default: by its suffix.")
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """How much work goes into the field."""
+
+    seconds: Annotated[
+        float | None,
+        optional(metavar="N", help="Wall clock of the optimisation, s; default 120."),
+    ] = None
+    steps: Annotated[
+        int | None, optional(metavar="N", help="Gradient steps; the same result on every machine.")
+    ] = None
+    memory_mb: Annotated[
+        int, arg(metavar="N", help="Memory for samples of the source field, MB.")
+    ] = 1024
+    eval_at: Annotated[
+        str,
+        optional(metavar="S,S,..", help="Measure at these seconds, clock stopped."),
+    ] = ""
+
+    def __post_init__(self):
+        at_least("--seconds", self.seconds, 0.001)
+        at_least("--steps", self.steps, 1)
+        at_least("--memory-mb", self.memory_mb, 16)
+
+    def checkpoints(self) -> tuple[float, ...]:
+        """The seconds of `eval_at`, ascending. Raises UsageError."""
+        try:
+            times = sorted(float(t) for t in self.eval_at.split(",") if t.strip())
+        except ValueError as error:
+            raise UsageError(
+                f"--eval-at must be seconds like 60,120, got {self.eval_at}"
+            ) from error
+        if times and times[0] <= 0:
+            raise UsageError(f"--eval-at must be positive seconds, got {self.eval_at}")
+        return tuple(times)
+
+    def distill_config(self, seed: int, active: tuple[str, ...] = ()) -> DistillConfig:
+        """The optimisation's own config. Raises UsageError where both budgets are given."""
+        if self.seconds is not None and self.steps is not None:
+            raise UsageError("give --seconds or --steps, not both")
+        seconds = DEFAULT_SECONDS if self.seconds is self.steps is None else self.seconds
+        return DistillConfig(
+            seconds=seconds, steps=self.steps, seed=seed, memory_mb=self.memory_mb, active=active
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Views:
+    """Where the field is looked at from, and how it is measured."""
+
+    data: Data = None
+    cameras: CameraFile = None
+    resolution: Resolution = None
+    background: DistillBackground = None
+    eval_views: EvalViews = 8
+
+    def __post_init__(self):
+        at_least("--eval-views", self.eval_views, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gates:
+    """Fail with exit code 5 (OUT is still written) below a quality."""
+
+    min_psnr: Annotated[
+        float | None, optional(metavar="DB", help="Least PSNR of OUT against IN, dB.")
+    ] = None
+    max_drop: Annotated[
+        float | None,
+        optional(metavar="DB", help="Most PSNR lost against the truth, dB (needs --data)."),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """How the run behaves."""
+
+    seed: Annotated[int, arg(metavar="N", help="Seed of every random draw.")] = 0
+    resume: Annotated[bool, arg(help="Go on from OUT.state of an interrupted run.")] = False
+    overwrite: Overwrite = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Where:
+    """Where the run computes, and with which kernels."""
+
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"],
+        arg(help="Where to compute; auto takes CUDA where it works."),
+    ] = "auto"
+    backend: Annotated[
+        Literal[tuple(BACKENDS)],
+        arg(
+            help="Kernels: ours, or their slow references in torch; on CUDA also ours with hash "
+            "tables in half precision, or what an installed tiny-cuda-nn or nerfacc has of them."
+        ),
+    ] = "native"
+
+
+def at_least(option: str, value: float | None, low: float) -> None:
+    """Raises UsageError unless `value` is None or at least `low`."""
+    if value is not None and not value >= low:
+        raise UsageError(f"{option} must be at least {low:g}, got {value:g}")
+
+
+def parse_resolution(text: str | None) -> tuple[int, int] | None:
+    """(width, height) of '400x300', or of '400' for a square; None of None. Raises UsageError."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d{1,5})(?:[xX](\d{1,5}))?", text.strip())
+    if not match:
+        raise UsageError(f"--resolution must look like 400x300, got '{text}'")
+    width, height = int(match[1]), int(match[2] or match[1])
+    if not (1 <= width <= 16384 and 1 <= height <= 16384):
+        raise UsageError(f"--resolution must be 1 to 16384 pixels a side, got '{text}'")
+    return width, height

@@ -1,0 +1,193 @@
+"""What a user may ask of each pipeline. The command line is generated from these dataclasses.
+
+Imports no torch, so that `--help` stays fast. `Annotated` carries what only the command line
+needs; a caller from Python passes plain values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import Positional, arg
+
+from ..adapters import TRAINABLE
+from ..distiller.recipes import DEFAULT, RECIPES, refuse_active
+from ..distiller.samplers import SAMPLERS
+from ..errors import UnknownNameError, UsageError
+from ..students.sizes import one_size
+from .groups import (
+    Background,
+    Budget,
+    CameraFile,
+    Data,
+    EvalViews,
+    Format,
+    Gates,
+    Job,
+    MaxSize,
+    Overwrite,
+    Resolution,
+    Settings,
+    Size,
+    Views,
+    Where,
+    at_least,
+    optional,
+)
+
+Recipe = Literal[tuple(RECIPES)]
+NO_SAMPLERS = "none"  # of active learning
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertOptions:
+    source: Positional[Annotated[Path, arg(metavar="IN", help="Checkpoint to convert.")]]
+    target: Positional[Annotated[Path, arg(metavar="OUT", help="File to write (.safetensors).")]]
+    to: Annotated[
+        str,
+        arg(metavar="ARCH", help=f"Architecture of OUT: {', '.join(TRAINABLE)}; see `formats`."),
+    ]
+    size: Size = "base"
+    max_size: MaxSize = None
+    settings: Settings = ()
+    format: Format = None
+    recipe: Annotated[
+        Recipe, arg(help="How to distil: fast is ours, pvd and pvd-al are published ones.")
+    ] = DEFAULT
+    active: Annotated[
+        str,
+        arg(
+            metavar="NAMES",
+            help="Active learning, of fast: cameras, rays and samples where OUT is worst; "
+            f"{NO_SAMPLERS}, or some of {','.join(SAMPLERS)}.",
+        ),
+    ] = NO_SAMPLERS
+    budget: Budget = field(default_factory=Budget)
+    views: Views = field(default_factory=Views)
+    gates: Gates = field(default_factory=Gates)
+    job: Job = field(default_factory=Job)
+    where: Where = field(default_factory=Where)
+
+    def __post_init__(self):
+        as_paths(self, "source", "target")
+        one_size(self.size, self.max_size)
+        refuse_active(self.samplers(), self.recipe)
+
+    def samplers(self) -> tuple[str, ...]:
+        """The samplers of `active`, in the order of the table. Raises UnknownNameError."""
+        names = {name.strip() for name in self.active.split(",")}
+        for name in names - {*SAMPLERS, NO_SAMPLERS}:
+            raise UnknownNameError(SAMPLERS.kind, name, (*SAMPLERS, NO_SAMPLERS))
+        if NO_SAMPLERS in names and len(names) > 1:
+            raise UsageError(f"--active {self.active}: {NO_SAMPLERS} stands alone")
+        return tuple(name for name in SAMPLERS if name in names)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    data: Positional[
+        Annotated[Path, arg(metavar="DATA", help="Folder with transforms*.json and images.")]
+    ]
+    target: Positional[Annotated[Path, arg(metavar="OUT", help="File to write (.safetensors).")]]
+    arch: Annotated[
+        str, arg(metavar="ARCH", help=f"Architecture: {', '.join(TRAINABLE)}; see `formats`.")
+    ]
+    size: Size = "base"
+    max_size: MaxSize = None
+    settings: Settings = ()
+    format: Format = None
+    bounds: Annotated[
+        str | None,
+        optional(metavar="M|X,Y,Z,X,Y,Z", help="Box: half edge or two corners; default 1.5."),
+    ] = None
+    train_resolution: Annotated[
+        str | None,
+        optional(metavar="WxH", help="Shrinks the photographs; default: as they are."),
+    ] = None
+    budget: Budget = field(default_factory=Budget)
+    resolution: Resolution = None
+    background: Background = None
+    eval_views: EvalViews = 8
+    job: Job = field(default_factory=Job)
+    where: Where = field(default_factory=Where)
+
+    def __post_init__(self):
+        as_paths(self, "data", "target")
+        one_size(self.size, self.max_size)
+        at_least("--eval-views", self.eval_views, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderOptions:
+    checkpoint: Positional[Annotated[Path, arg(metavar="CKPT", help="Field to render.")]]
+    output: Annotated[
+        Path, arg(aliases=("-o",), metavar="OUT", help="A video (.mp4), or a folder of PNG files.")
+    ]
+    cameras: CameraFile = None
+    resolution: Annotated[
+        str | None, optional(metavar="WxH", help="Size of the frames, pixels; default 400x400.")
+    ] = None
+    background: Background = None
+    frames: Annotated[int, arg(metavar="N", help="Frames of the orbit, without --cameras.")] = 48
+    fps: Annotated[int, arg(metavar="N", help="Frames a second of the video.")] = 24
+    where: Where = field(default_factory=Where)
+    overwrite: Overwrite = False
+
+    def __post_init__(self):
+        as_paths(self, "checkpoint", "output")
+        at_least("--frames", self.frames, 1)
+        at_least("--fps", self.fps, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareOptions:
+    checkpoints: Positional[
+        Annotated[tuple[Path, ...], arg(metavar="CKPT", help="Fields; the first is the reference.")]
+    ]
+    output: Annotated[
+        Path, arg(aliases=("-o",), metavar="DIR", help="Folder for video, images and report.")
+    ]
+    data: Data = None
+    cameras: CameraFile = None
+    resolution: Resolution = None
+    background: Background = None
+    eval_views: EvalViews = 8
+    frames: Annotated[int, arg(metavar="N", help="Frames of the video; 0 writes none.")] = 48
+    seed: Annotated[int, arg(metavar="N", help="Seed of the held-out cameras.")] = 0
+    where: Where = field(default_factory=Where)
+    overwrite: Overwrite = False
+
+    def __post_init__(self):
+        as_paths(self, "output")
+        object.__setattr__(self, "checkpoints", tuple(Path(c) for c in self.checkpoints))
+        at_least("--eval-views", self.eval_views, 1)
+        at_least("--frames", self.frames, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchOptions:
+    config: Positional[
+        Annotated[
+            Path | None,
+            optional(metavar="CONFIG", help="TOML of the benchmark; default: the one of DIR."),
+        ]
+    ] = None
+    output: Annotated[
+        Path, arg(aliases=("-o",), metavar="DIR", help="Folder for all files and the matrix.")
+    ]
+    data: Data = None
+    where: Where = field(default_factory=Where)
+    overwrite: Annotated[
+        bool, arg(aliases=("-w",), help="Run everything anew; default: only what is missing.")
+    ] = False
+
+    def __post_init__(self):
+        as_paths(self, "output", *(["config"] if self.config else []))
+
+
+def as_paths(options: object, *names: str) -> None:
+    """Turns the strings that a caller from Python may pass into paths."""
+    for name in names:
+        object.__setattr__(options, name, Path(getattr(options, name)))

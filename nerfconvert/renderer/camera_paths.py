@@ -1,0 +1,67 @@
+"""Camera paths for videos: an orbit about what is occupied, or the cameras of a file."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from ..errors import FormatError
+from ..files import tomllib
+from ..volume import RadianceField
+from .cameras import Cameras, framing_radius, orbit
+from .scene import read_scene
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Orbit:
+    """A circle about the middle of the occupied box; `scenes/orbit.toml` holds these values."""
+
+    elevation: float = 25.0  # degrees above the horizon
+    field_of_view: float = 40.0  # degrees, horizontal
+    radius_factor: float = 0.9  # of the distance at which the box's bounding sphere just fits
+
+    def __post_init__(self):
+        if not -90 < self.elevation < 90:
+            raise ValueError(f"elevation must lie in -90..90 degrees, got {self.elevation}")
+        if not 1 <= self.field_of_view <= 170:
+            raise ValueError(f"field_of_view must be 1..170 degrees, got {self.field_of_view}")
+        if not 0 < self.radius_factor <= 100:
+            raise ValueError(f"radius_factor must lie in 0..100, got {self.radius_factor}")
+
+
+def camera_path(
+    field: RadianceField, file: Path | None, frames: int, size: tuple[int, int] | None
+) -> Cameras:
+    """The cameras of `file` (transforms.json), or `frames` of an orbit (the default, or a .toml).
+
+    Raises FormatError for a bad file.
+    """
+    if file is not None and file.suffix != ".toml":
+        return read_scene(file, resolution=size, images=False).cameras
+    path = Orbit() if file is None else read_orbit(file)
+    if field.occupancy.bounds() is None:
+        log.warning("the field is empty: no cell of its box holds density")
+    box = field.occupied_box()
+    return orbit(
+        box.center,
+        path.radius_factor * framing_radius(box, path.field_of_view),
+        frames,
+        elevation=path.elevation,
+        size=size or (400, 400),
+        field_of_view=path.field_of_view,
+    )
+
+
+def read_orbit(file: Path) -> Orbit:
+    """The orbit that a TOML file describes. Raises FormatError."""
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+        known = [field.name for field in fields(Orbit)]
+        if unknown := sorted(set(values) - set(known)):
+            raise ValueError(f"unknown keys {', '.join(unknown)} (known: {', '.join(known)})")
+        return Orbit(**values)
+    except (OSError, UnicodeDecodeError, TypeError, ValueError) as error:
+        raise FormatError(file, f"not a camera orbit: {error}") from error

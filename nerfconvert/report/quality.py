@@ -1,0 +1,78 @@
+"""Quality of a target field against its source and against the truth, and the gates on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import NerfConvertError
+from ..metrics.evaluation import Evaluation, Pictures
+from ..metrics.image_metrics import mean, mean_psnr, per_view
+from ..options.groups import Gates
+
+NO_TRUTH = "no --data: there are no photographs to compare with"
+
+
+class QualityError(NerfConvertError):
+    """A quality gate failed; the output was written nevertheless. `receipt` holds the figures."""
+
+    exit_code = 5
+
+    def __init__(self, message: str, receipt: dict[str, Any]):
+        super().__init__(message)
+        self.receipt = receipt
+
+
+def quality(
+    evaluation: Evaluation, before: Pictures, after: Pictures, psnr_initial: float | None
+) -> dict[str, Any]:
+    """The `quality` block of a receipt. `before` are the source's views, `after` the target's."""
+    views = per_view(after.images, before.images)
+    block = {
+        "views": len(views),
+        "resolution": evaluation.resolution,
+        "psnr_target_vs_source": mean(v["psnr"] for v in views),
+        "psnr_initial": psnr_initial,
+        "ssim_target_vs_source": mean(v["ssim"] for v in views),
+        "per_view": views,
+    }
+    if evaluation.truth is None:
+        for key in ("psnr_source_vs_truth", "psnr_target_vs_truth", "delta_vs_truth"):
+            block |= {key: None, f"{key}_reason": NO_TRUTH}
+        return block
+    source = mean_psnr(before.images, evaluation.truth)
+    target = mean_psnr(after.images, evaluation.truth)
+    return block | {
+        "psnr_source_vs_truth": source,
+        "psnr_target_vs_truth": target,
+        "delta_vs_truth": target - source,
+    }
+
+
+def render_speed(before: Pictures, after: Pictures) -> dict[str, float]:
+    """The `render` block of a receipt: median seconds of a held-out view."""
+    return {
+        "source_s_per_frame": before.seconds_per_frame,
+        "target_s_per_frame": after.seconds_per_frame,
+    }
+
+
+def curve_point(
+    seconds: float, now: Pictures, before: Pictures, evaluation: Evaluation
+) -> dict[str, float]:
+    """One entry of a receipt's `curve`: the target's PSNR in dB after `seconds` of distillation."""
+    point = {"seconds": seconds, "psnr_target_vs_source": mean_psnr(now.images, before.images)}
+    if evaluation.truth is not None:
+        point["psnr_target_vs_truth"] = mean_psnr(now.images, evaluation.truth)
+    return point
+
+
+def check_gates(gates: Gates, receipt: dict[str, Any]) -> None:
+    """Raises QualityError where the receipt's figures miss a gate."""
+    psnr, drop = (receipt["quality"][k] for k in ("psnr_target_vs_source", "delta_vs_truth"))
+    # No figure for the PSNR means that the images are equal: infinitely good.
+    if gates.min_psnr is not None and psnr is not None and psnr < gates.min_psnr:
+        message = f"PSNR against the source is {psnr:.2f} dB, --min-psnr asks {gates.min_psnr:g}"
+        raise QualityError(message, receipt)
+    if gates.max_drop is not None and drop is not None and -drop > gates.max_drop:
+        message = f"PSNR lost against the truth is {-drop:.2f} dB, --max-drop {gates.max_drop:g}"
+        raise QualityError(message, receipt)

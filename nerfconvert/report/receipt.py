@@ -1,0 +1,54 @@
+"""Receipts: strict JSON documents that say what was done and how well it went."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from ..distiller.progress import Distilled
+from ..files import sha256
+from ..formats import identify
+from ..volume import RadianceField
+
+
+def describe_file(path: Path, field: RadianceField) -> dict[str, Any]:
+    """The `source` or `target` block of a receipt."""
+    return {
+        "path": str(path),
+        "sha256": sha256(path),
+        "format": identify(path).name,
+        "architecture": field.architecture,
+        "parameters": field.parameter_count,
+        "bytes": path.stat().st_size,
+    }
+
+
+def stages(outcome: Distilled) -> list[dict[str, Any]]:
+    """The `stages` block of a receipt."""
+    return [
+        {"name": s.name, "steps": s.steps, "seconds": s.seconds, "psnr_end": s.psnr_end}
+        for s in outcome.stages
+    ]
+
+
+def strict(document: Any) -> Any:
+    """`document` without NaN or infinity: each becomes None, and `<key>_reason` says why."""
+    if isinstance(document, dict):
+        clean: dict[str, Any] = {}
+        for key, value in document.items():
+            clean[key] = strict(value)
+            if isinstance(value, float) and not math.isfinite(value):
+                clean[f"{key}_reason"] = _reason(value)
+        return clean
+    if isinstance(document, list | tuple):
+        return [strict(value) for value in document]
+    if isinstance(document, float) and not math.isfinite(document):
+        return None
+    return document
+
+
+def _reason(value: float) -> str:
+    if value == math.inf:
+        return "infinite: the images are equal"
+    return "not defined for these images (SSIM needs 11 pixels a side)"

@@ -1,0 +1,174 @@
+"""Documents as tables for people: (header, rows) pairs of strings, or rows alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..students.sizes import bytes_figure, rounded
+from .figures import figure
+from .matrix import matrix_rows, name_of, speedup_figure
+
+Table = tuple[list[str], list[list[str]]]
+
+
+def receipt_tables(receipt: dict[str, Any]) -> list[Table]:
+    """A receipt of `convert`: labels and values."""
+    return [_pairs(receipt_rows(receipt))]
+
+
+def compare_tables(document: dict[str, Any]) -> list[Table]:
+    """One row per field."""
+    return [compare_rows(document)]
+
+
+def train_tables(document: dict[str, Any]) -> list[Table]:
+    """The curve, then the final figures."""
+    pairs = [
+        (f"after {point['seconds']:.1f} s", figure(point["psnr_vs_truth"], "dB"))
+        for point in document["curve"]
+    ]
+    pairs.append(("PSNR vs truth", figure(document["psnr_vs_truth"], "dB")))
+    return [_pairs([*pairs, ("steps", f"{document['steps']:,}")])]
+
+
+def bench_tables(document: dict[str, Any]) -> list[Table]:
+    """One row per cell."""
+    header = ["teacher", "student", "vs source", "vs truth", "drop", "seconds", "speed-up", "MB"]
+    rows = [
+        [
+            *name_of(row),
+            figure(row["psnr_vs_source"], "dB"),
+            figure(row["psnr_vs_truth"], "dB"),
+            figure(row["delta_vs_truth"]),
+            figure(row["seconds"], digits=0),
+            speedup_figure(row),
+            figure(row["peak_memory_mb"], digits=0),
+        ]
+        for row in matrix_rows(document)
+    ]
+    return [(header, rows)]
+
+
+def cell_line(cell: dict[str, Any]) -> str:
+    """What is said when a cell of a benchmark is there."""
+    title = f"{cell['teacher']} -> {cell['student']} ({cell['recipe']})"
+    if cell["receipt"] is None:
+        return f"{title}: failed: {cell['receipt_reason']}"
+    psnr = figure(cell["receipt"]["quality"]["psnr_target_vs_source"], "dB")
+    return f"{title}: {psnr} in {figure(cell['seconds'], 's', 0)}"
+
+
+def info_tables(document: dict[str, Any]) -> list[Table]:
+    """One table per file."""
+    return [_pairs(_info_pairs(entry)) for entry in document["files"]]
+
+
+def _info_pairs(entry: dict[str, Any]) -> list[tuple[str, str]]:
+    pairs = [("file", entry["path"])]
+    for key in ("format", "architecture", "frame", "background"):
+        if entry[key] is not None:
+            pairs.append((key, entry[key]))
+    if entry["parameters"] is not None:
+        pairs.append(("parameters", f"{entry['parameters']:,}"))
+    if entry["bytes"] is not None:
+        pairs.append(("size", bytes_figure(entry["bytes"])))
+    if entry["aabb"] is not None:
+        low, high = (", ".join(f"{v:.4g}" for v in corner) for corner in entry["aabb"])
+        pairs.append(("box", f"({low}) to ({high})"))
+    if entry["occupancy"] is not None:
+        pairs.append(("occupied", f"{entry['occupancy']:.1%}"))
+    return pairs + [("problem", text) for text in entry["problems"]]
+
+
+def formats_tables(document: dict[str, Any]) -> list[Table]:
+    """The formats, then the architectures."""
+    formats = [
+        [
+            entry["name"],
+            entry["title"],
+            "read, write" if entry["write"] else "read",
+            ", ".join(entry["architectures"]),
+        ]
+        for entry in document["formats"]
+    ]
+    architectures = [
+        [entry["name"], _sizes(entry), ", ".join(entry["settings"])]
+        for entry in document["architectures"]
+    ]
+    return [
+        (["format", "", "", "architectures"], formats),
+        (["architecture", "--size", "--set"], architectures),
+    ]
+
+
+def _sizes(entry: dict[str, Any]) -> str:
+    """'small (834k), base (6.1M), nerf'."""
+    counts = entry["parameters"]
+    known = [f"{size} ({rounded(count)})" for size, count in counts.items()]
+    return ", ".join([*known, *(s for s in entry["sizes"] if s not in counts)]) or "read only"
+
+
+def doctor_tables(document: dict[str, Any]) -> list[Table]:
+    """Labels and values; problems last."""
+    plain = ("version", "python", "system", "cpu", "threads", "cuda", "ffmpeg")
+    pairs = [(key, str(document[key] or "none")) for key in plain]
+    pairs += [(name, version or "missing") for name, version in document["packages"].items()]
+    kernels = document["kernels"]
+    pairs.append(("kernels", kernels["isa_level"] or "references only (slow)"))
+    pairs.append(("cuda kernels", "compiled" if kernels["cuda_library"] else "none"))
+    pairs += [(name, _backend(found)) for name, found in document["backends"].items()]
+    return [_pairs(pairs + [("problem", text) for text in document["problems"]])]
+
+
+def _backend(found: dict[str, Any]) -> str:
+    """'0.5.3, works', '2.0, OSError: ...' or 'not installed'."""
+    if found["version"] is None:
+        return found["reason"]
+    return f"{found['version']}, {found['reason'] or 'works'}"
+
+
+def _pairs(pairs: list[tuple[str, str]]) -> Table:
+    return ["", ""], [list(pair) for pair in pairs]
+
+
+def receipt_rows(receipt: dict[str, Any]) -> list[tuple[str, str]]:
+    """(label, value) pairs that sum up a receipt of `convert`."""
+    source, target = receipt["source"], receipt["target"]
+    quality, time, render = receipt["quality"], receipt["time"], receipt["render"]
+    rows = [
+        ("source", f"{source['architecture']}, {source['parameters']:,} parameters"),
+        ("target", f"{target['architecture']}, {target['parameters']:,} parameters"),
+        ("size", f"{bytes_figure(source['bytes'])} -> {bytes_figure(target['bytes'])}"),
+        ("PSNR target vs source", figure(quality["psnr_target_vs_source"], "dB")),
+        ("SSIM target vs source", figure(quality["ssim_target_vs_source"], digits=4)),
+    ]
+    if quality["psnr_target_vs_truth"] is not None:
+        rows += [
+            ("PSNR source vs truth", figure(quality["psnr_source_vs_truth"], "dB")),
+            ("PSNR target vs truth", figure(quality["psnr_target_vs_truth"], "dB")),
+            ("difference", figure(quality["delta_vs_truth"], "dB")),
+        ]
+    before, after = (figure(render[f"{side}_s_per_frame"], "s") for side in ("source", "target"))
+    return [
+        *rows,
+        ("distilled in", f"{figure(time['distill_s'], 's', 1)}, {time['steps']:,} steps"),
+        ("one frame", f"{before} -> {after}"),
+    ]
+
+
+def compare_rows(document: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of a `compare` document, one row per field."""
+    header = ["field", "architecture", "parameters", "size", "s/frame", "vs first", "vs truth"]
+    rows = [
+        [
+            f["path"],
+            f["architecture"],
+            f"{f['parameters']:,}",
+            bytes_figure(f["bytes"]),
+            figure(f["seconds_per_frame"]),
+            figure(f["psnr_vs_first"], "dB"),
+            figure(f["psnr_vs_truth"], "dB"),
+        ]
+        for f in document["fields"]
+    ]
+    return header, rows

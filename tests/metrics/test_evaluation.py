@@ -1,0 +1,77 @@
+import pytest
+import torch
+
+from nerfconvert.formats import load
+from nerfconvert.metrics.evaluation import Evaluator, held_out, settled_median, teaching_cameras
+from nerfconvert.options.groups import Views
+from nerfconvert.renderer.camera_paths import Orbit, camera_path, read_orbit
+from nerfconvert.renderer.cameras import orbit
+from nerfconvert.renderer.occupancy import build_occupancy
+from tests.conftest import write_transforms
+
+
+@pytest.fixture
+def teacher(scenes):
+    field = load(scenes / "blobs.toml")
+    build_occupancy(field, resolution=32)
+    return field
+
+
+def test_drawn_views_never_share_a_distance(teacher):
+    center = torch.tensor(teacher.occupied_box().center)
+    views = Views(eval_views=50)
+    taught = (teaching_cameras(teacher, views, 0).poses[:, :3, 3] - center).norm(dim=-1)
+    held = (held_out(teacher, views, 0).cameras.poses[:, :3, 3] - center).norm(dim=-1)
+    assert taught.max() < held.min()
+
+
+def test_seeds_choose_the_views(teacher):
+    poses = [held_out(teacher, Views(), seed).cameras.poses for seed in (0, 0, 1)]
+    assert torch.equal(poses[0], poses[1])
+    assert not torch.equal(poses[0], poses[2])
+
+
+def test_the_splits_of_data_stay_apart(teacher, tmp_path):
+    file = write_transforms(tmp_path, "transforms", orbit((0, 0, 0), 4.0, 17).poses, w=20, h=20)
+    views = Views(cameras=file)
+    taught = teaching_cameras(teacher, views, 0).poses
+    held = held_out(teacher, views, 0).cameras.poses
+    assert (len(taught), len(held)) == (14, 3)
+    distance = (taught[:, None] - held[None]).flatten(2).norm(dim=-1)
+    assert distance.min() > 0.1
+
+
+def test_the_protocol_names_background_and_cameras(teacher):
+    protocol = held_out(teacher, Views(background="black"), 3).protocol
+    assert protocol["background"] == "black"
+    assert "seed 3" in protocol["cameras"]
+    assert held_out(teacher, Views(), 3).protocol["background"] == "white"
+
+
+def test_an_album_counts_its_seconds(teacher):
+    evaluator = Evaluator(held_out(teacher, Views(eval_views=2, resolution="12x8"), 0))
+    pictures = evaluator.render(teacher)
+    assert pictures.images.shape == (2, 8, 12, 3)
+    assert evaluator.seconds > 0
+
+
+def test_the_orbit_of_the_project_is_the_default(scenes):
+    assert read_orbit(scenes / "orbit.toml") == Orbit()
+
+
+def test_every_frame_of_the_orbit_sees_the_middle(teacher):
+    cameras = camera_path(teacher, None, 6, (32, 32))
+    center = torch.tensor(teacher.occupied_box().center)
+    forward = -cameras.poses[:, :3, 2]
+    toward = torch.nn.functional.normalize(center - cameras.poses[:, :3, 3], dim=-1)
+    torch.testing.assert_close(forward, toward)
+
+
+def test_the_first_frames_do_not_count_where_enough_follow():
+    assert settled_median([90.0, 50.0, 1.0, 2.0, 3.0]) == 2.0
+    assert settled_median([90.0, 50.0, 1.0]) == 50.0
+
+
+def test_a_median_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="at least one"):
+        settled_median([])

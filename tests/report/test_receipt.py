@@ -1,0 +1,70 @@
+import hashlib
+import json
+import math
+
+import pytest
+import torch
+
+from nerfconvert.files import sha256, write_json
+from nerfconvert.metrics.evaluation import Evaluation, Pictures
+from nerfconvert.options.groups import Gates
+from nerfconvert.renderer.cameras import orbit
+from nerfconvert.report.quality import QualityError, check_gates, quality
+from nerfconvert.report.receipt import strict
+
+
+def pictures(level: float) -> Pictures:
+    return Pictures(torch.full((2, 16, 16, 3), level), 0.1)
+
+
+def evaluation(truth: torch.Tensor | None) -> Evaluation:
+    return Evaluation(orbit((0, 0, 0), 3.0, 2, size=(16, 16)), truth, 1.0, "a test")
+
+
+def test_figures_that_cannot_be_had_are_null_with_a_reason():
+    clean = strict({"a": math.inf, "b": [math.nan, 1.0], "c": {"d": 2.0}})
+    assert clean["a"] is None
+    assert "equal" in clean["a_reason"]
+    assert clean["b"] == [None, 1.0]
+    assert clean["c"] == {"d": 2.0}
+    json.dumps(clean, allow_nan=False)
+
+
+def test_writing_is_atomic(tmp_path):
+    path = tmp_path / "r.json"
+    write_json(path, {"a": 1})
+    with pytest.raises(ValueError, match="compliant"):
+        write_json(path, {"a": math.nan})
+    assert json.loads(path.read_text()) == {"a": 1}
+
+
+def test_hash(tmp_path):
+    (tmp_path / "f").write_bytes(b"x" * 3_000_000)
+    assert sha256(tmp_path / "f") == hashlib.sha256(b"x" * 3_000_000).hexdigest()
+
+
+def test_quality_against_the_truth():
+    truth = torch.zeros(2, 16, 16, 3)
+    block = quality(evaluation(truth), pictures(51 / 255), pictures(102 / 255), 12.5)
+    assert block["psnr_source_vs_truth"] == pytest.approx(-20 * math.log10(0.2))
+    assert block["psnr_target_vs_truth"] == pytest.approx(-20 * math.log10(0.4))
+    assert block["delta_vs_truth"] == pytest.approx(20 * math.log10(0.5))
+    assert block["psnr_target_vs_source"] == pytest.approx(-20 * math.log10(0.2))
+    assert block["psnr_initial"] == 12.5
+
+
+def test_gates():
+    receipt = {"quality": quality(evaluation(None), pictures(0.0), pictures(51 / 255), None)}
+    check_gates(Gates(min_psnr=13.9), receipt)
+    with pytest.raises(QualityError, match="--min-psnr"):
+        check_gates(Gates(min_psnr=14.0), receipt)
+    truth = torch.zeros(2, 16, 16, 3)
+    receipt["quality"] = quality(evaluation(truth), pictures(51 / 255), pictures(102 / 255), None)
+    check_gates(Gates(max_drop=6.1), receipt)
+    with pytest.raises(QualityError, match="--max-drop"):
+        check_gates(Gates(max_drop=6.0), receipt)
+
+
+def test_equal_images_pass_every_gate():
+    receipt = {"quality": strict(quality(evaluation(None), pictures(0.5), pictures(0.5), None))}
+    check_gates(Gates(min_psnr=99), receipt)
