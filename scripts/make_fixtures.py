@@ -8,10 +8,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from nerfconvert.options.groups import Budget, Job
+from nerfconvert.options.per_command import ConvertOptions
 from nerfconvert.pipelines.convert import convert
-from nerfconvert.pipelines.option_groups import Budget, Job
-from nerfconvert.pipelines.options import ConvertOptions
-from nerfconvert.pipelines.receipt import receipt_path
+from nerfconvert.report.receipt import receipt_path
 
 SCENES = Path(__file__).resolve().parents[1] / "scenes"
 FIXTURES = {

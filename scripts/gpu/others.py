@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from nerfconvert.kernels.backends.nerfacc import cells_of
-from nerfconvert.kernels.inputs import points_along_rays
+from nerfconvert.kernels.example_points import points_along_rays
 from nerfconvert.kernels.march import shell_scene
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What each level of active learning gains: on and off, at equal samples and at equal wall clock.
 
-    python scripts/ablation.py SOURCE DATA -o DIR --arch mlp --steps 2000 --seconds 300
+    python scripts/experiments/ablation.py SOURCE DATA -o DIR --arch mlp --steps 2000 --seconds 300
 
 Every level set of `--levels` runs with every seed, once for `--steps` gradient steps (a step costs
 the student the same number of samples in all of them) and once for `--seconds`; leave one out with
@@ -24,11 +24,12 @@ from typing import Any
 from ablation_plot import plot
 from contenders import Setting, psnr
 
-from nerfconvert.distiller.config import LEVELS, DistillConfig
-from nerfconvert.distiller.descent import Hooks
-from nerfconvert.distiller.loop import distill
+from nerfconvert.distiller.config import DistillConfig
+from nerfconvert.distiller.distill import distill
+from nerfconvert.distiller.samplers import SAMPLERS
+from nerfconvert.distiller.trainer import Hooks
 
-SETS = {"none": (), **{name: (name,) for name in LEVELS}, "all": LEVELS}
+SETS = {"none": (), **{name: (name,) for name in SAMPLERS}, "all": tuple(SAMPLERS)}
 Run = dict[str, Any]
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Ways to the same network, beside each other: the same clock, the same pixels.
 
-    python scripts/contenders.py SOURCE DATA --arch mlp --at 60,120,300,600 -o contenders.jsonl
+    python scripts/experiments/contenders.py SOURCE DATA --arch mlp --at 60,120 -o out.jsonl
 
 One row a way and time: PSNR against the source and against the photographs, over every `--every`th
 pixel of rows and columns of the held-out views (foggy networks are slow to render). The ways:
@@ -25,18 +25,18 @@ from torch import Tensor
 
 from nerfconvert.adapters import ADAPTERS
 from nerfconvert.distiller.config import DistillConfig
-from nerfconvert.distiller.descent import Hooks
-from nerfconvert.distiller.images import fit_images
-from nerfconvert.distiller.loop import distill
+from nerfconvert.distiller.distill import distill
 from nerfconvert.distiller.recipes import RECIPES
-from nerfconvert.distiller.seen import keep_seen
-from nerfconvert.pipelines.evaluation import background_of, teaching_cameras
-from nerfconvert.pipelines.files import open_field
-from nerfconvert.pipelines.option_groups import Views, parse_resolution
-from nerfconvert.pipelines.students import field_config, student_info
+from nerfconvert.distiller.train_images import train_images
+from nerfconvert.distiller.trainer import Hooks
+from nerfconvert.distiller.visibility_pruning import prune_unseen
+from nerfconvert.metrics.evaluation import background_of, teaching_cameras
+from nerfconvert.options.groups import Views, parse_resolution
 from nerfconvert.renderer.image import render_rays
 from nerfconvert.renderer.occupancy import build_occupancy
 from nerfconvert.renderer.scene import read_scene
+from nerfconvert.runtime.inputs import open_field
+from nerfconvert.students.presets import field_config, student_info
 from nerfconvert.volume import RadianceField, Rays
 
 WAYS = (*RECIPES, "train", "nerf")
@@ -85,7 +85,7 @@ class Setting:
         self.background = background_of(self.teacher, None)
         self.pixels = Pixels(self.teacher, options, self.background)
         self.cameras = teaching_cameras(self.teacher, Views(data=options.data), seed)
-        keep_seen(self.teacher, self.cameras, seed)
+        prune_unseen(self.teacher, self.cameras, seed)
         self.settings = field_config(options.arch, options.size, options.set)
 
     def new(self, seed: int) -> RadianceField:
@@ -113,7 +113,8 @@ class Race(Setting):
         hooks = Hooks(checkpoints=self.at[:-1], on_checkpoint=measure)
         if way == "train":
             images, background = self.scene.images, self.background
-            fit_images(
+            student.start_coarse()
+            train_images(
                 student, self.scene.cameras, images, config, background=background, hooks=hooks
             )
         else:

@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable, Sequence
 
 import torch
+from hierarchical import sample_bins, sample_weights
 from torch import Tensor
 
 from nerfconvert.renderer.cameras import Cameras
-from nerfconvert.renderer.hierarchical import sample_bins, sample_weights
 from nerfconvert.volume import RadianceField, Rays
 
 COARSE, FINE = 64, 128  # samples of a ray

@@ -1,9 +1,9 @@
-"""How faithfully foreign checkpoints are read: PSNR against the real images they were trained on.
+"""How faithfully files of other programs are read: PSNR against the images of their training.
 
 Each row names the figure that the program's own renderer reaches, where one is known.
 Run from the repository root:
 
-    python scripts/fidelity.py [--data ../shared] [--quick] [--pixels 20000] [--only lego]
+    python scripts/experiments/fidelity.py [--data ../shared] [--quick] [--only lego]
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from statistics import fmean
 import cv2
 import numpy as np
 import torch
+from hierarchical import render_rays_hierarchical
+from ndc import ndc_rays
 from torch import Tensor
 
 from nerfconvert.formats import load
 from nerfconvert.formats.krrish94 import Krrish94
+from nerfconvert.metrics.image_metrics import psnr
 from nerfconvert.renderer.cameras import Cameras
-from nerfconvert.renderer.hierarchical import render_rays_hierarchical
 from nerfconvert.renderer.image import render_rays
-from nerfconvert.renderer.ndc import ndc_rays
 from nerfconvert.renderer.occupancy import build_occupancy
-from nerfconvert.report.metrics import psnr
 from nerfconvert.volume import Rays
 
 NERF_PYTORCH = "checkpoints/nerf_pytorch_krrish94"
