@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import statistics
 
 import pytest
@@ -12,6 +13,7 @@ from torch.optim import optimizer
 from nerfconvert.adapters import ADAPTERS
 from nerfconvert.adapters.analytic import AnalyticConfig, AnalyticField, Primitive
 from nerfconvert.adapters.factorized import initialize as factorized_start
+from nerfconvert.distiller import distill as distill_module
 from nerfconvert.distiller import ray_buffer, stages
 from nerfconvert.distiller import train_images as images
 from nerfconvert.distiller.config import DistillConfig
@@ -60,6 +62,7 @@ def device(request, monkeypatch):
     for constant, value in {"FIRST_PRUNING": 2, "OCCUPANCY_EVERY": 2, "RESOLUTION": 16}.items():
         monkeypatch.setattr(images, constant, value)
     monkeypatch.setattr(ray_buffer, "CHUNK_RAYS", 512)
+    monkeypatch.setattr(distill_module, "REPORT_EVERY", math.inf)  # asked to stop once a step
     monkeypatch.setattr(visibility, "MOST_POINTS", 1 << 14)
     for constant, value in {"FINEST": {3: 16, 0: 16}, "STEPS": 2, "POINTS": 64}.items():
         monkeypatch.setattr(factorized_start, constant, value)

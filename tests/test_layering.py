@@ -19,7 +19,7 @@ MAY_IMPORT = {  # from the top down: a layer imports only layers below it
     },
     "bench": {"report", "metrics", "options", "students", "runtime", "distiller"},
     "report": {"metrics", "options", "students", "distiller", "formats", "volume"},
-    "metrics": {"options", "renderer", "volume"},
+    "metrics": {"options", "distiller", "renderer", "volume"},
     "options": {"students", "distiller", "adapters", "kernels"},
     "students": {"runtime", "distiller", "formats", "adapters", "volume"},
     "runtime": {"distiller", "formats", "renderer", "kernels", "volume"},

@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from typing import Any
 
 LINE_EVERY = 5.0  # seconds between progress lines where there is no terminal
+LIVE = "on view 1"  # what the live PSNR is of
+WORTH_SAYING = 20.0  # seconds of frames from which on people want to know beforehand
+Update = Callable[..., None]  # (fraction, note, seconds left)
 
 
 class Terminal:
@@ -57,7 +60,7 @@ class Terminal:
 
     @contextmanager
     def progress(self, title: str) -> Iterator[Callable[[Any], None] | None]:
-        """A bar over the budget with rate, time left and the current PSNR."""
+        """A bar over all of a command's time, with what it does, rate, time left and live PSNR."""
         if self.quiet:
             yield None
             return
@@ -66,19 +69,28 @@ class Terminal:
             def report(progress: Any) -> None:
                 rate = progress.step / max(progress.seconds, 1e-9)
                 steps = f", {rate:.0f} steps/s" if progress.step else ""
-                psnr = f", {progress.psnr:.2f} dB" if progress.psnr is not None else ""
-                update(progress.fraction, f"{progress.stage}{steps}{psnr}")
+                psnr = progress.psnr
+                live = f", {psnr:.1f} dB {LIVE}" if psnr is not None and psnr < 99 else ""
+                update(progress.fraction, f"{progress.stage}{steps}{live}", progress.left)
 
             yield report
 
     @contextmanager
     def frames(self, title: str) -> Iterator[Callable[[int, int], None] | None]:
-        """A bar over frames."""
+        """A bar over frames; what all of them will take is said after the first."""
         if self.quiet:
             yield None
             return
         with self._bar(title) as update:
-            yield lambda done, total: update(done / total, f"frame {done} of {total}")
+            begun = time.monotonic()
+
+            def report(done: int, total: int) -> None:
+                left = (time.monotonic() - begun) * (total - done) / done
+                if done == 1 and left > WORTH_SAYING:
+                    self.say(f"{total} frames will take about {duration(left)}")
+                update(done / total, f"frame {done} of {total}", left)
+
+            yield report
 
     @contextmanager
     def runs(self, title: str) -> Iterator[Callable[[float, str], None] | None]:
@@ -90,35 +102,49 @@ class Terminal:
             yield update
 
     @contextmanager
-    def _bar(self, title: str) -> Iterator[Callable[[float, str], None]]:
+    def _bar(self, title: str) -> Iterator[Update]:
         if not self.console.is_terminal:
             yield self._lines(title)
             return
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, Progress, TextColumn
 
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.percentage:.0f}%"),
-            TimeRemainingColumn(),
+            TextColumn("{task.fields[left]}"),
             TextColumn("{task.fields[note]}"),
         )
         with Progress(*columns, console=self.console, transient=True) as bar:
-            task = bar.add_task(title, total=1.0, note="")
-            yield lambda fraction, note: bar.update(task, completed=fraction, note=note)
+            task = bar.add_task(title, total=1.0, note="", left="")
 
-    def _lines(self, title: str) -> Callable[[float, str], None]:
-        start = last = time.monotonic()
-        begun = 0.0  # fraction that was there already: of a run that goes on
+            def update(fraction: float, note: str, left: float | None = None) -> None:
+                shown = f"{duration(left)} left" if left is not None else ""
+                bar.update(task, completed=fraction, note=note, left=shown)
 
-        def update(fraction: float, note: str) -> None:
-            nonlocal last, begun
+            yield update
+
+    def _lines(self, title: str) -> Update:
+        last = time.monotonic()
+
+        def update(fraction: float, note: str, left: float | None = None) -> None:
+            nonlocal last
             now = time.monotonic()
-            begun = begun or fraction
             if now - last < LINE_EVERY:
                 return
-            last, gained = now, fraction - begun
-            left = f", {(now - start) * (1 - fraction) / gained:.0f} s left" if gained > 0 else ""
-            self.say(f"{title} {fraction:.0%}{left}, {note}")
+            last = now
+            shown = f", {duration(left)} left" if left is not None else ""
+            self.say(f"{title} {fraction:.0%}{shown}, {note}")
 
         return update
+
+
+def duration(seconds: float) -> str:
+    """'42 s', '3:07 min' or '2:05 h'."""
+    whole = round(seconds)
+    if whole < 100:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 100:
+        return f"{minutes}:{rest:02} min"
+    return f"{minutes // 60}:{minutes % 60:02} h"

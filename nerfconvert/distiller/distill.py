@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..renderer.cameras import Cameras
-from ..volume import RadianceField, TrainableField
+from ..volume import Pace, RadianceField, TrainableField
 from ..volume.occupancy import transfer_occupancy
 from .checkpoint import digest_of, fingerprint_of
 from .config import DistillConfig
@@ -15,8 +15,12 @@ from .recipes import DEFAULT, RECIPES, refuse_active
 from .recipes.plan import Task
 from .trainer import Hooks, Trainer
 
-# a start in closed form may take minutes where the teacher is slow
-STARTING = Progress("start", step=0, seconds=0.0, fraction=0.0, psnr=None, rays=0, samples=0)
+START_SHARE = 1 / 3  # of a budget in seconds: what everything before the first step may take
+REPORT_EVERY = 0.25  # seconds between reports of the start
+
+
+class StoppedError(Exception):
+    """The caller asked to stop before the first step."""
 
 
 def distill(
@@ -28,23 +32,24 @@ def distill(
     recipe: str = DEFAULT,
     hooks: Hooks | None = None,
     probe: Callable[[], float] | None = None,
+    spent: float = 0.0,
     state_path: Path | None = None,
     resume: bool = False,
 ) -> Distilled:
     """Trains `student` in place until `config`'s budget is spent.
 
     `cameras` are the views to be right in (world frame of both fields); `probe` measures the
-    student before the first gradient step (dB) outside the clock; with `state_path` the run is
-    saved there every 30 s and when stopped, and `resume` goes on from it. The student takes over
-    the teacher's occupancy; what else happens is up to the `recipe`, a name of RECIPES. Raises
-    NerfConvertError for a teacher that none of the rays hits, UsageError where `config` asks for
-    active learning and the recipe has none, DivergedError when the student becomes NaN.
+    student before the first gradient step (dB) outside the clock, where it has a start in closed
+    form; `spent` seconds of the budget are used already. With `state_path` the run is saved there
+    every 30 s and when stopped, and `resume` goes on from it. The student takes over the teacher's
+    occupancy; what else happens is up to the `recipe`, a name of RECIPES. Of a budget in seconds
+    all that comes before the first step takes a third, about. Raises NerfConvertError for a teacher
+    that none of the rays hits, UsageError where `config` asks for active learning and the recipe
+    has none, DivergedError when the student becomes NaN.
     """
     refuse_active(config.active, recipe)
-    hooks = hooks or Hooks()
-    clock = Clock(config)
-    if hooks.on_progress:
-        hooks.on_progress(STARTING)
+    hooks, clock = hooks or Hooks(), Clock(config)
+    clock.go_on_from(spent)
     transfer_occupancy(student, teacher)
     task = Task(teacher=teacher, student=student, cameras=cameras, config=config, clock=clock)
     plan = RECIPES[recipe].plan(task)
@@ -61,9 +66,12 @@ def distill(
         sparse=RECIPES[recipe].sparse,
     )
     if not (resume and trainer.resume()):
-        plan.begin()
+        try:
+            near = plan.begin(_pace(clock, hooks))
+        except StoppedError:
+            return Distilled([], 0, 0, 0, clock.seconds, clock.seconds, None, True, [])
         trainer.initialise_s = clock.seconds
-        if probe:
+        if probe and near:
             clock.pause()
             trainer.psnr_initial = probe()
             clock.resume()
@@ -71,6 +79,30 @@ def distill(
     if not outcome.interrupted:
         plan.finish()
     return outcome
+
+
+def _pace(clock: Clock, hooks: Hooks) -> Pace:
+    """What is left of the start's share of the budget; it reports as training does, and stops."""
+    told = clock.seconds
+
+    def tell(what: str) -> None:
+        if hooks.on_progress:
+            seconds, fraction = clock.seconds, clock.fraction(0)
+            hooks.on_progress(Progress(what, 0, seconds, fraction, None, rays=0, samples=0))
+
+    def report(what: str, part: float) -> None:
+        nonlocal told
+        if clock.seconds - told < REPORT_EVERY:
+            return
+        told = clock.seconds
+        if hooks.should_stop and hooks.should_stop():
+            raise StoppedError
+        tell(what)
+
+    tell("start")
+    seconds = clock.config.seconds
+    left = None if seconds is None else max(0.0, START_SHARE * seconds - clock.seconds)
+    return Pace(left, report)
 
 
 def _fingerprint(task: Task, recipe: str) -> dict[str, str]:

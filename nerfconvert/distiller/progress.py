@@ -48,10 +48,11 @@ class Progress:
     stage: str
     step: int
     seconds: float  # on the training clock
-    fraction: float  # of the budget, 0 to 1
-    psnr: float | None  # dB of the student's rays against their targets, smoothed; None at first
+    fraction: float  # of the budget, 0 to 1; of all of its time where a command reports
+    psnr: float | None  # dB; of the student's rays against their targets, smoothed; None at first
     rays: int  # so far
     samples: int  # so far, evaluated by the student
+    left: float | None = None  # seconds until the command ends, as far as known
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..renderer.cameras import Cameras
-from ..volume import RadianceField
+from ..volume import Pace, RadianceField
 from ..volume.occupancy import dilate
 from .samplers.uniform import query_random_rays
 from .streams import stream
@@ -16,21 +16,30 @@ STEPS = 512  # samples along the box diagonal: two in a cell
 FAINT_SHARE = 1e-3  # of all render weight, in the faintest cells: not enough to be seen for
 MISSED_SHARE = 3e-4  # of the render weight of fresh rays that may lie in dropped cells
 REACH = 2  # cells around a seen one that are kept: rays are few
+WIDE_REACH = 4  # more of them, where there was no time to be sure
 
 
 @torch.no_grad()
-def prune_unseen(teacher: RadianceField, cameras: Cameras, seed: int) -> None:
+def prune_unseen(
+    teacher: RadianceField, cameras: Cameras, seed: int, pace: Pace | None = None
+) -> None:
     """Drops the occupied cells of `teacher` that no ray of `cameras` shows.
 
     Render weights of random rays are summed cell by cell; the cells with the most weight that
     together hold all but `FAINT_SHARE` of it are seen, and so are those around them. Rays are asked
     until fresh ones show what is kept already, all but `MISSED_SHARE`. What goes: the inside
     of things, places behind them, faint floaters. A field that shows nothing keeps what it has.
+    Where `pace` ends before fresh rays show nothing new, more is kept around what was seen.
     """
+    pace = pace or Pace()
     known, step = teacher.occupancy.dense(), teacher.aabb.diagonal / STEPS
     weight = known.new_zeros(known.shape, dtype=torch.float32)
     kept = torch.zeros_like(known)
     for chunk in range(CHUNKS):
+        pace.report("finding what cameras see", chunk / CHUNKS)
+        if pace.limited and chunk and not pace.left:
+            kept = dilate(kept, WIDE_REACH) & known
+            break
         generator = stream("seen", seed, chunk)
         answers = query_random_rays(teacher, cameras, RAYS, step, generator)
         positions = answers.samples.positions(answers.rays)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,22 +101,30 @@ def from_data(data: Path, resolution: str | None, views: int, background: float)
 
 
 class Evaluator:
-    """Takes the held-out pictures of fields; `seconds` is what all of them took."""
+    """Renders the held-out views of fields; `seconds` is what all of them took."""
 
     def __init__(self, evaluation: Evaluation):
         self.evaluation = evaluation
         self.seconds = 0.0
 
-    def render(self, field: RadianceField) -> Pictures:
-        """The held-out views of `field`."""
-        cameras, images, seconds = self.evaluation.cameras, [], []
-        for view in range(len(cameras)):
+    def render(
+        self, field: RadianceField, on_view: Callable[[int, float], None] | None = None
+    ) -> Pictures:
+        """The held-out views of `field`; `on_view` hears each one's number and seconds."""
+        images, seconds = [], []
+        for view in range(len(self.evaluation.cameras)):
             start = time.perf_counter()
-            image = render_image(field, cameras, view, background=self.evaluation.background)
-            images.append(image.cpu())  # waits for the device
+            images.append(render_view(field, self.evaluation, view))
             seconds.append(time.perf_counter() - start)
+            if on_view:
+                on_view(view, seconds[-1])
         self.seconds += sum(seconds)
         return Pictures(torch.stack(images), settled_median(seconds))
+
+
+def render_view(field: RadianceField, evaluation: Evaluation, view: int) -> Tensor:
+    """[H, W, 3] of one held-out view, on the CPU: the device is waited for."""
+    return render_image(field, evaluation.cameras, view, background=evaluation.background).cpu()
 
 
 def _drawn(

@@ -143,6 +143,9 @@ class Job:
     seed: Annotated[int, arg(metavar="N", help="Seed of every random draw.")] = 0
     resume: Annotated[bool, arg(help="Go on from OUT.state of an interrupted run.")] = False
     overwrite: Overwrite = False
+    preview: Annotated[
+        bool, arg(help="Write OUT.preview.png every few seconds, until OUT is there.")
+    ] = False
 
 
 @dataclass(frozen=True, kw_only=True)

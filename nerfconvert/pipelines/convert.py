@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,8 +12,9 @@ import torch
 from .. import __version__
 from ..adapters import ADAPTERS
 from ..distiller import parallel
+from ..distiller.config import DistillConfig
 from ..distiller.distill import distill
-from ..distiller.progress import Distilled, Progress
+from ..distiller.progress import Distilled
 from ..distiller.recipes import RECIPES
 from ..distiller.trainer import Hooks
 from ..distiller.visibility_pruning import prune_unseen
@@ -21,21 +23,32 @@ from ..files import write_json
 from ..formats import save
 from ..metrics.evaluation import Evaluator, Pictures, held_out, teaching_cameras
 from ..metrics.image_metrics import mean_psnr
+from ..metrics.timeline import LiveFigure, OnProgress, Timeline
 from ..options.per_command import ConvertOptions
 from ..renderer.cameras import Cameras
 from ..report.quality import check_gates, curve_point, quality, render_speed
 from ..report.receipt import describe_file, stages, strict
 from ..runtime.device import machine, pick_device, with_backend
 from ..runtime.inputs import open_field, refuse_empty, warn_of_invalid
-from ..runtime.outputs import check_holds, check_output, receipt_path, state_path
+from ..runtime.outputs import (
+    check_holds,
+    check_output,
+    preview_path,
+    receipt_path,
+    state_path,
+    write_preview,
+)
 from ..runtime.signals import InterruptedRunError, stop_on_signals
 from ..students.planning import plan_student
 from ..students.presets import field_config, student_info
-from ..volume import RadianceField, TrainableField
+from ..volume import Pace, RadianceField, TrainableField
 from ..volume.nan_masked import NanMaskedField
 
+log = logging.getLogger(__name__)
 SCHEMA = "nerfconvert.receipt/1"
-OnProgress = Callable[[Progress], None]
+# A conversion of N seconds should end by (1 + LATE_SHARE) * N + LATE_SECONDS, measuring included.
+LATE_SHARE, LATE_SECONDS = 0.15, 10.0
+PRUNE_SHARE = 0.1  # of N: what finding the places that cameras see may take
 
 
 @with_backend
@@ -52,21 +65,24 @@ def convert(
     """
     started = time.perf_counter()
     _check(options)
+    config = options.budget.distill_config(options.job.seed, options.samplers())
+    timeline = Timeline(on_progress, config.seconds)
+    timeline.phase("opening the source")
     device = parallel.start(pick_device(options.where.device))
     teacher = NanMaskedField(open_field(options.source, device))
     refuse_empty(options.source, teacher)
     load_s = time.perf_counter() - started
     evaluator = Evaluator(held_out(teacher, options.views, options.job.seed))
-    before = None if parallel.rank() else evaluator.render(teacher)
+    before = None if parallel.rank() else _measured(options, teacher, evaluator, timeline)
     refuse_empty(options.source, teacher)
-    cameras = teaching_cameras(teacher, options.views, options.job.seed)
-    prune_unseen(teacher, cameras, options.job.seed)
-    parallel.same_everywhere(teacher.occupancy)
-    student = _new_student(options, teacher)
-    outcome = _distilled(options, teacher, student, cameras, evaluator, before, on_progress)
+    student, cameras, spent = _prepared(options, teacher, config)
+    task = teacher, student, cameras, config
+    outcome = _distilled(options, task, evaluator, before, timeline, spent)
     if before is None:
         return {}
-    after = evaluator.render(student)
+    heard = timeline.measures("measuring the target", len(before.images))
+    after = evaluator.render(student, heard)
+    timeline.phase("writing")
     warn_of_invalid(options.source, teacher)
     save(student, options.target, options.format, overwrite=True)
     document = {
@@ -88,7 +104,8 @@ def convert(
     }
     receipt = strict(document)
     write_json(receipt_path(options.target), receipt)
-    state_path(options.target).unlink(missing_ok=True)
+    for left_over in (state_path(options.target), preview_path(options.target)):
+        left_over.unlink(missing_ok=True)
     check_gates(options.gates, receipt)
     return receipt
 
@@ -102,10 +119,39 @@ def _check(options: ConvertOptions) -> None:
     check_holds(options.target, options.format, options.to)
 
 
-def _new_student(options: ConvertOptions, teacher: RadianceField) -> TrainableField:
-    """A student as it is before it knows anything, on the teacher's device."""
+def _measured(
+    options: ConvertOptions, teacher: RadianceField, evaluator: Evaluator, timeline: Timeline
+) -> Pictures:
+    """The source's held-out views; says beforehand where they make the command late."""
+    views, seconds = options.views.eval_views, timeline.seconds
+    heard = timeline.measures("measuring the source", views, views)
+
+    def on_view(number: int, took: float) -> None:
+        heard(number, took)
+        late = timeline.spent + (2 * views - number - 1) * took
+        if number == 0 and seconds and late > LATE_SHARE * seconds + LATE_SECONDS:
+            log.warning(
+                "measuring makes this take about %.0f s, not %.0f: the source needs %.1f s for "
+                "each of %d views, and OUT is measured, too; --eval-views or --resolution make "
+                "it less",
+                *(late + seconds, seconds, took, views),
+            )
+
+    return evaluator.render(teacher, on_view)
+
+
+def _prepared(
+    options: ConvertOptions, teacher: RadianceField, config: DistillConfig
+) -> tuple[TrainableField, Cameras, float]:
+    """A student that knows nothing yet, the cameras to teach it by, and the seconds of its budget
+    that finding what these see took; the occupancy of `teacher` shrinks to that."""
+    limit = None if config.seconds is None else PRUNE_SHARE * config.seconds
+    pace = Pace(limit)
+    cameras = teaching_cameras(teacher, options.views, options.job.seed)
+    prune_unseen(teacher, cameras, options.job.seed, pace)
+    parallel.same_everywhere(teacher.occupancy)
     info = student_info(teacher)
-    config = plan_student(
+    chosen = plan_student(
         options.to,
         info,
         teacher.device,
@@ -117,46 +163,49 @@ def _new_student(options: ConvertOptions, teacher: RadianceField) -> TrainableFi
         teacher=teacher,
     )
     torch.manual_seed(options.job.seed)  # of its first weights
-    return ADAPTERS[options.to](config, info).to(teacher.device)
+    student = ADAPTERS[options.to](chosen, info).to(teacher.device)
+    return student, cameras, pace.spent
 
 
 def _distilled(
     options: ConvertOptions,
-    teacher: RadianceField,
-    student: TrainableField,
-    cameras: Cameras,
+    task: tuple[RadianceField, TrainableField, Cameras, DistillConfig],
     evaluator: Evaluator,
     before: Pictures | None,
-    on_progress: OnProgress | None,
+    timeline: Timeline,
+    spent: float,
 ) -> Distilled:
-    """Trains `student` in place; the account of it."""
-    state = state_path(options.target)
+    """Trains the student of `task` in place; the account of it. `before` is None in processes that
+    do not measure."""
+    state, student, evaluation = state_path(options.target), task[1], evaluator.evaluation
 
     def measure(seconds: float) -> dict[str, float]:
-        return curve_point(seconds, evaluator.render(student), before, evaluator.evaluation)
+        return curve_point(seconds, evaluator.render(student), before, evaluation)
 
     def probe() -> float:
         return mean_psnr(evaluator.render(student).images, before.images)
 
-    with stop_on_signals() as stop:
+    hooks = Hooks()
+    if before:
+        preview = write_preview(options.target) if options.job.preview else None
+        live = LiveFigure(student, evaluation, before.images[0], preview)
+        hooks = Hooks(
+            on_progress=lambda progress: timeline.training(live.added(progress)),
+            checkpoints=options.budget.checkpoints(),
+            on_checkpoint=measure,
+        )
+    with stop_on_signals() as hooks.should_stop:
         outcome = distill(
-            teacher,
-            student,
-            cameras,
-            options.budget.distill_config(options.job.seed, options.samplers()),
+            *task,
             recipe=options.recipe,
-            hooks=Hooks(
-                on_progress=on_progress,
-                should_stop=stop,
-                checkpoints=options.budget.checkpoints() if before else (),
-                on_checkpoint=measure,
-            ),
+            hooks=hooks,
             probe=probe if before else None,
+            spent=spent,
             state_path=state,
             resume=options.job.resume,
         )
     if outcome.interrupted:
-        raise InterruptedRunError(stop.signum, state)
+        raise InterruptedRunError(hooks.should_stop.signum, state)
     return outcome
 
 

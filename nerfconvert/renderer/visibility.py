@@ -9,35 +9,43 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..volume import Aabb, RadianceField, Visibility
+from ..volume import Aabb, Pace, RadianceField, Visibility
 from .cameras import Cameras
 
 RESOLUTION = 96  # cells along the longest edge of the occupied box
 POINTS_PER_CELL = 8  # that the teacher is asked about in a cell
 MOST_POINTS = 1 << 19  # in all; cells are larger where this is too few
+LEAST_POINTS, PROBED = 1 << 14, 1 << 13  # in all, however late it is; by which a field is timed
+SHARE = 0.15  # of a start's time
 EVEN = (0.8191725134, 0.6710436067, 0.5497004779)  # multiples mod 1 fill a cube (Roberts 2018)
 BATCH = 1 << 16  # points asked at once
 SKIP = 2  # cells in front of a place that cast no shadow on it: its own surface lies there
 
 
-def estimate_visibility(teacher: RadianceField, cameras: Cameras, count: int = 32) -> Visibility:
+def estimate_visibility(
+    teacher: RadianceField, cameras: Cameras, count: int = 32, *, pace: Pace | None = None
+) -> Visibility:
     """How visible places of `teacher` are along at most `count` of the directions of `cameras`.
 
     The teacher is asked for its density in its occupied cells when `transmittance` is first called.
     The answer is that of the middle of a coarse cell; a place outside the occupied box counts as
-    at its border.
+    at its border. Cells are coarser where `SHARE` of what is left of `pace` asks for it.
     """
     if count < 1:
         raise ValueError(f"count must be at least 1, got {count}")
     box = teacher.occupied_box()
     directions = spread(_towards(box, cameras), count).to(teacher.device)
-    grid = functools.cache(lambda: _transmittance(teacher, box, directions))
+    pace = pace or Pace()
+    grid = functools.cache(lambda: _transmittance(teacher, box, directions, pace))
     return Visibility(directions=directions, transmittance=lambda positions: grid().at(positions))
 
 
 @torch.no_grad()
-def _transmittance(teacher: RadianceField, box: Aabb, directions: Tensor) -> _Transmittance:
-    depth = _optical_depth(teacher, box)
+def _transmittance(
+    teacher: RadianceField, box: Aabb, directions: Tensor, pace: Pace
+) -> _Transmittance:
+    pace.report("estimating visibility", 0.0)
+    depth = _optical_depth(teacher, box, _affordable_points(teacher, pace), pace)
     values = torch.empty(*depth.shape, len(directions), dtype=torch.uint8, device=depth.device)
     for k, direction in enumerate(directions.tolist()):
         values[..., k] = (torch.exp(-_depth_in_front(depth, direction)) * 255).round().byte()
@@ -62,14 +70,25 @@ def _towards(box: Aabb, cameras: Cameras) -> Tensor:
     return torch.nn.functional.normalize(torch.where(stands_there, ahead, way), dim=-1)
 
 
-def _optical_depth(field: RadianceField, box: Aabb) -> Tensor:
+def _affordable_points(field: RadianceField, pace: Pace) -> int:
+    """How many points of `field` there is time to query; `MOST_POINTS` without a limit."""
+    if not pace.limited:
+        return MOST_POINTS
+    begun = pace.spent
+    unit = torch.rand(PROBED, 3, generator=torch.Generator().manual_seed(0)).to(field.device)
+    field.density(field.encode(field.aabb.from_unit(unit))).sum().item()
+    wanted = SHARE * pace.left * PROBED / max(pace.spent - begun, 1e-6)
+    return int(min(MOST_POINTS, max(LEAST_POINTS, wanted)))
+
+
+def _optical_depth(field: RadianceField, box: Aabb, most: int, pace: Pace) -> Tensor:
     """[X, Y, Z] mean optical depth of crossing a coarse cell, all cells being cubes.
 
     Points spread evenly over the occupied cells stand for them; NaN counts as empty.
     """
     cells = field.occupancy.dense().nonzero()
     volume = len(cells) * math.prod(field.aabb.size) / field.occupancy.resolution**3
-    edge = max(max(box.size) / RESOLUTION, (volume * POINTS_PER_CELL / MOST_POINTS) ** (1 / 3))
+    edge = max(max(box.size) / RESOLUTION, (volume * POINTS_PER_CELL / most) ** (1 / 3))
     count = math.ceil(volume * POINTS_PER_CELL / edge**3)
     shape = [max(1, round(size / edge)) for size in box.size]
     total = field.occupancy.words.new_zeros(shape, dtype=torch.float32)
@@ -79,6 +98,7 @@ def _optical_depth(field: RadianceField, box: Aabb) -> Tensor:
         positions = field.aabb.from_unit(unit)
         density = torch.nan_to_num(field.density(field.encode(positions)), 0.0)
         total.view(-1).index_add_(0, _cell(positions, box, shape), density)
+        pace.report("estimating visibility", 0.0)
     return total * (volume / max(count, 1) / edge**2)
 
 

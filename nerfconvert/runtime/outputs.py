@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+from torch import Tensor
+
 from ..errors import OutputExistsError, UnsupportedError, UsageError
+from ..files import written_whole
 from ..formats import FORMATS, format_of_suffix
+from ..renderer.panes import to_bytes
+from ..renderer.video import write_image
 
 
 def check_output(path: Path, overwrite: bool) -> None:
@@ -29,6 +35,21 @@ def check_holds(path: Path, format: str | None, architecture: str) -> None:
 def state_path(target: Path) -> Path:
     """OUT.state: what an interrupted run needs to go on."""
     return target.with_name(target.name + ".state")
+
+
+def preview_path(target: Path) -> Path:
+    """OUT.preview.png: what an unfinished OUT looks like."""
+    return target.with_name(target.name + ".preview.png")
+
+
+def write_preview(target: Path) -> Callable[[Tensor], None]:
+    """What writes an image [H, W, 3] in [0, 1] as the preview of OUT."""
+
+    def write(image: Tensor) -> None:
+        with written_whole(preview_path(target)) as partial:
+            write_image(partial, to_bytes(image))
+
+    return write
 
 
 def receipt_path(target: Path) -> Path:

@@ -14,6 +14,7 @@ from .field import Field as Field
 from .field import FieldInfo as FieldInfo
 from .field import RadianceField as RadianceField
 from .occupancy import OccupancyGrid as OccupancyGrid
+from .pace import Pace as Pace
 from .rays import Rays as Rays
 from .rays import Samples as Samples
 from .trainable import ParameterGroup as ParameterGroup

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal
 from torch import Tensor, nn
 
 from .field import Field, RadianceField
+from .pace import Pace
 from .visibility import Visibility
 
 
@@ -63,12 +64,13 @@ class TrainableField(Field):
         sparse; none where density is no sum of products."""
         return []
 
-    def initialize_from(self, teacher: RadianceField, visibility: Visibility) -> bool:
+    def initialize_from(self, teacher: RadianceField, visibility: Visibility, pace: Pace) -> bool:
         """Sets the parameters near `teacher` in closed form, before any gradient step.
 
-        Called once, when `occupancy` already covers the teacher's; may allocate parameters for
-        the occupied cells only. False where no closed form helps the architecture, as by default:
-        nothing was changed.
+        Called once, when `occupancy` already covers the teacher's; may allocate parameters for the
+        occupied cells only. It does what `pace` leaves time for, and reports to it; without a
+        limit it is the same on every machine. False where no closed form helps the architecture,
+        as by default: nothing was changed.
         """
         return False
 

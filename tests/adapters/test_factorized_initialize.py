@@ -16,7 +16,7 @@ from nerfconvert.adapters.factorized.vm import VmField
 from nerfconvert.adapters.harmonics import least_squares
 from nerfconvert.kernels.factor_lookup import LINE_AXES, PLANE_AXES
 from nerfconvert.kernels.spherical_harmonics import spherical_harmonics
-from nerfconvert.volume import Aabb, FieldInfo, OccupancyGrid, Visibility
+from nerfconvert.volume import Aabb, FieldInfo, OccupancyGrid, Pace, Visibility
 
 SIZES = [7, 11, 9]
 INFO = FieldInfo(aabb=Aabb((-1.0, -0.8, -1.0), (1.0, 0.8, 1.2)))
@@ -167,7 +167,7 @@ def started(kind, source, seen, **settings):
     }
     field = kind(FactorizedConfig(**config | settings), INFO)
     field.occupancy.assign(torch.ones(16, 16, 16, dtype=torch.bool))
-    assert field.initialize_from(source, seen)
+    assert field.initialize_from(source, seen, Pace())
     return field
 
 

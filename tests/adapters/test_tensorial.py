@@ -18,7 +18,7 @@ from nerfconvert.errors import FormatError
 from nerfconvert.formats import load, save
 from nerfconvert.formats.native import Native
 from nerfconvert.kernels.voxel_lookup import list_vertices
-from nerfconvert.volume import Aabb, FieldInfo, Visibility
+from nerfconvert.volume import Aabb, FieldInfo, Pace, Visibility
 
 INFO = FieldInfo(aabb=Aabb((-1.0, -1.0, -1.0), (1.0, 1.0, 1.5)))
 
@@ -218,7 +218,7 @@ def test_start_is_close_to_the_teacher(activation):
     teacher = ball()
     field = build(resolution=64, color_activation=activation)
     field.occupancy.assign(teacher.occupancy.dense())
-    assert field.initialize_from(teacher, from_above())
+    assert field.initialize_from(teacher, from_above(), Pace())
     assert field.cells == 64
     assert float(field.unit) == pytest.approx(INITIALIZED_UNIT)
     assert len(field.table) < 0.21 * 65**3
@@ -245,10 +245,10 @@ def test_start_stores_what_is_seen_only():
     )
     field = build(resolution=64)
     field.occupancy.assign(teacher.occupancy.dense())
-    field.initialize_from(teacher, half)
+    field.initialize_from(teacher, half, Pace())
     x = list_vertices(field.words)[:, 0]
     assert int(x.min()) >= 31
-    field.initialize_from(teacher, everything)
+    field.initialize_from(teacher, everything, Pace())
     assert int(list_vertices(field.words)[:, 0].min()) < 20
 
 

@@ -16,6 +16,7 @@ from nerfconvert.distiller.progress import Clock
 from nerfconvert.distiller.recipes import RECIPES
 from nerfconvert.distiller.recipes.plan import Task
 from nerfconvert.distiller.recipes.pvd import batch as published
+from nerfconvert.volume import Pace
 from nerfconvert.volume.occupancy import transfer_occupancy
 from tests.test_device import SMALL, VIEWS, student_on, teacher_on
 
@@ -69,7 +70,7 @@ def planned(recipe: str, name: str):
     clock = Clock(config)
     task = Task(teacher=teacher, student=student, cameras=VIEWS, config=config, clock=clock)
     plan = RECIPES[recipe].plan(task)
-    plan.begin()
+    plan.begin(Pace())
     return student, plan
 
 

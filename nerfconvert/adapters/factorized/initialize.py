@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ...kernels.factor_lookup import LINE_AXES, PLANE_AXES
-from ...volume import RadianceField, Visibility
+from ...volume import Pace, RadianceField, Visibility
 from .field import FactorizedField
 from .least_squares import Model, Nodes, solve
 from .targets import Lattice, Survey, query_harmonics, survey, touched_nodes
@@ -26,11 +26,15 @@ from .targets import Lattice, Survey, query_harmonics, survey, touched_nodes
 FINEST = {3: 400, 0: 224}
 MOST_NODES = 3 << 19  # of a lattice
 SWEEPS = {4: 6, 2: 4, 1: 1}  # lattices coarser by these factors, and sweeps on them
+SHARES = (0.2, 0.4, 0.8)  # of the time that is left, what each of them may take
+LEAST_NODES, PROBED = 1 << 11, 8  # of a lattice to measure on, and how much coarser it is
+FINER = 1.1  # than the lattice before: less is not worth its time
 BANDS = 3  # of the harmonics
 HIDDEN = 0.03  # weight of the density that no camera sees
 CLEAR = 0.05  # weight of the color of a node without density, beside opacity
 DIM = 0.01  # weight below which a node's color does not matter
 POINTS, STEPS, BATCH, RATE = 1 << 16, 300, 4096, 1e-2  # of the color network
+LEAST_SECONDS = 0.5  # that its steps get, however late it is
 
 
 @dataclass(frozen=True)
@@ -60,44 +64,106 @@ class Palette:
     scale: Tensor  # [J]
 
 
+@dataclass
+class Cost:
+    """Seconds that a node of a lattice takes, as measured on the lattices so far."""
+
+    query: float  # of the teacher
+    sweep: float  # of one sweep over density and appearance
+
+    def nodes(self, seconds: float, sweeps: int) -> int:
+        """How many nodes `seconds` are enough for."""
+        return max(LEAST_NODES, int(min(MOST_NODES, seconds / (self.query + sweeps * self.sweep))))
+
+
 @torch.no_grad()
 def initialize_factors(
-    field: FactorizedField, teacher: RadianceField, visibility: Visibility
+    field: FactorizedField, teacher: RadianceField, visibility: Visibility, pace: Pace
 ) -> bool:
     """Sets all parameters of `field` near `teacher`: `TrainableField.initialize_from` of vm and cp.
 
-    The occupancy of `field` says where to ask.
+    The occupancy of `field` says where the teacher is queried. Lattices have as many nodes as
+    their share of what is left of `pace`; one that would not be finer is left out.
     """
-    config = field.config
-    density = _fresh(field, config.density_components, None)
-    appearance = _fresh(field, config.appearance_components, config.feature_width)
-    palette = None
-    for coarser, sweeps in SWEEPS.items():
-        lattice = _lattice(field, coarser)
-        found = survey(teacher, visibility, lattice)
-        density = density.resampled(lattice.sizes)
-        solve(_density_nodes(field, found), density, sweeps)
-        seen = found.part(_color_weight(found) > DIM)
-        harmonics = query_harmonics(
-            teacher, visibility, seen, BANDS, bool(len(field.decoder.weights))
-        )
-        palette = palette or _palette(field, harmonics, _color_weight(seen))
-        appearance = appearance.resampled(lattice.sizes)
-        solve(_color_nodes(seen, harmonics, palette), appearance, sweeps)
-    _store(field, density, appearance, palette)
-    if len(field.decoder.weights) and len(seen.density):
-        _fit_network(field, teacher, visibility, seen)
+    fit, most = _Fit(field, teacher, visibility, pace), MOST_NODES
+    cost = fit.probe() if pace.limited else None
+    for number, (coarser, sweeps) in enumerate(SWEEPS.items()):
+        if cost:
+            most = cost.nodes(SHARES[number] * pace.left, sweeps)
+        lattice = _lattice(field, coarser, most)
+        if number and max(lattice.sizes) <= FINER * max(fit.sizes):
+            break
+        cost = fit.improve(lattice, sweeps, f"fitting factors {number + 1}/{len(SWEEPS)}")
+        cost = cost if pace.limited else None
+    _store(field, fit.density, fit.appearance, fit.palette)
+    if len(field.decoder.weights) and len(fit.seen.density):
+        _fit_network(field, teacher, visibility, fit.seen, pace)
     return True
 
 
-def _lattice(field: FactorizedField, coarser: int) -> Lattice:
-    """Nodes in and around the occupied cells, as fine as `MOST_NODES` permits."""
+class _Fit:
+    """Factors on the way: density, appearance, and what was seen of the last lattice."""
+
+    def __init__(
+        self, field: FactorizedField, teacher: RadianceField, visibility: Visibility, pace: Pace
+    ):
+        self.field, self.teacher, self.visibility, self.pace = field, teacher, visibility, pace
+        config = field.config
+        self.density = _fresh(field, config.density_components, None)
+        self.appearance = _fresh(field, config.appearance_components, config.feature_width)
+        self.palette: Palette | None = None
+        self.sizes = self.density.sizes
+
+    def probe(self) -> Cost:
+        """What nodes cost, by one sweep over few of them, whose result is dropped."""
+        lattice = _lattice(self.field, PROBED, LEAST_NODES)
+        return _Fit(self.field, self.teacher, self.visibility, self.pace).improve(
+            lattice, 1, "measuring the teacher"
+        )
+
+    def improve(self, lattice: Lattice, sweeps: int, what: str) -> Cost:
+        """Fits both models to the teacher on `lattice`; what a node of it cost."""
+        field, pace = self.field, self.pace
+
+        def tick() -> None:
+            pace.report(what, _part(pace, lattice))
+
+        tick()
+        self.visibility.transmittance(
+            lattice.positions(slice(0, 1))
+        )  # once for all: no node's cost
+        begun = pace.spent
+        found = survey(self.teacher, self.visibility, lattice, tick)
+        self.seen = found.part(_color_weight(found) > DIM)
+        logits = bool(len(field.decoder.weights))
+        teaching = self.teacher, self.visibility, self.seen
+        harmonics = query_harmonics(*teaching, BANDS, logits, tick)
+        self.palette = self.palette or _palette(field, harmonics, _color_weight(self.seen))
+        queried = pace.spent
+        self.sizes = lattice.sizes
+        self.density = self.density.resampled(lattice.sizes)
+        self.appearance = self.appearance.resampled(lattice.sizes)
+        solve(_density_nodes(field, found), self.density, sweeps, tick)
+        solve(_color_nodes(self.seen, harmonics, self.palette), self.appearance, sweeps, tick)
+        nodes = max(1, len(lattice.index))
+        return Cost((queried - begun) / nodes, (pace.spent - queried) / (nodes * sweeps))
+
+
+def _part(pace: Pace, lattice: Lattice) -> float:
+    """Finished part of a start: of its time, or without a limit guessed from the lattice."""
+    if pace.limited:
+        return min(1.0, pace.spent / pace.seconds) if pace.seconds else 1.0
+    return min(0.9, len(lattice.index) / MOST_NODES)
+
+
+def _lattice(field: FactorizedField, coarser: int, most: int = MOST_NODES) -> Lattice:
+    """Nodes in and around the occupied cells, `most` of them."""
     finest = min(field.config.resolution, FINEST[len(field.factors.planes)])
     resolution = max(2, finest // coarser)
     while True:
         sizes = field.factors.sizes_at(resolution)
         touched = touched_nodes(field.occupancy, sizes)
-        if int(touched.sum()) <= MOST_NODES:
+        if int(touched.sum()) <= most or resolution <= 4:
             return Lattice(field.aabb, sizes, touched.nonzero())
         resolution = resolution * 15 // 16
 
@@ -168,9 +234,15 @@ def _store(field: FactorizedField, density: Model, appearance: Model, palette: P
 
 
 def _fit_network(
-    field: FactorizedField, teacher: RadianceField, visibility: Visibility, seen: Survey
+    field: FactorizedField,
+    teacher: RadianceField,
+    visibility: Visibility,
+    seen: Survey,
+    pace: Pace,
 ) -> None:
-    """Adam steps (Kingma and Ba 2015) of the color network on fixed points, features standing."""
+    """Adam steps (Kingma and Ba 2015) of the color network on fixed points, features standing; they
+    end, with their rate at zero, when `pace` does."""
+    pace.report("fitting colors", 0.9)
     generator = torch.Generator().manual_seed(0)
     device = seen.density.device
     chances = _color_weight(seen).double().cumsum(0)
@@ -185,12 +257,16 @@ def _fit_network(
     features = field.encode(positions)
     parameters = list(field.decoder.parameters())
     means, squares = ([torch.zeros_like(p) for p in parameters] for _ in range(2))
+    begun, allowed = pace.spent, max(pace.left, LEAST_SECONDS)
     for step in range(STEPS):
+        done = max(step / STEPS, (pace.spent - begun) / allowed if pace.limited else 0.0)
+        if done >= 1:
+            break
         batch = torch.randint(POINTS, (BATCH,), generator=generator).to(device)
         with torch.enable_grad():
             error = field.color(features[batch], directions[batch]) - wanted[batch]
             gradients = torch.autograd.grad(error.square().mean(), parameters)
-        rate = RATE * (1 - step / STEPS)
+        rate = RATE * (1 - done)
         for p, gradient, mean, square in zip(parameters, gradients, means, squares):
             mean.lerp_(gradient, 0.1)
             square.lerp_(gradient.square(), 0.01)

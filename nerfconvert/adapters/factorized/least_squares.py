@@ -7,6 +7,7 @@ every node pulled to the nearest admissible value.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -60,21 +61,27 @@ class Model:
         return Model(planes, lines, self.basis, self.free_basis)
 
     @property
+    def sizes(self) -> list[int]:
+        """Samples along x, y and z."""
+        return [self.lines[LINE_AXES.index(axis)].shape[0] for axis in range(3)]
+
+    @property
     def mixing(self) -> list[Tensor]:
         """The basis of each mode, [J, C]."""
         return list(self.basis.split(self.lines[0].shape[1], 1))
 
 
 @torch.no_grad()
-def solve(nodes: Nodes, model: Model, sweeps: int) -> None:
-    """Improves `model` in place; each sweep goes over all factors once."""
+def solve(nodes: Nodes, model: Model, sweeps: int, tick: Callable[[], None] = lambda: None) -> None:
+    """Improves `model` in place; each sweep goes over all factors once. `tick` is called after
+    each factor."""
     if not len(nodes.index):
         return
     factors = _PlaneSweep(nodes) if model.planes else _LineSweep(nodes)
     batches = torch.arange(len(nodes.index), device=nodes.index.device).split(BATCH)
     values = torch.cat([factors.products(model, rows) @ model.basis.T for rows in batches])
     for _ in range(sweeps):
-        factors.march_and_query(model, values)
+        factors.sweep(model, values, tick)
         if model.free_basis:
             _solve_basis(nodes, model, lambda rows: factors.products(model, rows), values, batches)
         _balance(model)
@@ -96,11 +103,12 @@ class _PlaneSweep:
         ]
         return torch.cat(products, 1)
 
-    def march_and_query(self, model: Model, values: Tensor) -> None:
+    def sweep(self, model: Model, values: Tensor, tick: Callable[[], None]) -> None:
         """Updates planes, lines and, along with them, the values [N, J]."""
         for m, mode in enumerate(self.modes):
             basis, plane = model.mixing[m], model.planes[m].flatten(0, 1)
             mode.solve_plane(self.nodes, plane, model.lines[m], basis, values)
+            tick()
             _solve_line(
                 self.nodes,
                 mode.slices,
@@ -109,6 +117,7 @@ class _PlaneSweep:
                 values,
                 lambda rows, plane=plane, mode=mode: plane[mode.texel[rows]],
             )
+            tick()
 
 
 class _PlaneMode:
@@ -161,7 +170,7 @@ class _LineSweep:
         index = self.nodes.index[rows]
         return z[index[:, 2]] * y[index[:, 1]] * x[index[:, 0]]
 
-    def march_and_query(self, model: Model, values: Tensor) -> None:
+    def sweep(self, model: Model, values: Tensor, tick: Callable[[], None]) -> None:
         """Updates lines and, along with them, the values [N, J]."""
         for m, slices in enumerate(self.slices):
             others = [
@@ -173,6 +182,7 @@ class _LineSweep:
                 return first[i[rows]] * second[j[rows]]
 
             _solve_line(self.nodes, slices, model.lines[m], model.basis, values, partners)
+            tick()
 
 
 def _solve_line(nodes, slices, line, basis, values, partners) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -67,7 +68,12 @@ class Survey:
 
 
 @torch.no_grad()
-def survey(teacher: RadianceField, visibility: Visibility, lattice: Lattice) -> Survey:
+def survey(
+    teacher: RadianceField,
+    visibility: Visibility,
+    lattice: Lattice,
+    tick: Callable[[], None] = lambda: None,
+) -> Survey:
     """Density and visibility at all nodes; NaN counts as empty."""
     count = len(lattice.index)
     density = torch.zeros(count, device=lattice.index.device)
@@ -77,6 +83,7 @@ def survey(teacher: RadianceField, visibility: Visibility, lattice: Lattice) -> 
         for shift in WITHIN:
             positions = lattice.positions(rows, density.new_tensor(shift))
             density[rows] += _shown_density(teacher, positions)
+        tick()
     return Survey(lattice, density / len(WITHIN), transmittance)
 
 
@@ -89,7 +96,12 @@ def _shown_density(teacher: RadianceField, positions: Tensor) -> Tensor:
 
 @torch.no_grad()
 def query_harmonics(
-    teacher: RadianceField, visibility: Visibility, seen: Survey, bands: int, logits: bool
+    teacher: RadianceField,
+    visibility: Visibility,
+    seen: Survey,
+    bands: int,
+    logits: bool,
+    tick: Callable[[], None] = lambda: None,
 ) -> Tensor:
     """Coefficients [N, 3 * bands^2] of the nodes' colors, channel after channel, by least squares
     over the directions from which they are seen; of colors - 1/2, or of their logits."""
@@ -101,4 +113,5 @@ def query_harmonics(
         rgb, weight = seen_colors(teacher, features, visibility.directions, transmittance)
         target = rgb.clamp(DARK, 1 - DARK).logit() if logits else rgb - 0.5
         found[rows] = least_squares(basis, target, weight).flatten(1)
+        tick()
     return found

@@ -23,17 +23,23 @@ from ...kernels.voxel_lookup import (
     pack_vertices,
     voxel_lookup,
 )
-from ...volume import FieldInfo, ParameterGroup, RadianceField, Role, TrainableField, Visibility
+from ...volume import (
+    FieldInfo,
+    Pace,
+    ParameterGroup,
+    RadianceField,
+    Role,
+    TrainableField,
+    Visibility,
+)
 from ..activations import InwardClamp, LeakyGradientRelu
 from ..ranges import check_ranges
-from .initialize import EMPTY, MAX_VOXELS, fit_voxels
+from .initialize import CHANNELS, EMPTY, MAX_VOXELS, SH_BANDS, fit_voxels
 from .lattice import Lattice, voxel_edge
 
-SH_BANDS = 3  # degree 2
-CHANNELS = 1 + 3 * SH_BANDS**2
 COARSE = 64  # cells along an axis of a new field, at most
 REFINED_BY = 0.4  # of the training budget: by then the resolution is the final one
-SURVEYED = 128  # cells along an axis of the first lattice on which a teacher is looked at
+SURVEYED = 128  # cells along an axis of the first lattice of a start with time enough
 DEPTH_SCALE = 4.0  # optical depth of one finest voxel edge for a raw density of 1
 # Optimisers move all tables at one pace, which undid a start: 31.9 dB became 31.4 at 0.025.
 INITIALIZED_UNIT = 0.008
@@ -130,17 +136,13 @@ class TensorialField(TrainableField, RadianceField):
     def parameter_groups(self) -> list[ParameterGroup]:
         return [ParameterGroup("space", Role.ROW_TABLE, [self.table])]
 
-    def initialize_from(self, teacher: RadianceField, visibility: Visibility) -> bool:
+    def initialize_from(self, teacher: RadianceField, visibility: Visibility, pace: Pace) -> bool:
         finest = self.config.resolution
-        sizes = [size for size in resolutions(finest) if size >= min(finest, SURVEYED)]
-        words, table = fit_voxels(
-            teacher,
-            visibility,
-            self.aabb,
-            self._occupied_vertices(sizes[0]),
-            len(sizes) - 1,
-            self.config.color_activation,
-        )
+        sizes = resolutions(finest)
+        stored = [functools.partial(self._occupied_vertices, n) for n in sizes]
+        first = sum(n < min(finest, SURVEYED) for n in sizes)
+        how = stored, first, self.config.color_activation, pace
+        words, table = fit_voxels(teacher, visibility, self.aabb, *how)
         table[:, 0] *= cells_of(words) / (finest * DEPTH_SCALE)
         self.unit.fill_(INITIALIZED_UNIT)
         self.replace_voxels(words, table.div_(INITIALIZED_UNIT))

@@ -9,13 +9,15 @@ two vertices and relu cuts it off there. Color: harmonics by least squares over 
 from __future__ import annotations
 
 import logging
+import math
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from ...kernels.spherical_harmonics import spherical_harmonics
-from ...volume import Aabb, RadianceField, Visibility
+from ...volume import Aabb, Pace, RadianceField, Visibility
 from ..harmonics import SEEN, fit_harmonics, seen_colors
 from .lattice import Lattice
 
@@ -32,6 +34,11 @@ TETHER = 0.3  # weight of a vertex's own sample beside the points around it
 ITERATIONS = 8  # of conjugate gradients
 WEAK = 1e-3  # weight of a color that came from neighbours, beside one that was fitted
 FILLINGS = 4  # voxels that color spreads into what is empty or hidden
+SH_BANDS = 3  # degree 2
+CHANNELS = 1 + 3 * SH_BANDS**2  # of a row: raw density, and coefficients color after color
+PROBED = 1 << 12  # vertices by which the teacher is timed
+SURVEY_SHARE, FINER_SHARE, DENSITY_SHARE = 0.25, 0.8, 0.4  # of the time that is left
+MOST_STRIDE = 8  # among directions, where colors of all of them take too long
 
 
 @torch.no_grad()
@@ -39,51 +46,159 @@ def fit_voxels(
     teacher: RadianceField,
     visibility: Visibility,
     aabb: Aabb,
-    stored: Tensor,
-    doublings: int,
+    stored: Sequence[Callable[[], Tensor]],
+    first: int,
     activation: Literal["clamp", "sigmoid"],
+    pace: Pace,
 ) -> tuple[Tensor, Tensor]:
     """Words [B^3] and table [V, 28] (raw density, coefficients) near `teacher`.
 
-    `stored` ([cells + 1]^3 bool) is where there may be density; the lattice is finer by
-    `doublings`, or by as many as fit `MAX_VOXELS`. Raw density is in optical depths of a voxel.
-    Kept are the vertices that hold density and are seen, and their neighbours.
+    `stored` gives [cells + 1]^3 bool, where there may be density, of lattices each twice as fine
+    as the one before. It begins with number `first`, or a coarser one where `pace` has no time for
+    that, and is doubled while the lattice fits `MAX_VOXELS` and what is left of `pace`. Raw density
+    is in optical depths of a voxel. Kept are the vertices that hold density and are seen, and
+    their neighbours.
     """
-    lattice = Lattice.of(aabb, stored)
-    for level in range(doublings + 1):
-        surveyed, seen = _survey(teacher, visibility, lattice)
+    fit = _Fit(teacher, visibility, activation, pace)
+    first = fit.first_level(aabb, stored, first)
+    lattice = Lattice.of(aabb, stored[first]())
+    for level in range(first, len(stored)):
+        pace.report(f"finding voxels {level + 1}/{len(stored)}", fit.part)
+        surveyed, seen = fit.survey(lattice)
         kept = lattice.around((surveyed > EMPTY) & seen)
-        if level and len(kept.vertices) > MAX_VOXELS:
+        if level > first and len(kept.vertices) > MAX_VOXELS:
             cells = lattice.cells
             hint = f"; perhaps --set resolution={3 * cells // 4} fits" if cells > 256 else ""
             log.warning("%d voxels a side would be too many: half of them%s", cells, hint)
             break
         chosen, depth = kept, surveyed[kept.holds(lattice.vertices)]
-        if level < doublings:
+        if level + 1 < len(stored):
             lattice = kept.doubled()
-    raw = _fit_density(teacher, chosen, depth)  # first: its points take as much as the table
-    table = _fit_colors(teacher, visibility, chosen, depth, activation)
+            if not fit.affords(chosen, depth, lattice):
+                break
+    raw = fit.density(chosen, depth)  # first: its points take as much as the table
+    table = fit.colors(chosen, depth)
     table[:, 0] = raw
     return chosen.words, table
 
 
-def _survey(
-    teacher: RadianceField, visibility: Visibility, lattice: Lattice
-) -> tuple[Tensor, Tensor]:
-    """Optical depth [V] of a voxel at each vertex, and whether any camera sees it [V]."""
-    depth = _depth(teacher, lattice, lattice.vertices)
-    seen = depth > EMPTY
-    for rows in seen.nonzero()[:, 0].split(BATCH):
-        seen[rows] = (
-            visibility.transmittance(lattice.world(lattice.vertices[rows])).amax(1) > HIDDEN
-        )
-    return depth, seen
+class _Fit:
+    """Queries of the teacher for a start, what they cost, and what that leaves time for."""
+
+    def __init__(
+        self,
+        teacher: RadianceField,
+        visibility: Visibility,
+        activation: Literal["clamp", "sigmoid"],
+        pace: Pace,
+    ):
+        self.teacher, self.visibility, self.activation = teacher, visibility, activation
+        self.pace, self.points = pace, POINTS
+        self.per_query = self.per_color = 0.0  # seconds a density, and all colors of a vertex
+
+    @property
+    def part(self) -> float:
+        """Finished part of the start, of its time; without a limit nobody knows."""
+        return min(1.0, self.pace.spent / self.pace.seconds) if self.pace.seconds else 0.0
+
+    def first_level(self, aabb: Aabb, stored: Sequence[Callable[[], Tensor]], level: int) -> int:
+        """`level`, or the finest below it whose lattice there is time to survey."""
+        if not self.pace.limited:
+            return level
+        lattice = Lattice.of(aabb, stored[level]())
+        self.depth(lattice, lattice.vertices[:PROBED])
+        while level and len(lattice.vertices) * self.per_query > SURVEY_SHARE * self.pace.left:
+            level -= 1
+            lattice = Lattice.of(aabb, stored[level]())
+        return level
+
+    def depth(self, lattice: Lattice, points: Tensor) -> Tensor:
+        """Optical depth [N] of a voxel with the density at points [N, 3]; NaN counts as empty."""
+        begun, parts = self.pace.spent, []
+        for part in points.split(BATCH):
+            parts.append(self.teacher.density(self.teacher.encode(lattice.world(part))))
+            self.pace.report("querying densities", self.part)
+        if not parts:
+            return points.new_zeros(0)
+        self.per_query = (self.pace.spent - begun) / len(points)
+        return torch.cat(parts).nan_to_num(0.0) * lattice.edge
+
+    def survey(self, lattice: Lattice) -> tuple[Tensor, Tensor]:
+        """Optical depth [V] of a voxel at each vertex, and whether any camera sees it [V]."""
+        depth = self.depth(lattice, lattice.vertices)
+        seen = depth > EMPTY
+        for rows in seen.nonzero()[:, 0].split(BATCH):
+            places = lattice.world(lattice.vertices[rows])
+            seen[rows] = self.visibility.transmittance(places).amax(1) > HIDDEN
+        return depth, seen
+
+    def affords(self, kept: Lattice, depth: Tensor, finer: Lattice) -> bool:
+        """Whether there is time for a lattice, `finer` than the one of which `kept` was kept with
+        optical `depth` [V]. Where not, fewer points and directions make the most of it."""
+        if not self.pace.limited:
+            return True
+        rows = (depth > EMPTY).nonzero()[:PROBED, 0]
+        if len(rows):
+            begun = self.pace.spent
+            self.fit_colors(kept, rows)
+            self.per_color = (self.pace.spent - begun) / len(rows)
+        solid = int((depth > EMPTY).sum())
+        growth = len(finer.vertices) / max(1, len(kept.vertices))
+        cost = len(finer.vertices) * self.per_query
+        cost += growth * (len(depth) * POINTS * self.per_query + solid * self.per_color)
+        if cost < FINER_SHARE * self.pace.left:
+            return True
+        query = max(1e-9, len(depth) * self.per_query)
+        self.points = int(min(POINTS, DENSITY_SHARE * self.pace.left / query))
+        return False
+
+    def density(self, lattice: Lattice, depth: Tensor) -> Tensor:
+        """Raw density [V]: regularised least squares over random points around the vertices that
+        are not plainly outside, by conjugate gradients from the vertices' own samples."""
+        raw = _soft(depth)
+        if not self.points:
+            return raw
+        generator = torch.Generator().manual_seed(0)
+        centers = lattice.vertices[raw > OUTSIDE]
+        points = torch.rand(self.points, *centers.shape, generator=generator).to(centers.device)
+        points = points.add_(centers).sub_(0.5).clamp_(0, lattice.cells).view(-1, 3)
+        return _fit_density(lattice, raw, points, _soft(self.depth(lattice, points)))
+
+    def colors(self, lattice: Lattice, depth: Tensor) -> Tensor:
+        """Table [V, 28] with the coefficients of the vertices that are seen to have density; the
+        others take their neighbours'. The first column is left to density."""
+        weight = depth.new_zeros(len(depth))
+        table = depth.new_zeros(len(depth), CHANNELS)
+        rows = (depth > EMPTY).nonzero()[:, 0]
+        wanted = len(rows) * self.per_color
+        if self.pace.limited and wanted > self.pace.left:
+            stride = math.ceil(min(wanted / max(self.pace.left, 1e-3), MOST_STRIDE))
+            self.visibility = every(self.visibility, stride)
+        for part in rows.split(BATCH):
+            table[part, 1:], transmittance = self.fit_colors(lattice, part)
+            seen = -torch.expm1(-depth[part]) * transmittance.mean(1)
+            weight[part] = seen.where(transmittance.amax(1) > SEEN, 0.0)
+            self.pace.report("querying colors", self.part)
+        _fill(lattice, table, weight)
+        return table
+
+    def fit_colors(self, lattice: Lattice, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Coefficients [N, 27] of the vertices `rows` [N], and their transmittance [N, K]."""
+        basis = spherical_harmonics(self.visibility.directions, SH_BANDS)
+        positions = lattice.world(lattice.vertices[rows])
+        transmittance = self.visibility.transmittance(positions)
+        features = self.teacher.encode(positions)
+        given = features, self.visibility.directions, transmittance
+        rgb, counted = seen_colors(self.teacher, *given)
+        return fit_harmonics(basis, rgb, counted, self.activation).flatten(1), transmittance
 
 
-def _depth(teacher: RadianceField, lattice: Lattice, points: Tensor) -> Tensor:
-    """Optical depth [N] of a voxel with the density at points [N, 3]; NaN counts as empty."""
-    parts = [teacher.density(teacher.encode(lattice.world(p))) for p in points.split(BATCH)]
-    return torch.cat(parts).nan_to_num(0.0) * lattice.edge if parts else points.new_zeros(0)
+def every(visibility: Visibility, stride: int) -> Visibility:
+    """`visibility` along each `stride`-th of its directions only."""
+    return Visibility(
+        directions=visibility.directions[::stride],
+        transmittance=lambda positions: visibility.transmittance(positions)[:, ::stride],
+    )
 
 
 def _soft(depth: Tensor) -> Tensor:
@@ -95,15 +210,8 @@ def _soft(depth: Tensor) -> Tensor:
     return soft.clamp(OUTSIDE, DEEPEST)
 
 
-def _fit_density(teacher: RadianceField, lattice: Lattice, depth: Tensor) -> Tensor:
-    """Raw density [V]: regularised least squares over random points around the vertices that are
-    not plainly outside, by conjugate gradients from the vertices' own samples."""
-    raw = _soft(depth)
-    generator = torch.Generator().manual_seed(0)
-    centers = lattice.vertices[raw > OUTSIDE]
-    points = torch.rand(POINTS, *centers.shape, generator=generator).to(centers.device)
-    points = points.add_(centers).sub_(0.5).clamp_(0, lattice.cells).view(-1, 3)
-    wanted = _soft(_depth(teacher, lattice, points))
+def _fit_density(lattice: Lattice, raw: Tensor, points: Tensor, wanted: Tensor) -> Tensor:
+    """`raw` density [V], moved so that it is `wanted` [N] between vertices, at `points` [N, 3]."""
     column = raw[:, None].clone().requires_grad_()
     with torch.enable_grad():
         at_points = lattice.look_up(column, points)[:, 0]
@@ -138,27 +246,6 @@ def _conjugate_gradients(apply, right: Tensor) -> Tensor:
         before, square = square, residual @ residual
         direction = residual + square / before * direction
     return solution
-
-
-def _fit_colors(
-    teacher: RadianceField, visibility: Visibility, lattice: Lattice, depth: Tensor, activation: str
-) -> Tensor:
-    """Table [V, 28] with the coefficients of the vertices that are seen to have density; the others
-    take their neighbours'. The first column is left to density."""
-    basis = spherical_harmonics(visibility.directions, 3)
-    weight = depth.new_zeros(len(depth))
-    table = depth.new_zeros(len(depth), 1 + 3 * basis.shape[1])
-    for rows in (depth > EMPTY).nonzero()[:, 0].split(BATCH):
-        positions = lattice.world(lattice.vertices[rows])
-        transmittance = visibility.transmittance(positions)
-        rgb, counted = seen_colors(
-            teacher, teacher.encode(positions), visibility.directions, transmittance
-        )
-        table[rows, 1:] = fit_harmonics(basis, rgb, counted, activation).flatten(1)
-        seen = -torch.expm1(-depth[rows]) * transmittance.mean(1)
-        weight[rows] = seen.where(transmittance.amax(1) > SEEN, 0.0)
-    _fill(lattice, table, weight)
-    return table
 
 
 def _fill(lattice: Lattice, table: Tensor, weight: Tensor) -> None:

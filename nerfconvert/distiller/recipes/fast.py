@@ -5,6 +5,7 @@ from __future__ import annotations
 from ...errors import NerfConvertError
 from ...renderer.occupancy import refine_occupancy
 from ...renderer.visibility import estimate_visibility
+from ...volume import Pace
 from ..samplers.batches import BatchSampler
 from ..stages import curriculum
 from .plan import Plan, Task
@@ -18,14 +19,17 @@ def plan(task: Task) -> Plan:
     step = teacher.aabb.diagonal / MARCH_STEPS
     sampler = BatchSampler(teacher, task.cameras, task.config, task.clock, step)
 
-    def begin() -> None:
-        student.initialize_from(teacher, estimate_visibility(teacher, task.cameras))
+    def begin(pace: Pace) -> bool:
+        visibility = estimate_visibility(teacher, task.cameras, pace=pace)
+        near = student.initialize_from(teacher, visibility, pace)
+        pace.report("querying the first rays", 1.0)
         sampler.buffer.grow()
         if not sampler.buffer.chunks:
             raise NerfConvertError(
                 f"the teacher ({teacher.architecture}) shows nothing to any camera: no ray crosses "
                 "an occupied cell of its box; check the cameras' frame and scale"
             )
+        return near
 
     return Plan(
         stages=curriculum(student, sampler),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...renderer.cameras import Cameras
-from ...volume import RadianceField, TrainableField
+from ...volume import Pace, RadianceField, TrainableField
 from ..config import DistillConfig
 from ..optimizers import OptimizerMaker, RoleOptimizer
 from ..progress import Clock
@@ -33,11 +33,12 @@ class Plan:
     """The stages of a distillation and how to step.
 
     A recipe is a function from a Task to a Plan that changes nothing: `begin` is all work before
-    the first step, which a resumed run does not repeat; `finish` comes after the last step.
+    the first step, within a `Pace`, which a resumed run does not repeat, and says whether the
+    student is near its teacher now; `finish` comes after the last step.
     """
 
     stages: list[Stage]
-    begin: Callable[[], None]
+    begin: Callable[[Pace], bool]
     finish: Callable[[], None] = _nothing
     shared: Stateful | None = None  # what the stages share and a resumed run needs
     new_optimizer: OptimizerMaker = RoleOptimizer

@@ -26,7 +26,7 @@ from nerfconvert.distiller.trainer import Hooks
 from nerfconvert.errors import NerfConvertError
 from nerfconvert.options.per_command import Recipe
 from nerfconvert.renderer.image import render_image
-from nerfconvert.volume import Samples
+from nerfconvert.volume import Pace, Samples
 from nerfconvert.volume.occupancy import transfer_occupancy
 from tests.distiller import scene
 from tests.distiller.scene import INFO, cameras
@@ -128,13 +128,13 @@ def test_decoders_are_copied_where_all_shapes_agree():
     assert all(
         torch.equal(a, b) for a, b in zip(before, field.color_weights)
     )  # a plan does nothing
-    made.begin()
+    made.begin(Pace())
     assert all(torch.equal(a, b) for a, b in zip(field.color_weights, other.color_weights))
     assert not torch.equal(field.table, other.table)
     network = MlpField(MlpConfig(depth=2, width=16, skips=(), head_width=8), INFO)
     assert not share_decoder(other, network)
     before = [p.clone() for p in network.parameters()]
-    plan(task(other, network)).begin()
+    plan(task(other, network)).begin(Pace())
     assert all(torch.equal(a, b) for a, b in zip(before, network.parameters()))
 
 

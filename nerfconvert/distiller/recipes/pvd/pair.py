@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ....errors import NerfConvertError
 from ....renderer.cameras import Cameras
-from ....volume import RadianceField, TrainableField
+from ....volume import Pace, RadianceField, TrainableField
 from ...streams import stream
 from ..plan import Task
 from .batch import Answer, PublishedBatch, answer, composite_answer, draw_rays, march_batch
@@ -45,9 +45,10 @@ class Pair:
         features = share_decoder(task.teacher, task.student)
         return Pair(task.teacher, task.student, source, task.config.seed, features)
 
-    def begin(self) -> None:
-        """The student as it begins: at its final resolution, with the teacher's decoder where the
-        two share one. Raises NerfConvertError for a teacher that shows nothing."""
+    def begin(self, pace: Pace) -> bool:
+        """Takes the student to its final resolution, and gives it the teacher's decoder where the
+        two share one; False: it is still far from the teacher. Raises NerfConvertError for a
+        teacher that shows nothing."""
         if not bool(self.student.occupancy.words.any()):
             raise NerfConvertError(
                 f"the teacher ({self.teacher.architecture}) shows nothing: no cell of its box is "
@@ -60,6 +61,7 @@ class Pair:
                 pairs = zip(self.student.decoder_parameters(), self.teacher.decoder_parameters())
                 for own, given in pairs:
                     own.copy_(given)
+        return False
 
     def prepare(self, step: int, fraction: float) -> None:
         """Every epoch has fresh poses, visited in shuffled order; (seed, epoch) decide both."""
