@@ -1,4 +1,4 @@
-"""Checks of kernel arguments: ValueError that names the argument, the expected and the given."""
+"""Checks of kernel arguments: ValueError with the argument's name, what it must be, what it is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 FLOATS = (torch.float32, torch.float64)
-MAX_VALUES = 1 << 31  # of a tensor with one row a point: what 32-bit indices reach
+MAX_VALUES = 1 << 31  # in a tensor with one row per point: the reach of 32-bit indices
 
 
 def check_shape(name: str, tensor: Tensor, *shape: int | str) -> None:
@@ -43,7 +43,7 @@ def check_integer(name: str, tensor: Tensor, first: Tensor) -> None:
 
 
 def check_count(name: str, tensor: Tensor, width: int) -> None:
-    """Raises where a result of `width` values for each row of `tensor` would be too large."""
+    """Raises where a result with `width` values for each row of `tensor` would be too large."""
     most = (MAX_VALUES - 1) // max(width, 1)
     if tensor.shape[0] > most:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""composite: packed samples of density and rgb become one color a ray."""
+"""composite: volume rendering of packed samples of density and rgb to one color per ray."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ def composite_reference(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """`composite` in plain torch. Sums run in float64: one cumulative sum crosses all rays.
 
-    As compiled, a NaN density spoils its ray from there on and no other; unlike compiled, it
+    As compiled, a NaN density makes the rest of its ray NaN and no other ray; unlike compiled, it
     gets no gradient.
     """
     rays = len(offsets) - 1
     counts = offsets[1:] - offsets[:-1]
     ray_indices = torch.repeat_interleave(torch.arange(rays, device=offsets.device), counts)
-    # Without the limit one opaque sample takes the digits of all later rays, infinity their values.
+    # Unlimited, an opaque sample costs later rays their precision, an infinite one their values.
     optical = (density.double() * deltas.double()).clamp_max(SATURATED)
     broken = optical.isnan()
     optical = optical.masked_fill(broken, 0.0)
@@ -157,7 +157,7 @@ def _sized(generator: torch.Generator, rays: int) -> tuple:
 
 
 def _timings(generator: torch.Generator, points: int) -> Iterator[Timing]:
-    """The samples that a march through a shell finds."""
+    """Samples of rays that march through a shell."""
     scene = shell_scene(generator, points // 4)
     starts, _, offsets = march(*scene)
     step, samples = scene[-1], len(starts)

@@ -25,12 +25,12 @@ _asked: ContextVar[tuple[Backend, ...]] = ContextVar("nerfconvert_backends", def
 
 @contextlib.contextmanager
 def use_backend(name: str, device: torch.device | None = None) -> Iterator[None]:
-    """Within the block kernels run through the backend `name`.
+    """Context in which kernels run through the backend `name`.
 
-    What it cannot compute runs through the backend of the block around, in the end through
-    `native` or, where that is not compiled, `reference`. "native" demands compiled kernels: one
-    that is missing raises BackendError. Raises UnknownNameError, and BackendError where the
-    backend's package is missing or broken or it does not run on `device`.
+    What it cannot compute runs through the backend of the enclosing context, finally through
+    `native` or, where that is not compiled, `reference`. "native" requires compiled kernels: a
+    missing one raises BackendError. Raises UnknownNameError, and BackendError where the backend's
+    package is missing or broken or it does not run on `device`.
     """
     backend = BACKENDS[name]
     backend.require(device)
@@ -42,8 +42,8 @@ def use_backend(name: str, device: torch.device | None = None) -> Iterator[None]
 
 
 def dispatch(kernel: str, *arguments: Any) -> Any:
-    """What `kernel` computes of `arguments`, the first a tensor: by the innermost backend of
-    `use_backend` that can."""
+    """Result of `kernel` on `arguments`, the first a tensor, by the innermost backend of
+    `use_backend` that can compute it."""
     for backend in (*_asked.get(), *_always()):
         found = backend.run(kernel, arguments)
         if found is not None:
@@ -57,9 +57,9 @@ def _always() -> tuple[Backend, ...]:
 
 
 def is_native(kernel: str, like: Tensor) -> bool:
-    """Is `kernel` compiled for tensors like this one? Logs the first that is not.
+    """Whether `kernel` is compiled for tensors like `like`; if not, warns once per kind of device.
 
-    Raises BackendError where a missing one was demanded: by `use_backend("native")` or
+    Raises BackendError where a missing kernel is required: by `use_backend("native")` or
     NERFCONVERT_REQUIRE_NATIVE=1.
     """
     if library.has_function(kernel, like):
@@ -81,7 +81,7 @@ def _warn_once(device_type: str) -> None:
 
 
 def backend_info() -> dict[str, Any]:
-    """What runs the kernels here: plain values, for `doctor` and reports."""
+    """What runs the kernels on this machine, as plain values, for `doctor` and reports."""
     asked = _asked.get()
     return {
         **library.library_info(),

@@ -19,7 +19,7 @@ BELOW_ONE = 1 - 2**-53
 
 
 def draw_weighted(
-    weights: Tensor,  # [N] >= 0, not normalised
+    weights: Tensor,  # [N] >= 0, not normalized
     draws: Tensor,  # [M] float64 in [0, 1), in any order
 ) -> Tensor:
     """Indices [M] int64 into `weights`: the first whose running sum exceeds draw * total.
@@ -83,7 +83,7 @@ def _example(generator: torch.Generator, device: torch.device, dtype: torch.dtyp
 
 
 def _sized(generator: torch.Generator, size: int) -> tuple:
-    """Many weights are 0 or less, some draws lie beyond both ends."""
+    """Many weights are 0 or less, some draws lie outside [0, 1)."""
     weights = torch.rand(size, generator=generator) - 0.6
     return weights, 1.2 * torch.rand(size, generator=generator, dtype=torch.float64) - 0.1
 

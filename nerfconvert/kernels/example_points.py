@@ -1,4 +1,4 @@
-"""Arguments that several kernels are tried or timed with."""
+"""Arguments that several kernels are tested or timed with."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def scattered_then_in_order(generator: torch.Generator, size: int) -> Tensor:
-    """[size, 3] points in and around the unit cube, the second half as they lie along rays."""
+    """[size, 3] points: half random, in and around the unit cube, half in order along a ray."""
     unit = 1.4 * torch.rand(size, 3, generator=generator) - 0.2
     along = torch.arange(size // 2)[:, None] * torch.tensor([0.011, 0.007, -0.004]) % 1
     return torch.cat([unit[: size - size // 2], along])

@@ -1,4 +1,4 @@
-"""factor_lookup: products of planes and lines, the factorised grids of TensoRF (Chen et al. 2022).
+"""factor_lookup: products of planes and lines, the factorized grids of TensoRF (Chen et al. 2022).
 
 VM: mode m multiplies a plane of two axes with a line of the third: xy and z, xz and y, yz and x.
 CP: no planes, the three lines are multiplied.
@@ -20,7 +20,7 @@ from .torch_ops import differentiate, register
 
 PLANE_AXES = ((0, 1), (0, 2), (1, 2))
 LINE_AXES = (2, 1, 0)
-MAX_SAMPLES = 1 << 24  # along an axis: float32 counts no further
+MAX_SAMPLES = 1 << 24  # along an axis: beyond, float32 skips integers
 
 
 def factor_lookup(
@@ -151,8 +151,8 @@ def _example(generator: torch.Generator, device: torch.device, dtype: torch.dtyp
 
 
 def _sized(generator: torch.Generator, size: int) -> tuple:
-    """Points outside, too; more channels than a warp has lanes; without planes where `size` is
-    even."""
+    """Points also outside of the cube; more channels than a warp has lanes; no planes for even
+    `size`."""
     lines = [torch.randn(n, 33, generator=generator) for n in (7, 2, 40)]
     planes = [torch.randn(*n, 33, generator=generator) for n in ((40, 2), (40, 7), (2, 7))]
     unit = scattered_then_in_order(generator, size)

@@ -1,4 +1,4 @@
-"""fused_mlp: a small perceptron over many points, a block of points through all layers in cache."""
+"""fused_mlp: a small MLP over many points; a block of points passes all layers in cache."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from .torch_ops import differentiate, register
 
 MAX_WIDTH = 256
 MAX_LAYERS = 10
-REFERENCE_CHUNK = 8192  # rows; larger batches of sgemm lose to page faults
-TIMED_FLOPS = 76_294  # a point, forward and backward; costlier perceptrons get fewer points
+REFERENCE_CHUNK = 8192  # rows; in larger batches sgemm loses time to page faults
+TIMED_FLOPS = 76_294  # per point, forward and backward; costlier MLPs get fewer points
 TIMED = {
     "32-64-16": (32, 64, 16),
     "32-64-64-16": (32, 64, 64, 16),
@@ -30,10 +30,9 @@ TIMED = {
 def fused_mlp(inputs: Tensor, weights: list[Tensor], biases: list[Tensor] | None = None) -> Tensor:
     """Outputs [N, O] of inputs [N, I]: ReLU between the layers, none after the last.
 
-    `weights` are [out, in] as torch.nn.Linear stores them, `biases` [out] each or None for
-    none at all. Any sizes compute; widths of 0 or beyond 256, or more than 10 layers, run the
-    reference.
-    Gradients reach inputs, weights and biases.
+    `weights` are [out, in] as torch.nn.Linear stores them, `biases` [out] each or None for no
+    biases. All sizes work; widths of 0 or beyond 256, or more than 10 layers, fall back to the
+    reference. Gradients reach inputs, weights and biases.
     """
     check_float("inputs", inputs)
     check_shape("inputs", inputs, "N", "I")
@@ -97,7 +96,7 @@ def _run(inputs, weights, biases, hidden):
 
 
 def _hidden_size(points: int, weights: list[Tensor]) -> int:
-    """Values kept of the hidden layers: points are rounded up to 32."""
+    """Number of hidden activations kept for the backward pass; points are rounded up to 32."""
     return (points + 31) // 32 * 32 * sum(weight.shape[0] for weight in weights[:-1])
 
 
@@ -184,7 +183,7 @@ def _sized(generator: torch.Generator, size: int) -> tuple:
 
 
 def _timings(generator: torch.Generator, points: int) -> Iterator[Timing]:
-    """Perceptrons of hash grids and of NeRF, each on as many points as cost about the same."""
+    """MLPs of hash grids and of NeRF, each on as many points as cost about the same."""
     for name, widths in TIMED.items():
         weights = [
             torch.randn(o, i, generator=generator) / i**0.5 for i, o in itertools.pairwise(widths)

@@ -18,7 +18,7 @@ from .launch import launch
 from .torch_ops import differentiate, register
 
 PRIMES = (1, 2654435761, 805459861)  # Teschner et al. 2003, as used by Müller et al. 2022
-MAX_INDEX = 1 << 30  # the compiled loops count cells and entries in 32 bits
+MAX_INDEX = 1 << 30  # the compiled loops index cells and entries in 32 bits
 
 
 def level_layout(
@@ -26,7 +26,7 @@ def level_layout(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Offsets [L + 1] int64, resolutions [L] int64 and scales [L] float32 of a hash grid.
 
-    The resolution grows by exp(log(finest / base) / (L - 1)) a level.
+    The resolution grows by exp(log(finest / base) / (L - 1)) per level.
     """
     if finest_resolution < base_resolution:
         raise ValueError(
@@ -39,7 +39,7 @@ def level_layout(
 def level_layout_from_scale(
     n_levels: int, base_resolution: int, per_level_scale: float, log2_table_size: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """`level_layout` of a file that states its growth factor a level.
+    """`level_layout` from the growth factor per level.
 
     Computed in float32 as tiny-cuda-nn does: scale = base * 2^(level * log2(growth)) - 1,
     resolution = ceil(scale) + 1, entries = min(resolution^3 rounded up to 8, table size).
@@ -148,7 +148,7 @@ def _backward(unit, offsets, resolutions, scales, grad_features, entries):
 
 
 def _check_layout(offsets: Tensor, resolutions: Tensor, scales: Tensor, entries: int) -> None:
-    """On the CPU, where it costs nothing: no index can leave its level."""
+    """Raises ValueError unless all indices stay in their level; on the CPU only: cheap there."""
     if offsets.device.type != "cpu":
         return
     bounds = offsets.tolist()
@@ -164,7 +164,7 @@ def _check_layout(offsets: Tensor, resolutions: Tensor, scales: Tensor, entries:
 
 
 def _leaves_dense_level(size: int, scale: float, rows: int) -> bool:
-    """Would the corner of x = y = z = 1 still lie outside after wrapping once, as compiled?"""
+    """Whether the upper corner at x = y = z = 1 is outside after wrapping once, as compiled."""
     corner = math.floor(np.float32(scale) + np.float32(0.5)) + 1
     return size**3 <= rows and corner * (1 + size + size**2) >= 2 * rows
 
@@ -176,7 +176,8 @@ def _setup_context(ctx, inputs, output):
 
 
 def table_gradient(ctx, grad_features):
-    """Of the second input of an operation that saved (unit, offsets, resolutions, scales)."""
+    """Gradient of the table, the second input of an op that saved (unit, offsets, resolutions,
+    scales)."""
     if not ctx.needs_input_grad[1]:
         return None
     backward = torch.ops.nerfconvert.hash_encode_backward

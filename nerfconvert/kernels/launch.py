@@ -1,4 +1,4 @@
-"""Calls a compiled function on tensors, and checks the call against what was compiled."""
+"""Calls a compiled function on tensors, after checking the arguments against its C prototype."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _to_c(argument: Any) -> Any:
 
 
 def _array(values: list[Tensor] | list[int]) -> Any:
-    """A C array of the tensors' addresses or of the numbers as int64."""
+    """A C array of the tensors' addresses, or of the numbers as int64."""
     if not values:
         return ctypes.c_void_p(None)
     if isinstance(values[0], Tensor):
@@ -75,13 +75,13 @@ def _check(symbol: str, arguments: tuple[tuple[str, str], ...], given: list[Any]
 
 
 def kind_of(value: Any) -> str:
-    """How C sees an argument: as int64, double or pointer."""
+    """The C type of an argument: int64, double or pointer."""
     return KINDS.get(type(value), "pointer")
 
 
 @functools.cache
 def _compiled_arguments(loaded: ctypes.CDLL, symbol: str) -> tuple[tuple[str, str], ...]:
-    """Kind and name of each argument of a function, the last (threads or stream) left out."""
+    """Kind and name of each argument of a function but the last (threads or stream)."""
     tell = getattr(loaded, f"{symbol}_arguments", None)
     if tell is None:
         raise BackendError(f"{loaded._name} was built from other sources: build the kernels again")

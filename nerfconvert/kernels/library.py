@@ -1,9 +1,9 @@
 """Finds the compiled kernels and loads them.
 
-The libraries know nothing of torch or Python: plain C functions `nc_<function>_<f32|f64>` over raw
-pointers, called through ctypes. `nerfconvert_cpu_<level>` exists once per instruction-set level
-(`base`, and on x86-64 also `v3` = AVX2 and `v4` = AVX-512); the best one that this processor runs
-is loaded. `nerfconvert_cuda` has the same functions for CUDA, float32 only.
+The libraries depend on neither torch nor Python: plain C functions `nc_<function>_<f32|f64>` over
+raw pointers, called through ctypes. `nerfconvert_cpu_<level>` exists once per instruction-set level
+(`base`, and on x86-64 also `v3` = AVX2 and `v4` = AVX-512); the best one that this processor
+supports is loaded. `nerfconvert_cuda` has the same functions for CUDA, float32 only.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def symbol(function: str, like: Tensor) -> str:
 
 
 def has_function(function: str, like: Tensor) -> bool:
-    """Is the function compiled for the dtype and device of `like`?"""
+    """Whether the function is compiled for the dtype and device of `like`."""
     return hasattr(load_library(like.device.type), symbol(function, like))
 
 
@@ -37,7 +37,7 @@ def has_function(function: str, like: Tensor) -> bool:
 def load_library(device_type: str, level: str | None = None) -> ctypes.CDLL | None:
     """The compiled library for "cpu" or "cuda", or None where it is not built.
 
-    `level` asks for one instruction-set level instead of the best (tests compare them).
+    `level` selects one instruction-set level instead of the best (tests compare them).
     """
     if device_type == "cuda":
         return _open("nerfconvert_cuda")
@@ -53,7 +53,7 @@ def load_library(device_type: str, level: str | None = None) -> ctypes.CDLL | No
 
 
 def supported_level() -> str | None:
-    """The best instruction-set level that this processor runs; None where nothing is built."""
+    """The best instruction-set level that this processor supports; None where nothing is built."""
     base = _open("nerfconvert_cpu_base")
     return LEVELS[base.nc_isa_level()] if base else None
 
@@ -70,14 +70,14 @@ def _open(stem: str) -> ctypes.CDLL | None:
 
 @functools.cache
 def _share_openmp() -> None:
-    """Makes an OpenMP runtime visible: torch's own where it is, so that both share its threads."""
+    """Loads OpenMP unless torch has loaded it already; kernels then share its threads."""
     if not hasattr(ctypes.CDLL(None), "GOMP_parallel"):
         with contextlib.suppress(OSError):
             ctypes.CDLL("libgomp.so.1", ctypes.RTLD_GLOBAL)
 
 
 def library_folders() -> list[Path]:
-    """Where compiled libraries may lie: beside the sources, or in site-packages (editable)."""
+    """Folders of compiled libraries: beside the sources, or in site-packages (editable)."""
     package = __name__.split(".")[0]
     spec = importlib.util.find_spec(package)
     roots = [Path(root) for root in (spec.submodule_search_locations or []) if root]
@@ -86,7 +86,7 @@ def library_folders() -> list[Path]:
 
 
 def library_info() -> dict[str, Any]:
-    """The compiled libraries here: plain values."""
+    """The compiled libraries on this machine, as plain values."""
     cpu, cuda = load_library("cpu"), load_library("cuda")
     return {
         "cpu_library": cpu._name if cpu else None,

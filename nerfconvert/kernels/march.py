@@ -1,4 +1,4 @@
-"""march: rays times an occupancy grid give packed samples on a lattice along each ray."""
+"""march: rays through an occupancy grid to packed samples on a lattice along each ray."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _fma(a: Tensor, b: Tensor | float, c: Tensor) -> Tensor:
 
 
 def _lattice_range(origins, directions, near, far, resolution, step) -> tuple[Tensor, Tensor]:
-    """First lattice index [R] and number of indices [R] that may lie in the box; generous."""
+    """First lattice index [R] and number of indices [R] that may lie in the box, conservatively."""
     safe = torch.where(directions.abs() < 1e-20, directions.new_tensor(1e-20), directions)
     t_low, t_high = -origins / safe, (resolution - origins) / safe
     enter = torch.maximum(torch.minimum(t_low, t_high).amax(-1), near)
@@ -118,7 +118,7 @@ def _lattice_range(origins, directions, near, far, resolution, step) -> tuple[Te
 
 
 def _occupied(cells: Tensor, words: Tensor, resolution: int) -> Tensor:
-    """[...] bool: is the position [..., 3] (in cells) inside the grid, in an occupied cell."""
+    """[...] bool: whether positions [..., 3], in cells, are in an occupied cell of the grid."""
     inside = ((cells >= 0) & (cells <= resolution)).all(-1)
     cell = torch.where(inside[..., None], cells, torch.zeros_like(cells)).long()
     x, y, z = cell.clamp_max(resolution - 1).unbind(-1)

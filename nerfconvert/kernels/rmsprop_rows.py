@@ -19,17 +19,17 @@ EPS = 1e-15
 @torch.no_grad()
 def rmsprop_rows(
     table: Tensor,  # [V, C], changed in place
-    square: Tensor,  # [V, C] running mean of squared gradients, likewise
+    square: Tensor,  # [V, C] running mean of squared gradients, changed in place
     grads: Tensor,  # [R, C]
     rows: Tensor,  # [R] int64, each at most once
     rate: float,
     beta: float,
-    step: int,  # of the run, from 1: corrects, as in Adam, for a mean that began with zeros
+    step: int,  # of the run, from 1: corrects the bias of a mean that starts at 0, as in Adam
 ) -> tuple[Tensor, Tensor]:
     """`table` and `square` after the step.
 
-    A row whose gradients are all 0, or that does not exist, keeps its entries and their means: what
-    a step does not touch costs nothing and does not drift, as in svox2.
+    A row whose gradients are all 0, or that lies beyond the table, keeps its entries and means:
+    rows that a step does not touch cost nothing and do not drift, as in svox2.
     """
     check_float("table", table)
     check_shape("table", table, "V", "C")

@@ -1,4 +1,4 @@
-"""Defines the torch ops by which compiled kernels run: their schemas, shapes and gradients."""
+"""Defines the torch ops of the compiled kernels: their schemas, shapes and gradients."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ LIBRARY = torch.library.Library("nerfconvert", "DEF")
 
 
 def register(schema: str, implementation: Callable, fake: Callable) -> None:
-    """Defines the torch op `schema` ("name(arguments) -> results"): one implementation for CPU
-    and CUDA tensors, and `fake`, which tells the shapes of the results without computing them."""
+    """Defines the torch op `schema` ("name(arguments) -> results"): one implementation for CPU and
+    CUDA tensors, and `fake`, which gives the shapes of the results without computing them."""
     name = schema.partition("(")[0]
     LIBRARY.define(schema)
     for device in ("CPU", "CUDA"):

@@ -56,9 +56,9 @@ def first_rows(words: Tensor) -> Tensor:
 
 
 def count_ones(words: Tensor) -> Tensor:
-    """Number of set bits of int64 [...]: sums of neighbouring fields of growing width."""
+    """Number of set bits of int64 [...]: sums of neighboring bit fields of growing width."""
     odd = words & 0x5555555555555555
-    even = (words >> 1) & 0x5555555555555555  # the mask clears what a signed shift drags in
+    even = (words >> 1) & 0x5555555555555555  # the mask clears copies of the sign bit
     counts = odd + even  # 32 fields of 2 bits
     counts = (counts & 0x3333333333333333) + ((counts >> 2) & 0x3333333333333333)
     counts = (counts & 0x0F0F0F0F0F0F0F0F) + ((counts >> 4) & 0x0F0F0F0F0F0F0F0F)
@@ -76,8 +76,8 @@ def voxel_lookup(
     """Features [N, C] at points of the unit cube, interpolated between the cell's 8 vertices.
 
     A vertex that is not stored, or whose row lies beyond the table, is zero (svox2's link -1).
-    Gradients reach `table` only; with `sparse` compiled kernels give a sparse one, of the rows that
-    the points touch alone (coalesced: [R] rows, [R, C] values).
+    Gradients reach `table` only; with `sparse`, compiled kernels give a sparse one that holds only
+    the rows that the points touch (coalesced: [R] rows, [R, C] values).
     """
     check_float("unit", unit)
     check_shape("unit", unit, "N", 3)
@@ -107,7 +107,7 @@ def voxel_lookup_reference(
     cell = position.floor().clamp(max=cells - 1)
     fraction = position - cell
     cell, bricks = cell.long(), bricks_per_axis(cells)
-    padded = torch.cat([table, table.new_zeros(1, table.shape[1])])  # the last row: not stored
+    padded = torch.cat([table, table.new_zeros(1, table.shape[1])])  # last row: vertices not stored
     total = table.new_zeros(len(unit), table.shape[1])
     for corner in range(8):
         shift = [corner >> 2, corner >> 1 & 1, corner & 1]
@@ -144,7 +144,7 @@ def _backward_sparse(unit, words, first, cells, grad_features, rows):
     sizes = len(unit), cells, bricks_per_axis(cells), rows
     launch("voxel_touch", unit, *sizes, *inputs, touched)
     index = touched.nonzero()[:, 0]
-    slots = torch.empty(rows, dtype=torch.int32, device=unit.device)  # of others nobody asks
+    slots = torch.empty(rows, dtype=torch.int32, device=unit.device)  # untouched rows: never read
     slots[index] = torch.arange(len(index), dtype=torch.int32, device=unit.device)
     return index, _scatter(unit, words, first, cells, grad_features, rows, slots, len(index))
 
@@ -220,7 +220,7 @@ def _example(generator: torch.Generator, device: torch.device, dtype: torch.dtyp
 
 
 def _sized(generator: torch.Generator, size: int) -> tuple:
-    """Points outside, too; few vertices stored, and one row too few of the table."""
+    """Points also outside the cube; few stored vertices; no rows for the last brick."""
     words = pack_vertices(torch.rand((12,) * 3, generator=generator) < 0.2)
     unit = 1.4 * torch.rand(size, 3, generator=generator) - 0.2
     first = first_rows(words)
@@ -228,7 +228,7 @@ def _sized(generator: torch.Generator, size: int) -> tuple:
 
 
 def _timings(generator: torch.Generator, points: int) -> Iterator[Timing]:
-    """A shell of 4 % of 256^3 vertices, 28 channels, points of rays that graze it."""
+    """A shell of 4 % of 256^3 vertices, 28 channels, points along rays that graze it."""
     axis = torch.linspace(-1, 1, 257)
     radius = (axis[:, None, None] ** 2 + axis[:, None] ** 2 + axis**2).sqrt()
     words = pack_vertices((radius > 0.66) & (radius < 0.715))

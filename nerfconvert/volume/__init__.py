@@ -4,8 +4,8 @@
 * Density: extinction per world unit, >= 0. Opacity of a segment: ``1 - exp(-density * length)``.
 * Color: display-referred sRGB in [0, 1], as the source program showed it.
 * Directions: unit length, from the camera into the scene.
-* A file that thinks otherwise is converted by its format, at the boundary, and nowhere else.
-  The one exception is a field trained in normalised device coordinates: no world box can hold
+* Files with other conventions are converted by their format on reading and writing, nowhere else.
+  The one exception is a field trained in normalized device coordinates: no world box can hold
   it, so its ``frame`` says ``"ndc"``. Such fields are read and saved, not rendered.
 """
 

@@ -13,7 +13,7 @@ from torch import Tensor
 class Aabb:
     """Box from `low` to `high`, triples in world units.
 
-    ValueError unless finite and low < high, also as float32, in which positions are computed.
+    Raises ValueError unless finite and low < high, also in float32, as positions are computed.
     """
 
     low: tuple[float, float, float]
@@ -61,7 +61,7 @@ class Aabb:
         return low + unit * (high - low)
 
     def contains(self, positions: Tensor) -> Tensor:
-        """[...] bool: inside or on the box."""
+        """[...] bool: whether positions [..., 3] are inside or on the box."""
         low, high = self.corners(positions)
         return ((positions >= low) & (positions <= high)).all(-1)
 

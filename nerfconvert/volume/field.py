@@ -16,7 +16,7 @@ from .occupancy import OccupancyGrid
 
 @dataclass(frozen=True, kw_only=True)
 class FieldInfo:
-    """What a field means, apart from its weights. Saved with it as JSON."""
+    """Box, frame, background and provenance of a field; saved with it as JSON."""
 
     aabb: Aabb
     frame: Literal["world", "ndc"] = "world"
@@ -25,7 +25,7 @@ class FieldInfo:
 
 
 class Field(nn.Module, abc.ABC):
-    """What fills a box and can be shown, saved and rebuilt; most fields are a `RadianceField`.
+    """A representation of a scene in a box; most fields are a `RadianceField`.
 
     A representation that renders and has no density at a point (Gaussian splats) is a Field too.
 
@@ -33,7 +33,7 @@ class Field(nn.Module, abc.ABC):
         architecture: its name in the ADAPTERS table.
         Config: the class of its config, a frozen dataclass that JSON can hold.
         config: with `info` enough to rebuild the module. It holds choices; what training finds
-            (sizes, scales, which voxels are stored) are parameters and buffers.
+            (sizes, scales, which voxels are stored) is in parameters and buffers.
         info: FieldInfo.
         occupancy: OccupancyGrid over `aabb`; starts full.
     """
@@ -55,7 +55,7 @@ class Field(nn.Module, abc.ABC):
 
     @property
     def device(self) -> torch.device:
-        """Where it lives and wants its positions."""
+        """The device of its tensors, where positions are expected."""
         return self.occupancy.words.device
 
     def occupied_box(self) -> Aabb:
@@ -71,22 +71,21 @@ class Field(nn.Module, abc.ABC):
         return sum(p.numel() for p in self.parameters())
 
     def take_sizes(self, shapes: Mapping[str, torch.Size]) -> None:
-        """Makes room for a state whose tensors have these `shapes`, by name.
+        """Allocates tensors for a state dict with these `shapes`, by name, before it is loaded.
 
-        For fields whose sizes are found in training; where they follow from the config there is
-        nothing to do. Called before a state is loaded. Raises ValueError for sizes that the
+        Does nothing unless training finds the field's sizes. Raises ValueError for sizes that the
         config does not allow.
         """
 
 
 class RadianceField(Field):
-    """Density and color over a box, split in two: *encode* holds all of space, *decode* none of it.
+    """Density and color over a box, in two parts of which only the first depends on position.
 
-    Part one, "space": `encode(positions) -> features`. Part two, "decoder":
-    `density(features)` and `color(features, directions)`.
+    Part one, "space": `encode(positions) -> features`. Part two, "decoder": `density(features)` and
+    `color(features, directions)`.
 
     Attributes:
-        feature_dim: F, the width of the joint between the two parts.
+        feature_dim: F, the number of features between the two parts.
     """
 
     feature_dim: int
@@ -104,8 +103,7 @@ class RadianceField(Field):
         """sRGB [N, 3] in [0, 1] of features [N, F] seen along unit directions [N, 3]."""
 
     def decoder_parameters(self) -> list[nn.Parameter]:
-        """The parameters of part two, for recipes that copy them; none of a field that is only
-        read."""
+        """The decoder's parameters, for recipes that copy them; [] for a read-only field."""
         return []
 
 

@@ -1,4 +1,4 @@
-"""NanMaskedField: a field whose answers are numbers; what is none is masked and counted."""
+"""NanMaskedField: a field whose NaN densities and colors are masked and counted."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from .field import RadianceField
 
 
 class NanMaskedField(RadianceField):
-    """`field` with NaN density as empty and NaN color as black; infinite density is the largest.
+    """`field` with NaN density as empty, NaN color as black, infinite density as the largest float.
 
-    It counts what it was asked and how much of that was NaN.
+    It counts the densities and colors that were queried, and those of them that were NaN.
     """
 
     def __init__(self, field: RadianceField):
-        nn.Module.__init__(self)  # the parts are those of `field`
+        nn.Module.__init__(self)  # shares the occupancy of `field`
         self.field, self.info, self.occupancy = field, field.info, field.occupancy
         self.architecture, self.config = field.architecture, field.config
         self.feature_dim = field.feature_dim
         zero = torch.zeros((), dtype=torch.int64, device=field.device)
         self.asked = {"densities": 0, "colors": 0}
         self.invalid = {"densities": zero, "colors": zero}
-        self.densest = zero.float()  # of the answers so far, 1 / world unit
+        self.densest = zero.float()  # largest density so far, 1 / world unit
 
     def encode(self, positions: Tensor) -> Tensor:
         return self.field.encode(positions)
@@ -42,13 +42,13 @@ class NanMaskedField(RadianceField):
         return self.field.decoder_parameters()
 
     def counts(self) -> dict[str, Any]:
-        """How many densities and colors were NaN, and of how many; for receipts."""
+        """How many densities and colors were NaN, and of how many queried; for receipts."""
         found = {kind: int(n) for kind, n in self.invalid.items()}
         return {**found, **{f"of_{kind}": n for kind, n in self.asked.items()}}
 
     def _masked(self, kind: str, answer: Tensor) -> Tensor:
-        """`answer` [N, C] without NaN, which is counted."""
+        """`answer` [N, C] with NaN as 0; counts its rows and those with NaN."""
         self.asked[kind] += len(answer)
         invalid = answer.detach().isnan().any(1)
-        self.invalid[kind] = self.invalid[kind] + invalid.sum()  # does not wait for the device
+        self.invalid[kind] = self.invalid[kind] + invalid.sum()  # without a device synchronization
         return torch.nan_to_num(answer, 0.0)

@@ -30,7 +30,10 @@ class OccupancyGrid(nn.Module):
         return cells.bool().view(b, b, b, 4, 4, 4).permute(0, 3, 1, 4, 2, 5).reshape(3 * (4 * b,))
 
     def assign(self, dense: Tensor) -> None:
-        """Takes [r, r, r] bool, indexed [x, y, z]; the resolution may change."""
+        """Sets the cells to [r, r, r] bool, indexed [x, y, z]; the resolution may change.
+
+        Raises ValueError unless it is a cube with a side that is a multiple of 4.
+        """
         r = dense.shape[0]
         if dense.shape != (r, r, r) or r % 4:
             raise ValueError(f"occupancy must be a cube, side 4k, got {tuple(dense.shape)}")
@@ -41,7 +44,8 @@ class OccupancyGrid(nn.Module):
         self.words = (cells << shifts).sum(1)
 
     def query(self, unit: Tensor) -> Tensor:
-        """[N] bool: is the cell of the unit-cube point [N, 3] occupied; False outside the cube."""
+        """[N] bool: whether the cell of unit-cube points [N, 3] is occupied; False outside the
+        cube."""
         inside = ((unit >= 0) & (unit <= 1)).all(-1)
         cell = (unit * self.resolution).long().clamp(0, self.resolution - 1)
         b = self.resolution // 4
@@ -52,7 +56,7 @@ class OccupancyGrid(nn.Module):
         return inside & ((word >> bit) & 1).bool()
 
     def fraction(self) -> float:
-        """Occupied part of the cells, 0 to 1."""
+        """Fraction of the cells that are occupied, 0 to 1."""
         return float(self.dense().float().mean())
 
     def bounds(self) -> tuple[Tensor, Tensor] | None:
@@ -76,19 +80,19 @@ def dilate(dense: Tensor, cells: int = 1) -> Tensor:
 
 
 def transfer_occupancy(student, teacher) -> None:
-    """Gives `student` the occupancy of `teacher`, carried from one field's box to the other's.
+    """Resamples the occupancy of `teacher` from its box to the box and grid of `student`.
 
-    Every cell of the student that touches an occupied cell of the teacher is occupied.
+    Every cell of the student that overlaps an occupied cell of the teacher is occupied.
     """
     cells = teacher.occupancy.dense().nonzero()
     size, resolution = teacher.occupancy.resolution, student.occupancy.resolution
-    shrink = 1e-4  # of a cell: neighbours that share only a face do not touch
+    shrink = 1e-4  # of a cell: neighbors that share only a face do not overlap
     corners = [
         student.aabb.to_unit(teacher.aabb.from_unit((cells + shift) / size)) * resolution
         for shift in (shrink, 1 - shrink)
     ]
     first, last = (corner.floor().long() for corner in corners)
-    outside = resolution**3  # number of a place beyond the cells, for what is not in the box
+    outside = resolution**3  # index of a spare entry, for cells outside of the box
     touched = torch.zeros(outside + 1, dtype=torch.bool, device=cells.device)
     spans = (last - first).amax(0).tolist() if len(cells) else (0, 0, 0)
     for shift in torch.cartesian_prod(*(torch.arange(n + 1) for n in spans)).to(cells.device):

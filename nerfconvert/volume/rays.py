@@ -12,9 +12,9 @@ from torch import Tensor
 class Rays:
     """R rays; every tensor is [R, ...].
 
-    `view_directions` (what a field's color sees, unit) equal `directions` (along which one
-    marches, unit) except in warped spaces such as NDC. `near` and `far` are distances in the
-    space of `origins`.
+    `view_directions` (unit, given to the field's color) equal `directions` (unit, along which rays
+    march) except in warped spaces such as NDC. `near` and `far` are distances in the space of
+    `origins`.
     """
 
     origins: Tensor  # [R, 3]
@@ -25,7 +25,7 @@ class Rays:
 
     @staticmethod
     def of(origins: Tensor, directions: Tensor, near: float = 0.0, far: float = 1e6) -> Rays:
-        """Rays in world space; `directions` are normalised here. `near`, `far` in world units."""
+        """Rays in world space; `directions` are normalized here. `near`, `far` in world units."""
         unit = torch.nn.functional.normalize(directions, dim=-1)
         full = origins.new_ones(len(origins))
         return Rays(origins, unit, full * near, full * far, unit)
@@ -38,7 +38,7 @@ class Rays:
         return Rays(*(getattr(self, name)[index] for name in self.__dataclass_fields__))
 
     def points(self, indices: Tensor, distances: Tensor) -> Tensor:
-        """[N, 3] at `distances` [N] along the rays number `indices` [N]."""
+        """Points [N, 3] at `distances` [N] along the rays with `indices` [N]."""
         origins = self.origins.index_select(0, indices)
         return torch.addcmul(origins, self.directions.index_select(0, indices), distances[:, None])
 

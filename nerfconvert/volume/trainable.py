@@ -1,4 +1,4 @@
-"""TrainableField: what a field must say of itself to be trained, distilled into or planned."""
+"""TrainableField: what a field must provide to be trained, distilled into or planned."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from .visibility import Visibility
 
 
 class Role(enum.Enum):
-    """What a parameter does, which decides how it is optimised and what it costs."""
+    """What a parameter does, which decides how it is optimized and what it costs."""
 
-    TABLE = "table"  # entries looked up by position: a step touches few, and each seldom
+    TABLE = "table"  # entries looked up by position: a step touches few of them
     ROW_TABLE = "row table"  # the same with long rows, worth updating one row at a time
     MATRIX = "matrix"  # a hidden layer of a network
     VECTOR = "vector"  # biases, and the few rows of a network's last layer
@@ -34,13 +34,13 @@ class ParameterGroup:
 
 
 class TrainableField(Field):
-    """A field that gradients, and a teacher, can shape.
+    """A field that can be trained by gradients, or distilled into.
 
     Attributes:
         PRESETS: config values by size; "small", "base" and "large" are what `--size` offers,
             other names are the sizes of other programs.
-        sparse_gradients: row tables get sparse gradients, of the rows that a step touched. Off,
-            unless the trainer sets it for a run: few optimisers can do with them.
+        sparse_gradients: row tables get sparse gradients, of the rows that a step touched. Off
+            unless the trainer sets it for a run: few optimizers support them.
     """
 
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]]
@@ -48,7 +48,7 @@ class TrainableField(Field):
 
     @abc.abstractmethod
     def parameter_groups(self) -> list[ParameterGroup]:
-        """Every parameter once."""
+        """Groups that together hold every parameter once."""
 
     def parameters_of(self, *roles: Role) -> list[nn.Parameter]:
         """The parameters that have one of these roles."""
@@ -61,35 +61,35 @@ class TrainableField(Field):
 
     def density_factors(self) -> list[Tensor]:
         """The planes and lines whose products sum up to raw density, which TensoRF and PVD keep
-        sparse; none where density is no sum of products."""
+        sparse; [] where density is no sum of products."""
         return []
 
     def initialize_from(self, teacher: RadianceField, visibility: Visibility, pace: Pace) -> bool:
-        """Sets the parameters near `teacher` in closed form, before any gradient step.
+        """Initializes the parameters from `teacher` in closed form, before any gradient step.
 
         Called once, when `occupancy` already covers the teacher's; may allocate parameters for the
         occupied cells only. It does what `pace` leaves time for, and reports to it; without a
-        limit it is the same on every machine. False where no closed form helps the architecture,
-        as by default: nothing was changed.
+        limit it is the same on every machine. By default returns False and changes nothing, as
+        for every architecture that no closed form helps.
         """
         return False
 
     def start_coarse(self) -> None:
-        """Takes the resolution at which training from images begins: for a new field alone, whose
-        values mean nothing yet. An architecture of one resolution, the default, keeps it."""
+        """Sets a new field, whose values mean nothing yet, to the resolution at which training from
+        images begins. Does nothing by default, for an architecture with one resolution."""
 
     def refine(self, fraction: float) -> bool:
-        """Raises its resolution where `fraction` (0 to 1, of a training's budget) says so.
+        """Raises the resolution when `fraction` (0 to 1, of the training budget) calls for it.
 
-        True: parameters were replaced by others of the same function, as close as may be; their
-        optimiser must start anew. An architecture of one resolution, the default, returns False.
+        True: parameters were replaced by finer ones of nearly the same function; their optimizer
+        must be rebuilt. An architecture with one resolution, the default, returns False.
         """
         return False
 
     def trained_size(self) -> tuple[int, int]:
-        """(parameters, bytes of all else that is saved) once it is as fine as `refine` makes it.
+        """(parameters, bytes of all else that is saved) at the final resolution of `refine`.
 
-        For planning: asks config and occupancy only, also of a field without memory.
+        For planning: depends on config and occupancy only, so it also works without memory.
         """
         names = {name for name, _ in self.named_parameters()}
         others = (t for name, t in self.state_dict().items() if name not in names)

@@ -1,4 +1,4 @@
-"""Visibility: from which directions places of a scene are looked at, and which of them see what."""
+"""Visibility: directions of view, and transmittance along them from points to the cameras."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from torch import Tensor
 class Visibility:
     """K directions of view that stand for all cameras of a scene.
 
-    `transmittance(positions)` [N, K] in [0, 1] is, for world positions [N, 3], the part of the
-    light leaving each against `directions[k]` that reaches a camera: 0 behind opaque matter, and 0
-    where no camera stands.
+    `transmittance(positions)` [N, K] in [0, 1]: from world positions [N, 3] against `directions[k]`
+    to a camera. It is 0 behind opaque matter and where there is no camera.
     """
 
     directions: Tensor  # [K, 3] unit, of view: from a camera towards the scene

@@ -1,4 +1,4 @@
-"""Who can run the kernels: a file each. `kernels.dispatch.use_backend` chooses one by its name."""
+"""Backends that run the kernels, a file each; `kernels.dispatch.use_backend` chooses by name."""
 
 from ...registry import Registry
 

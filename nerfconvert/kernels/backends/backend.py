@@ -21,7 +21,7 @@ from .. import KERNELS
 
 @dataclass(frozen=True, kw_only=True)
 class Backend:
-    """Implementations of some kernels or of all.
+    """Implementations of some or all kernels.
 
     `implementations` maps a name of `KERNELS` to a function with the arguments and results of that
     kernel, which returns None for what it cannot compute. A backend that is `cuda_only` computes
@@ -31,12 +31,12 @@ class Backend:
     name: str
     implementations: Mapping[str, Callable]
     cuda_only: bool = False
-    package: str | None = None  # of others that it needs, as it is imported
+    package: str | None = None  # import name of the third-party package that it needs
     install: str = ""  # how to get the package
     probe: Callable[[ModuleType], None] | None = None  # raises unless the package works
 
     def run(self, kernel: str, arguments: tuple) -> Any | None:
-        """What `kernel` computes of `arguments`; None where this backend cannot."""
+        """Result of `kernel` on `arguments`; None where this backend cannot compute it."""
         like = arguments[0]
         if self.cuda_only and (like.device.type == "cpu" or like.dtype != torch.float32):
             return None
@@ -44,7 +44,7 @@ class Backend:
         return function(*arguments) if function else None
 
     def require(self, device: torch.device | None = None) -> None:
-        """Raises BackendError where the package is missing or fails or `device` will not do."""
+        """Raises BackendError where the package is missing or fails, or `device` is unsupported."""
         if self.package and importlib.util.find_spec(self.package) is None:
             raise BackendError(
                 f"--backend {self.name} needs the package {self.package}, which is not installed: "
@@ -55,7 +55,7 @@ class Backend:
         try:
             if self.package:
                 importlib.import_module(self.package)
-        except Exception as error:  # whatever a package of others raises is what we tell
+        except Exception as error:  # a third-party package may raise anything
             raise BackendError(f"--backend {self.name}: {self.package} fails: {error}") from error
 
     def examine(self) -> dict[str, Any]:
@@ -67,9 +67,9 @@ class Backend:
         except importlib.metadata.PackageNotFoundError:
             version = "unknown"
         try:
-            with contextlib.redirect_stdout(io.StringIO()):  # they print when they are imported
+            with contextlib.redirect_stdout(io.StringIO()):  # some packages print on import
                 self.probe(importlib.import_module(self.package))
-        except Exception as error:  # whatever a package of others raises is what we tell
+        except Exception as error:  # a third-party package may raise anything
             text = (str(error).strip().splitlines() or [""])[0]
             reason = f"{type(error).__name__}: {text}".rstrip(": ")
             return {"version": version, "works": False, "reason": reason}
@@ -77,7 +77,7 @@ class Backend:
 
 
 class OfEveryKernel(Mapping[str, Callable]):
-    """Implementations of all of `KERNELS`: what `make` gives for a name, made when asked for."""
+    """Implementations of all `KERNELS`: `make(name)`, called on first use."""
 
     def __init__(self, make: Callable[[str], Callable]):
         self._make = functools.cache(make)

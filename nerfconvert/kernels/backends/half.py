@@ -1,4 +1,4 @@
-"""half: our hash grids with their tables read in half precision, which halves what is fetched.
+"""half: hash grids with tables read in half precision, which halves the memory traffic.
 
 Sums, gradients and the table that is trained and saved stay in float32.
 """
@@ -30,7 +30,7 @@ def hash_encode(
 
 
 def in_half(table: Tensor) -> Tensor:
-    """`table` as float16; made once for as long as it stays the same."""
+    """`table` as float16, cached until `table` changes."""
     version, half = _rounded.get(table, (None, None))
     if version != table._version:
         half = table.detach().half().contiguous()

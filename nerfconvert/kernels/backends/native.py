@@ -11,7 +11,7 @@ from .backend import Backend, OfEveryKernel
 
 
 def compiled(name: str) -> Callable:
-    """The kernel through its torch op; None where it is not compiled for such tensors."""
+    """The kernel through its torch op; returns None where not compiled for dtype and device."""
     kernel = KERNELS[name]
 
     def run(*arguments: Any) -> Any:

@@ -27,8 +27,8 @@ def march(
 ) -> tuple[Tensor, Tensor, Tensor] | None:
     """`kernels.march` by `traverse_grids`, which keeps segments by their midpoints as ours does.
 
-    It adds up steps where ours multiplies, so that segments begin within rounding of ours, and one
-    whose midpoint lies on a border may be kept by one and not by the other.
+    It accumulates steps where ours multiplies: starts of segments differ by rounding, and a segment
+    whose midpoint lies on a cell border may be kept by only one of the two.
     """
     if not len(origins):
         return None
@@ -68,7 +68,7 @@ def composite(
 
 
 def cells_of(words: Tensor) -> Tensor:
-    """[r, r, r] bool of bricks [(r / 4)^3]; made once for as long as they stay the same."""
+    """[r, r, r] bool of bricks [(r / 4)^3], cached until they change."""
     version, cells = _grids.get(words, (None, None))
     if version != words._version:
         bricks = grid_resolution(words) // 4
@@ -80,7 +80,8 @@ def cells_of(words: Tensor) -> Tensor:
 
 
 def probe(nerfacc: ModuleType) -> None:
-    """Weights of two samples of a ray, without its CUDA part (that compiles for minutes)."""
+    """Checks weights of two samples of a ray, without nerfacc's CUDA part, which compiles for
+    minutes. Raises ValueError where they are wrong."""
     times = torch.tensor([[0.0, 1.0, 2.0]])
     weights = nerfacc.render_weight_from_density(times[:, :-1], times[:, 1:], torch.ones(1, 2))[0]
     expected = torch.tensor([[1.0, 0.36787944]]) * 0.63212056

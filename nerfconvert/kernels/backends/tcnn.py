@@ -1,7 +1,7 @@
-"""tiny-cuda-nn (Müller 2021): hash grids and fully fused perceptrons, in half precision.
+"""tiny-cuda-nn (Müller 2021): hash grids and fully fused MLPs, in half precision.
 
-Our tables are its parameters as they are; the matrices of a perceptron are padded to multiples of
-16. Both are given to its modules as ordinary tensors, so that gradients reach our own weights.
+Our tables have the layout of its parameters; the matrices of an MLP are padded to multiples of 16.
+Both are passed to its modules as ordinary tensors, so that gradients reach our weights.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from ...errors import BackendError
 from ..hash_encode import level_layout_from_scale
 from .backend import Backend
 
-ALIGNMENT = 16  # of the inputs and outputs of a perceptron
-WIDTHS = (16, 32, 64, 128)  # that a fully fused perceptron may have
+ALIGNMENT = 16  # of the inputs and outputs of an MLP
+WIDTHS = (16, 32, 64, 128)  # of a fully fused MLP
 
 _grids = WeakIdKeyDictionary()  # offsets -> its module for that grid
 
@@ -56,7 +56,7 @@ def grid_config(
 ) -> dict[str, Any]:
     """tiny-cuda-nn's config of a grid in the layout of `kernels.hash_encode`.
 
-    Raises BackendError where no config of it has this layout.
+    Raises BackendError where tiny-cuda-nn has no grid with this layout.
     """
     offsets, resolutions, scales = offsets.cpu(), resolutions.cpu(), scales.cpu()
     base = round(float(scales[0])) + 1
@@ -90,8 +90,8 @@ def _with_parameters(module: torch.nn.Module, parameters: Tensor, inputs: Tensor
 
 
 def _module(parameters: int, kind: str, *arguments: Any) -> torch.nn.Module:
-    """A module of tiny-cuda-nn without the parameters that it makes for itself. Raises BackendError
-    unless they are as many as ours."""
+    """A tiny-cuda-nn module without its own parameters. Raises BackendError unless it has as many
+    `parameters` as ours."""
     made = getattr(importlib.import_module("tinycudann"), kind)(*arguments)
     if made.params.numel() != parameters:
         raise BackendError(
@@ -117,7 +117,7 @@ def _network(
 
 
 def probe(tinycudann: ModuleType) -> None:
-    """A hash grid at two points."""
+    """Checks a hash grid at two points. Raises ValueError where its features are not finite."""
     grid = {"otype": "HashGrid", "n_levels": 2, "log2_hashmap_size": 10, "base_resolution": 4}
     features = tinycudann.Encoding(3, grid)(torch.rand(2, 3, device="cuda"))
     if features.shape[0] != 2 or not bool(features.isfinite().all()):
