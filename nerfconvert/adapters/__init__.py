@@ -1,6 +1,6 @@
-"""Architectures: one file or folder each, its config and its field.
+"""Architectures: a file or folder each, with config and field.
 
-This table imports no torch: the command line's help is made of it.
+This table imports no torch, because the command line's help is made from it.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ SIZES = ("small", "base", "large")  # of every architecture that can be trained
 
 @dataclass(frozen=True)
 class Architecture:
-    """Where a field's class is, and what is known of it without importing it."""
+    """Where to import a field's class, and the sizes of the field, known without importing it."""
 
     field: str  # "module:Class"
-    parameters: tuple[int, int, int] | None = None  # once trained, by SIZES; a test counts
+    parameters: tuple[int, int, int] | None = None  # once trained, by SIZES; verified by a test
 
     @property
     def sizes(self) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Activations: those of density, and ones whose gradient stays alive where their value rests."""
+"""Activations of density and color, with gradients where relu and clamp have none."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ EXP_LIMIT = 15.0  # exp(15) per world unit is opaque at any scale; more would ov
 
 
 class LeakyGradientRelu(torch.autograd.Function):
-    """relu whose gradient below zero is exp(value), not 0: a density that starts at zero
-    everywhere can still be taught."""
+    """relu whose gradient below zero is exp(value), not 0, so that a density that is zero
+    everywhere can still be trained."""
 
     @staticmethod
     def forward(ctx, value: Tensor) -> Tensor:
@@ -25,7 +25,7 @@ class LeakyGradientRelu(torch.autograd.Function):
 
 
 class InwardClamp(torch.autograd.Function):
-    """Clamp to [0, 1] that passes the gradient outside too where descent leads back inside."""
+    """Clamp to [0, 1] that passes gradients outside as well, where descent leads back inside."""
 
     @staticmethod
     def forward(ctx, value: Tensor) -> Tensor:
@@ -43,4 +43,4 @@ DENSITY = {
     "relu": LeakyGradientRelu.apply,
     "softplus": softplus,
     "exp": lambda value: value.clamp(max=EXP_LIMIT).exp(),
-}  # of raw density, by the name that configs use
+}  # of raw density, by its name in configs

@@ -55,7 +55,7 @@ class Primitive:
 
 @dataclass(frozen=True, kw_only=True)
 class AnalyticConfig:
-    """The bodies of a scene; none is an empty scene."""
+    """The primitives of a scene; without any, it is empty."""
 
     primitives: tuple[Primitive, ...] = ()
 

@@ -1,5 +1,4 @@
-"""Harmonics of what a place shows in the directions it is seen from: weighted least squares with a
-ridge."""
+"""Spherical harmonics of the colors at points, by ridge regression weighted with visibility."""
 
 from __future__ import annotations
 
@@ -10,23 +9,23 @@ from torch import Tensor
 
 from ..volume import RadianceField
 
-SEEN = 0.01  # transmittance at which a direction is worth asking
-FAINT = 1e-3  # weight of a direction from which a place is not seen
-BATCH = 1 << 16  # colors asked at once
-RIDGE = 0.02  # of all harmonics but the constant, of which 1 direction has about 0.1
-DARK = 0.02  # logits of colors nearer to 0 or 1 would rule the fit
+SEEN = 0.01  # transmittance above which a direction is queried
+FAINT = 1e-3  # weight of a direction in which a point is not visible
+BATCH = 1 << 16  # colors queried at once
+RIDGE = 0.02  # of all harmonics but the constant; one direction alone contributes about 0.1
+DARK = 0.02  # logits of colors nearer to 0 or 1 would dominate the fit
 GAUSS_NEWTON = 2  # steps through the sigmoid
 
 
 def seen_colors(
     teacher: RadianceField, features: Tensor, directions: Tensor, transmittance: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Colors [N, K, 3] of places with `features` [N, F] in `directions` [K, 3], and their weights
-    [N, K] > 0; `transmittance` [N, K] is that from a place to the direction's cameras. NaN counts
-    as gray.
+    """Colors [N, K, 3] of points in `directions` [K, 3], and their weights [N, K] > 0.
 
-    Only what is seen is queried, a fifth of a typical scene. The other directions get the mean of
-    the place's seen ones, faintly; gray where there are none.
+    Points are given by `features` [N, F] and `transmittance` [N, K], that from a point to the
+    direction's cameras. NaN counts as gray. Only visible directions are queried, a fifth of a
+    typical scene; the others get the mean color of the point's visible ones at a weight of `FAINT`,
+    gray where there are none.
     """
     rgb = transmittance.new_full((*transmittance.shape, 3), 0.5)
     seen = transmittance > SEEN
@@ -60,7 +59,7 @@ def fit_harmonics(
 
 def least_squares(basis: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """Coefficients [N, C, B] of targets [N, K, C] on a basis [K, B] with weights [N, K] > 0; a
-    ridge draws all but those of the first column, the constant, to zero."""
+    ridge pulls all but those of the first column, the constant, to zero."""
     count, channels = basis.shape[1], target.shape[2]
     weight = weight / weight.sum(1, keepdim=True)
     products = (basis[:, :, None] * basis[:, None]).flatten(1)

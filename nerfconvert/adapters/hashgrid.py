@@ -56,11 +56,11 @@ class HashgridConfig:
 
 
 class HashgridField(TrainableField, RadianceField):
-    """instant-ngp's field. Features [N, 16]: the density network's outputs, the first of which is
-    the logarithm of density in units of the longest box edge.
+    """instant-ngp's field. Features [N, 16] are the outputs of the density network.
 
-    It has no start in closed form: levels without collisions fitted first gained 0.1 dB in 1000
-    steps of distillation, noise.
+    The first is the logarithm of density in units of the longest box edge. There is no closed-form
+    initialization: fitting the collision-free levels first gained 0.1 dB in 1000 steps of
+    distillation, which is noise.
     """
 
     architecture = "hashgrid"
@@ -99,7 +99,7 @@ class HashgridField(TrainableField, RadianceField):
         return fused_mlp(grid, list(self.density_weights), None)
 
     def density(self, features: Tensor) -> Tensor:
-        # 15: exp above it only overflows; the gradient stays alive through the clamp's inside
+        # 15: opaque at any scale; beyond, exp would overflow gradients
         return torch.exp(features[:, 0].clamp(max=15.0)) / max(self.aabb.size)
 
     def color(self, features: Tensor, directions: Tensor) -> Tensor:

@@ -17,19 +17,19 @@ from .ranges import check_ranges
 
 CHUNK = 8192  # rows of one inference pass: its activations stay in the second-level cache
 # A new network's outputs are near 0.1 and an opaque surface needs hundreds: without the factor
-# most of the training is spent on the way there. Writers multiply it into the weights.
+# most of the training is spent on that growth. Formats multiply it into the weights they write.
 RELU = {"density_scale": 200.0}
-# Measured on a real scene: exp learns 1.2 dB more than relu in the same time.
+# Measured on a real scene: exp gains 1.2 dB over relu in the same time.
 STUDENT = {"density_activation": "exp", "normalize": True}
 RESTART = 4  # octaves from one evaluated sine to the next; doubling doubles the error
 
 
 @dataclass(frozen=True, kw_only=True)
 class MlpConfig:
-    """The network's shape and the conventions in which the programs of the family differ.
+    """The network's shape and the conventions in which programs of the NeRF family differ.
 
     The defaults are the network of the NeRF paper. `skips` are the trunk layers (0 is the first)
-    that see the encoded position again. Density is ``activation(density_scale * raw +
+    that get the encoded position as input again. Density is ``activation(density_scale * raw +
     density_shift)`` per world unit.
     """
 
@@ -38,7 +38,7 @@ class MlpConfig:
     skips: tuple[int, ...] = (5,)
     position_octaves: int = 10  # frequencies 2^0 .. 2^(octaves - 1), no pi
     direction_octaves: int = 4
-    head_width: int = 128  # neurons of the layer that sees the direction
+    head_width: int = 128  # neurons of the layer that gets the direction
     view_dependent: bool = True  # False: color is one linear layer of the trunk's output
     first_relu: bool = True  # False: no ReLU after the first layer (krrish94)
     feature_relu: bool = False  # True: ReLU between trunk and view layer (krrish94)
@@ -75,7 +75,7 @@ def frequency_encode(values: Tensor, octaves: int) -> Tensor:
     one below by the double-angle formulas; the error is below 4e-6 of a wave's amplitude.
     The result is column-major.
     """
-    rows = values.t().contiguous()  # [3, N]: whole vectors of sines
+    rows = values.t().contiguous()  # [3, N]: contiguous, for vectorized sines
     parts = [rows]
     for octave in range(octaves):
         if octave % RESTART == 0:
@@ -88,13 +88,13 @@ def frequency_encode(values: Tensor, octaves: int) -> Tensor:
 
 
 class MlpField(TrainableField, RadianceField):
-    """Features are the output of the trunk [N, width]; density and color are read from them.
+    """Features are the output of the trunk [N, width]; density and color are computed from them.
 
-    It has no start in closed form: last layers solved for linearly cost 1.1 to 1.7 dB after 500
-    steps of distillation.
+    It has no closed-form initialization: solving the last layers by least squares cost 1.1 to 1.7
+    dB after 500 steps of distillation.
 
-    A skip layer's weight is [h | encoded position]; the two parts are multiplied apart, so
-    nothing is concatenated.
+    A skip layer's weight acts on [h | encoded position]; its two parts are multiplied separately,
+    so nothing is concatenated.
     """
 
     architecture = "mlp"

@@ -1,10 +1,10 @@
-"""ppng: a Plenoptic PNG, a factorised grid over Fourier features with small MLPs; read only.
+"""ppng: a Plenoptic PNG, a factorized grid over Fourier features with small MLPs; read only.
 
 Positions map to instant-ngp's unit cube, ``p = (y, z, x) * 0.33 + 0.5`` of the world. Each
 frequency contributes two volumes of `channels`, looked up at the sine and at the cosine of
-``frequency * pi * (p - 0.5)``. The file stores the volumes as factors; here they are multiplied
-out once, because a look-up of the product is cheaper than a product of look-ups and, for planes,
-is what the source program computes.
+``frequency * pi * (p - 0.5)``. The file stores the volumes as factors; here they are multiplied out
+once, because a look-up of the product is cheaper than a product of look-ups and, for planes, is
+what the source program computes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ HIDDEN = 16
 
 @dataclass(frozen=True, kw_only=True)
 class PpngConfig:
-    """Sizes of the factors: 1 stores three lines a volume, 2 stores three planes."""
+    """Sizes of the factors: `factor_dimensions` 1 stores three lines per volume, 2 three planes."""
 
     frequencies: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)
     factor_dimensions: Literal[1, 2] = 2

@@ -1,4 +1,4 @@
-"""check_ranges: a config's values are of the kind and in the range that its architecture takes."""
+"""check_ranges: checks types and ranges of a config's values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def check_ranges(
     numbers: Mapping[str, tuple[float, float]] | None = None,
     choices: Mapping[str, Collection[str]] | None = None,
 ) -> None:
-    """Raises ValueError naming the first value of `config` that is none of these.
+    """Raises ValueError naming the first value of `config` of a wrong type or out of range.
 
     `integers` and `numbers` give (lowest, highest) by name, `choices` the names to choose from.
     """

@@ -1,4 +1,4 @@
-"""Files: one module a program that writes them; content decides what a file is, not its name."""
+"""File formats, a module per program; content decides the format of a file, not its name."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ STARTS = {
 
 
 def identify(path: Path | str) -> Format:
-    """The format whose content this is.
+    """The format of a file, by its content.
 
     Raises FormatError naming what was found for a missing, empty, damaged or unknown file.
     """
@@ -57,7 +57,7 @@ def load(path: Path | str) -> RadianceField:
 def save(
     field: RadianceField, path: Path | str, format: str | None = None, overwrite: bool = False
 ) -> None:
-    """Writes a field whole or not at all; `format` is a name of FORMATS, by default the suffix's.
+    """Writes a field atomically; `format` is a name of FORMATS, by default that of the suffix.
 
     Raises OutputExistsError, UnsupportedError (this format cannot hold this field) or
     NerfConvertError (the disk is full, the folder is missing).
@@ -77,7 +77,7 @@ def save(
 
 
 def write_whole(chosen: Format, field: Field, path: Path) -> None:
-    """Writes a field whole or not at all. Raises NerfConvertError where the disk refuses it."""
+    """Writes a field atomically. Raises NerfConvertError where writing fails."""
     try:
         with written_whole(path) as partial:
             chosen.write(field, partial)
@@ -98,7 +98,8 @@ def format_of_suffix(path: Path) -> Format:
 
 
 def describe(path: Path) -> str:
-    """What a file that no format claims looks like, in words."""
+    """A guess, in words, at the content of a file that no format recognizes. Raises FormatError
+    where it cannot be read."""
     try:
         with open(path, "rb") as file:
             start = file.read(4096)

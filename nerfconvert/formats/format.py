@@ -1,4 +1,4 @@
-"""Format: how one program's files are recognised, read and written."""
+"""Format: how one program's files are recognized, read and written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Format(abc.ABC):
 
     Attributes:
         name: its key in the FORMATS table.
-        title: what people call it.
+        title: its human-readable name.
         suffixes: of the files it writes, the usual one first.
         architectures: names of the architectures that it can hold.
         can_write: whether `write` works.
@@ -36,7 +36,7 @@ class Format(abc.ABC):
 
     @abc.abstractmethod
     def write(self, field: RadianceField, path: Path) -> None:
-        """Writes to `path`, in place; `formats.save` makes that safe.
+        """Writes to `path`, in place; `formats.save` makes it atomic.
 
         Raises UnsupportedError, before writing anything, for a field that the format cannot hold.
         """

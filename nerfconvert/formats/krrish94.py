@@ -1,8 +1,8 @@
 """krrish94: checkpoints of krrish94/nerf-pytorch (`checkpointNNNNNN.ckpt`, with a config.yml).
 
-The config is wrong about the network's size in the checkpoints that were published, so only the
-shapes are believed. In this program no ReLU follows the first layer, one follows `fc_feat`, and
-a skip layer sees [h, position].
+In the published checkpoints the config states a wrong network size, so sizes are read from the
+tensors. In this program no ReLU follows the first layer, one follows `fc_feat`, and the input of a
+skip layer is [h, position].
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Krrish94(CoarseAndFine):
         return network(path, state, info)
 
     def write(self, field: MlpField, path: Path) -> None:
-        """Writes the one network as both."""
+        """Writes the network as both the coarse and the fine one."""
         state = network_state(field)
         checkpoint = {
             "iter": 0,
@@ -70,7 +70,10 @@ class Krrish94(CoarseAndFine):
 
 
 def sidecar_info(path: Path) -> FieldInfo:
-    """What config.yml says about the space; a white Blender scene where it says nothing."""
+    """Frame and background according to config.yml; by default those of a white Blender scene.
+
+    Raises UnsupportedError for encodings without octaves.
+    """
     settings = read_sidecar(path.parent, (SETTINGS,))
     for name in ("log_sampling_xyz", "log_sampling_dir"):
         if not is_true(settings, f"models.fine.{name}", True):
@@ -85,7 +88,7 @@ def sidecar_info(path: Path) -> FieldInfo:
 
 
 def network(path: Path, state: dict[str, Tensor], info: FieldInfo) -> MlpField:
-    """One network as a field; its sizes are those of the tensors."""
+    """One network as a field; sizes are those of the tensors. Raises FormatError."""
     width, encoded = matrix(path, state, "layer1.weight").shape
     hidden = sum(name.startswith("layers_xyz.") and name.endswith(".weight") for name in state)
     weights = [matrix(path, state, f"layers_xyz.{i}.weight") for i in range(hidden)]
@@ -124,7 +127,7 @@ def our_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def network_state(field: MlpField) -> dict[str, Tensor]:
-    """The program's state dict of a field. Raises UnsupportedError if it cannot run it."""
+    """The field's state dict for the program. Raises UnsupportedError if it cannot run it."""
     config = field.config
     check_conventions(
         Krrish94.title, config, skips=(), first_relu=False, feature_relu=config.view_dependent

@@ -1,7 +1,7 @@
-"""native: our own file, safetensors with the field's description as JSON in its header.
+"""native: nerfconvert's own files, safetensors with a JSON description of the field in the header.
 
-The description is one header entry, `nerfconvert`: schema, architecture, config, info (box,
-frame, background, provenance), occupancy_resolution, and sha256, a checksum of all the rest.
+The description is one header entry, `nerfconvert`: schema, architecture, config, info (box, frame,
+background, provenance), occupancy_resolution, and sha256, a checksum of all the rest.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Native(Format):
     can_write = True
 
     def sniff(self, path: Path) -> bool:
-        """A safetensors header that names a schema of ours, of any version."""
+        """Whether the file has a safetensors header with a nerfconvert schema, of any version."""
         try:
             with open(path, "rb") as file:
                 length = int.from_bytes(file.read(8), "little")
@@ -111,12 +111,12 @@ def config_of(config_class: type, values: Any) -> Any:
 
 
 def canonical(document: dict[str, Any]) -> str:
-    """JSON that is the same for the same document."""
+    """JSON text that is identical for equal documents."""
     return json.dumps(document, sort_keys=True, allow_nan=False)
 
 
 def checksum(description: dict[str, Any], tensors: dict[str, Tensor]) -> str:
-    """SHA-256 over the description but itself, and each tensor's name, type, shape and bytes."""
+    """SHA-256 over the description but `sha256`, and each tensor's name, type, shape and bytes."""
     rest = {key: value for key, value in description.items() if key != "sha256"}
     digest = hashlib.sha256(canonical(rest).encode())
     for name in sorted(tensors):

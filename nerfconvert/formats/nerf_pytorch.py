@@ -1,7 +1,7 @@
 """nerf_pytorch: checkpoints of yenchenlin/nerf-pytorch (`200000.tar`), the usual PyTorch NeRF.
 
-Sizes are those of the tensors; nothing else in the file tells them. A skip layer sees
-[position, h], the other way round than MlpField keeps it.
+Sizes are read from the tensors; the file states them nowhere. The input of a skip layer is
+[position, h], in MlpField [h, position].
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ class NerfPytorch(CoarseAndFine):
         return network(path, state, info)
 
     def write(self, field: MlpField, path: Path) -> None:
-        """Writes the one network as both: the program samples with one and draws with the other."""
+        """Writes the network as both coarse and fine: the program samples by one and renders the
+        other."""
         state = network_state(field)
         checkpoint = {
             "global_step": 0,
@@ -68,7 +69,7 @@ class NerfPytorch(CoarseAndFine):
 
 
 def sidecar_info(path: Path) -> FieldInfo:
-    """What args.txt or config.txt say about the space; a white Blender scene without them."""
+    """Frame and background from args.txt or config.txt; else those of a white Blender scene."""
     settings = read_sidecar(path.parent, SETTINGS)
     llff = settings.get("dataset_type", "llff") == "llff" if settings else False
     return field_info(
@@ -80,7 +81,7 @@ def sidecar_info(path: Path) -> FieldInfo:
 
 
 def network(path: Path, state: dict[str, Tensor], info: FieldInfo) -> MlpField:
-    """One network as a field; its sizes are those of the tensors."""
+    """One network as a field; sizes are those of the tensors. Raises FormatError."""
     width, encoded = matrix(path, state, "pts_linears.0.weight").shape
     depth = sum(name.startswith("pts_linears.") and name.endswith(".weight") for name in state)
     weights = [matrix(path, state, f"pts_linears.{i}.weight") for i in range(depth)]
@@ -119,7 +120,7 @@ def our_names(state: dict[str, Tensor], skips: tuple[int, ...], encoded: int) ->
 
 
 def network_state(field: MlpField) -> dict[str, Tensor]:
-    """The program's state dict of a field. Raises UnsupportedError if it cannot run it."""
+    """The field's state dict for the program. Raises UnsupportedError if it cannot run it."""
     config = field.config
     check_conventions(
         NerfPytorch.title,
@@ -140,7 +141,7 @@ def network_state(field: MlpField) -> dict[str, Tensor]:
             state |= {f"{theirs}.weight": layer.weight, f"{theirs}.bias": layer.bias}
         state |= {f"alpha_linear.{kind}": tensor for kind, tensor in density.items()}
         return plain_copy(state)
-    unused = density["weight"]  # fifth output and views_linears: made, stored and never used
+    unused = density["weight"]  # fifth output and views_linears: stored by the program, never used
     state |= {
         "output_linear.weight": torch.cat([field.rgb_layer.weight, density["weight"], 0 * unused]),
         "output_linear.bias": torch.cat(

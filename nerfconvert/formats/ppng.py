@@ -34,7 +34,8 @@ class Ppng(Format):
     can_write = False
 
     def sniff(self, path: Path) -> bool:
-        """A CBOR map that names `qff_type`, anywhere: the order of its keys is not fixed."""
+        """Whether it is a CBOR map that holds `qff_type`, anywhere: the order of its keys is not
+        fixed."""
         try:
             with open(path, "rb") as file:
                 if file.read(1)[0] >> 5 != 5:
@@ -69,7 +70,7 @@ class Ppng(Format):
 
 
 class Document:
-    """The file's map; every access checks the kind of what it finds. Raises ValueError."""
+    """The file's top-level map; every access checks the type of the value. Raises ValueError."""
 
     def __init__(self, content: Any):
         if not isinstance(content, dict):

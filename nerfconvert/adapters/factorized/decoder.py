@@ -25,7 +25,7 @@ class Decoder(nn.Module):
         self.biases = nn.ParameterList(layer.bias for layer in layers)
 
     def parameter_groups(self) -> list[ParameterGroup]:
-        """The color network's; none where features are coefficients of harmonics."""
+        """Groups of the color network; empty where features are coefficients of harmonics."""
         return [
             ParameterGroup("decoder", Role.MATRIX, list(self.weights)[:-1]),
             ParameterGroup("decoder", Role.VECTOR, [*list(self.weights)[-1:], *self.biases]),

@@ -15,7 +15,7 @@ from .factorized_config import FactorizedConfig
 # Fractions of the budget at which the resolution grows, by equal ratios (TensoRF's five steps,
 # later, because coarse steps are cheap).
 GROWTH = (0.1, 0.2, 0.3, 0.4, 0.5)
-NOISE = {3: 0.1, 0: 0.2}  # spread of fresh factors, with planes and without (TensoRF)
+NOISE = {3: 0.1, 0: 0.2}  # standard deviation of initial factors, with planes and without (TensoRF)
 
 
 class Factors(nn.Module):
@@ -53,8 +53,8 @@ class Factors(nn.Module):
         return fused_mlp(products, [self._mixing()])
 
     def _mixing(self) -> Tensor:
-        """[1 + W, modes * C]: the first row adds up the density components, the others are the
-        basis on the appearance components."""
+        """[1 + W, modes * C]: the first row sums the density components, the others apply the basis
+        to the appearance components."""
         density, appearance = self.config.density_components, self.config.appearance_components
         basis = self.basis.unflatten(1, (-1, appearance))
         top = basis.new_ones(1, basis.shape[1], density)
@@ -63,14 +63,14 @@ class Factors(nn.Module):
         return torch.cat([rows, columns], 2).flatten(1)
 
     def resolution_at(self, fraction: float) -> int:
-        """Samples along the longest edge after `fraction` of the budget of a training."""
+        """Samples along the longest edge after `fraction` of the training budget."""
         finest = self.config.resolution
         first = min(self.config.first_resolution, finest)
         steps = sum(fraction >= at for at in GROWTH)
         return round(first * math.exp(math.log(finest / first) * steps / len(GROWTH)))
 
     def refine(self, fraction: float) -> bool:
-        """Resamples to the resolution that `fraction` asks for, where that is finer."""
+        """Resamples to `resolution_at(fraction)` where that is finer; returns whether it did."""
         wanted = self.resolution_at(fraction)
         if wanted <= self.resolution:
             return False
@@ -87,7 +87,7 @@ class Factors(nn.Module):
         self.replace(planes, lines)
 
     def replace(self, planes: list[Tensor], lines: list[Tensor]) -> None:
-        """Takes other factors: planes [A, B, C], lines [samples, C]."""
+        """Replaces the factors: planes [A, B, C], lines [samples, C]."""
         for mode, plane in enumerate(planes):
             self.planes[mode] = nn.Parameter(plane)
         for mode, line in enumerate(lines):
@@ -99,12 +99,12 @@ class Factors(nn.Module):
         return [max(2, round(resolution * edge / longest)) for edge in self.edges]
 
     def take_sizes(self, lines: list[torch.Size | None]) -> None:
-        """Makes room for stored lines of these shapes, which may be coarser than the finest.
+        """Allocates factors for stored lines of these shapes, which may be coarser than the finest.
 
-        Raises ValueError for lines that no training of this config has.
+        Raises ValueError for sizes that this config never reaches in training.
         """
         if not all(shape is not None and len(shape) == 2 for shape in lines):
-            return  # what is missing or has another form is named where tensors are compared
+            return  # missing and malformed tensors are reported where tensors are compared
         sizes = [lines[LINE_AXES.index(axis)][0] for axis in range(3)]
         finest = self.sizes_at(self.config.resolution)
         if not all(2 <= size <= most for size, most in zip(sizes, finest)):
@@ -114,7 +114,7 @@ class Factors(nn.Module):
             self.to(self.basis.device)
 
     def _allocate(self, sizes: list[int], channels: int, n_planes: int) -> None:
-        """Uninitialised factors of `sizes` along x, y and z."""
+        """Allocates uninitialized factors of `sizes` along x, y and z."""
         planes = [(sizes[a], sizes[b], channels) for a, b in PLANE_AXES[:n_planes]]
         lines = [(sizes[axis], channels) for axis in LINE_AXES]
         self.planes = nn.ParameterList(nn.Parameter(torch.empty(shape)) for shape in planes)

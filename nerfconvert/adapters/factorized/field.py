@@ -1,4 +1,4 @@
-"""FactorizedField: what the two factorisations of TensoRF share; `vm` and `cp` are final."""
+"""FactorizedField: what `vm` and `cp`, the two factorizations of TensoRF, share."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Alternating least squares for planes, lines and basis at the nodes of a lattice.
 
-A node asks for values [J] between two bounds: equal bounds are a target, an infinite one makes a
-one-sided constraint. In each step one factor is solved for while the others stand still, with
-every node pulled to the nearest admissible value.
+The values [J] of a node have to lie between two bounds: equal bounds are a target, an infinite one
+makes a one-sided constraint. Each step solves for one factor with the others fixed, the target of
+every node being its nearest admissible value.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch.nn.functional import embedding_bag
 from ...kernels.factor_lookup import LINE_AXES, PLANE_AXES
 from .factors import resample_line, resample_plane
 
-RIDGE = 1e-2  # of a factor, beside the mean diagonal of its normal equations
+RIDGE = 1e-2  # of a factor, relative to the mean diagonal of its normal equations
 BASIS_RIDGE = 1e-3
 TINY = 1e-9
 BATCH = 1 << 15  # nodes whose products are held at once
@@ -25,7 +25,7 @@ BATCH = 1 << 15  # nodes whose products are held at once
 
 @dataclass(frozen=True)
 class Nodes:
-    """N nodes of a lattice and what is asked of them."""
+    """N nodes of a lattice and the bounds on their values."""
 
     index: Tensor  # [N, 3] int64
     sizes: list[int]  # samples along x, y, z
@@ -38,7 +38,7 @@ class Nodes:
         return (values.maximum(self.low).minimum(self.high) - values) * self.weight[:, None]
 
     def slices(self, axis: int) -> list[Tensor]:
-        """Numbers of the nodes at each sample of an axis."""
+        """Indices of the nodes at each sample of an axis."""
         order = self.index[:, axis].argsort(stable=True)
         counts = self.index[:, axis].bincount(minlength=self.sizes[axis])
         return list(order.split(counts.tolist()))
@@ -51,7 +51,7 @@ class Model:
     planes: list[Tensor]
     lines: list[Tensor]
     basis: Tensor
-    free_basis: bool  # else the basis stands still
+    free_basis: bool  # else the basis is fixed
 
     def resampled(self, sizes: list[int]) -> Model:
         """The same with `sizes` samples along x, y, z."""
@@ -95,7 +95,7 @@ class _PlaneSweep:
         self.modes = [_PlaneMode(nodes, mode) for mode in range(3)]
 
     def products(self, model: Model, rows: Tensor) -> Tensor:
-        """[n, 3 * C] at some nodes."""
+        """Products [n, 3 * C] at the nodes `rows`."""
         modes = zip(self.modes, model.planes, model.lines)
         products = [
             plane.flatten(0, 1)[mode.texel[rows]] * line[mode.sample[rows]]
@@ -104,7 +104,7 @@ class _PlaneSweep:
         return torch.cat(products, 1)
 
     def sweep(self, model: Model, values: Tensor, tick: Callable[[], None]) -> None:
-        """Updates planes, lines and, along with them, the values [N, J]."""
+        """Updates planes, lines and, with them, the values [N, J]."""
         for m, mode in enumerate(self.modes):
             basis, plane = model.mixing[m], model.planes[m].flatten(0, 1)
             mode.solve_plane(self.nodes, plane, model.lines[m], basis, values)
@@ -121,7 +121,7 @@ class _PlaneSweep:
 
 
 class _PlaneMode:
-    """Where the nodes lie in one plane and its line; ordered by texels for sums over them."""
+    """Texel and line sample of every node in one mode, and the nodes sorted by texel for sums."""
 
     def __init__(self, nodes: Nodes, mode: int):
         a, b = PLANE_AXES[mode]
@@ -165,13 +165,13 @@ class _LineSweep:
         self.slices = [nodes.slices(axis) for axis in LINE_AXES]
 
     def products(self, model: Model, rows: Tensor) -> Tensor:
-        """[n, C] at some nodes."""
+        """Products [n, C] at the nodes `rows`."""
         z, y, x = model.lines
         index = self.nodes.index[rows]
         return z[index[:, 2]] * y[index[:, 1]] * x[index[:, 0]]
 
     def sweep(self, model: Model, values: Tensor, tick: Callable[[], None]) -> None:
-        """Updates lines and, along with them, the values [N, J]."""
+        """Updates lines and, with them, the values [N, J]."""
         for m, slices in enumerate(self.slices):
             others = [
                 (model.lines[n], self.nodes.index[:, LINE_AXES[n]]) for n in range(3) if n != m
@@ -223,7 +223,7 @@ def _solve_basis(nodes, model, products, values, batches) -> None:
 
 
 def _balance(model: Model) -> None:
-    """Gives the factors of each product the same size, without changing the product."""
+    """Rescales the factors of each product to equal norms, without changing the product."""
     width = model.lines[0].shape[1]
     modes = list(zip(model.planes, model.lines)) if model.planes else [model.lines]
     for m, factors in enumerate(modes):

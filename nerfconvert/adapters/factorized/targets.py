@@ -1,4 +1,4 @@
-"""What a teacher asks of a low-rank field: density and colors at the nodes of a lattice."""
+"""Targets of a low-rank field: the teacher's density and colors at the nodes of a lattice."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ...kernels.spherical_harmonics import spherical_harmonics
 from ...volume import Aabb, OccupancyGrid, RadianceField, Visibility
 from ..harmonics import DARK, least_squares, seen_colors
 
-BATCH = 1 << 15  # nodes asked at once
-# A node's density is the mean of its cell, from the corners of a tetrahedron: one point alone
-# misses or doubles what is thinner than a cell.
+BATCH = 1 << 15  # nodes queried at once
+# A node's density is the mean over its cell, from the corners of a tetrahedron: one point alone
+# misses or doubles structures thinner than a cell.
 WITHIN = ((0.25, 0.25, 0.25), (0.25, -0.25, -0.25), (-0.25, 0.25, -0.25), (-0.25, -0.25, 0.25))
 
 
@@ -25,7 +25,7 @@ class Lattice:
 
     aabb: Aabb
     sizes: list[int]  # along x, y, z
-    index: Tensor  # [N, 3] int64, the nodes that matter
+    index: Tensor  # [N, 3] int64, the nodes that are fitted
 
     @property
     def edge(self) -> float:
@@ -34,7 +34,7 @@ class Lattice:
         return (math.prod(self.aabb.size) / cells) ** (1 / 3)
 
     def positions(self, rows: slice | Tensor, shift: Tensor | float = 0.0) -> Tensor:
-        """World positions [n, 3] of some nodes, `shift` cells aside but within the box."""
+        """World positions [n, 3] of the nodes `rows`, moved by `shift` cells within the box."""
         cells = self.index.new_tensor(self.sizes) - 1
         return self.aabb.from_unit(((self.index[rows] + shift) / cells).clamp(0, 1))
 
@@ -55,7 +55,7 @@ def touched_nodes(occupancy: OccupancyGrid, sizes: list[int]) -> Tensor:
 
 @dataclass(frozen=True)
 class Survey:
-    """What is known of the nodes of a lattice."""
+    """The teacher's density and visibility at the nodes of a lattice."""
 
     lattice: Lattice
     density: Tensor  # [N] 1 / world unit, mean of the cell around the node
@@ -88,7 +88,7 @@ def survey(
 
 
 def _shown_density(teacher: RadianceField, positions: Tensor) -> Tensor:
-    """Density [N] as it is rendered: none outside of the teacher's occupied cells."""
+    """Density [N] as it is rendered: 0 outside of the teacher's occupied cells."""
     density = teacher.density(teacher.encode(positions)).nan_to_num(0.0)
     occupied = teacher.occupancy.query(teacher.aabb.to_unit(positions))
     return density.where(occupied, 0.0)
@@ -104,7 +104,7 @@ def query_harmonics(
     tick: Callable[[], None] = lambda: None,
 ) -> Tensor:
     """Coefficients [N, 3 * bands^2] of the nodes' colors, channel after channel, by least squares
-    over the directions from which they are seen; of colors - 1/2, or of their logits."""
+    over the directions in which they are visible; of colors - 1/2, or of their logits."""
     basis = spherical_harmonics(visibility.directions, bands)
     found = seen.transmittance.new_empty(len(seen.transmittance), 3 * basis.shape[1])
     for rows in seen.lattice.batches():

@@ -1,7 +1,8 @@
-"""tensorial: truly sparse voxels of density and spherical harmonics (Plenoxels, Yu et al. 2022).
+"""tensorial: sparse voxels of density and spherical harmonics (Plenoxels, Yu et al. 2022).
 
-Vertices lie on a cube lattice stretched over the box. A stored vertex has one row of the table:
-raw density and 3 x 9 coefficients, color after color, as in svox2. What is not stored is empty.
+Vertices lie on a cube lattice stretched over the box. A stored vertex has one row of the table: raw
+density and 3 x 9 coefficients, channel after channel, as in svox2. Vertices that are not stored are
+empty.
 """
 
 from __future__ import annotations
@@ -41,16 +42,16 @@ COARSE = 64  # cells along an axis of a new field, at most
 REFINED_BY = 0.4  # of the training budget: by then the resolution is the final one
 SURVEYED = 128  # cells along an axis of the first lattice of a start with time enough
 DEPTH_SCALE = 4.0  # optical depth of one finest voxel edge for a raw density of 1
-# Optimisers move all tables at one pace, which undid a start: 31.9 dB became 31.4 at 0.025.
+# Optimizers have one rate for all tables, which undid an initialization at 0.025: 31.9 dB to 31.4.
 INITIALIZED_UNIT = 0.008
 THIN = 1.0  # optical depth of the whole box of a new field
 
 
 @dataclass(frozen=True, kw_only=True)
 class TensorialConfig:
-    """The lattice that is aimed at; a new field starts coarse and full."""
+    """The final lattice; a new field starts coarse, with all vertices stored."""
 
-    resolution: int = 256  # cells along each axis in the end: 4k up to 64, 64k beyond
+    resolution: int = 256  # final cells along each axis: a multiple of 4 up to 64, of 64 beyond
     color_activation: Literal["clamp", "sigmoid"] = "clamp"  # clamp: harmonics + 0.5, in [0, 1]
 
     def __post_init__(self):
@@ -75,14 +76,14 @@ def resolutions(finest: int) -> list[int]:
 
 
 def cells_of(words: Tensor) -> int:
-    """Cells along an axis of the lattice of words [B^3]; ours are multiples of 4."""
+    """Cells along an axis of the lattice of words [B^3]; here always a multiple of 4."""
     return 4 * (round(len(words) ** (1 / 3)) - 1)
 
 
 class TensorialField(TrainableField, RadianceField):
-    """Features [N, 28] are interpolated raw density and coefficients; `decode` is arithmetic.
+    """Features [N, 28] are interpolated raw density and coefficients; no decoder parameters.
 
-    What training finds is state: the stored vertices (`words`), their rows, and `unit`.
+    What training finds is saved as state: the stored vertices (`words`), their rows, and `unit`.
     """
 
     architecture = "tensorial"
@@ -96,7 +97,7 @@ class TensorialField(TrainableField, RadianceField):
 
     words: Tensor  # [B^3] int64, see kernels.voxel_lookup
     first: Tensor  # [B^3] int64
-    unit: Tensor  # scalar: raw density and coefficients for a stored 1
+    unit: Tensor  # scalar, from stored values to raw density and coefficients
 
     def __init__(self, config: TensorialConfig, info: FieldInfo):
         super().__init__(info)
@@ -115,7 +116,7 @@ class TensorialField(TrainableField, RadianceField):
 
     @property
     def cells(self) -> int:
-        """Cells along each axis of the lattice that there is now."""
+        """Cells along each axis of the current lattice."""
         return cells_of(self.words)
 
     def encode(self, positions: Tensor) -> Tensor:
@@ -149,8 +150,8 @@ class TensorialField(TrainableField, RadianceField):
         return True
 
     def refine(self, fraction: float) -> bool:
-        """Doubles the resolution at even steps until `REFINED_BY`; keeps the voxels with density in
-        occupied cells, and their neighbours."""
+        """Doubles the resolution at even intervals until `REFINED_BY`; keeps the voxels with
+        density in occupied cells, and their neighbors."""
         sizes = resolutions(self.config.resolution)
         due = min(int(fraction / REFINED_BY * (len(sizes) - 1)), len(sizes) - 1)
         cells = self.cells
@@ -168,7 +169,7 @@ class TensorialField(TrainableField, RadianceField):
 
     @torch.no_grad()
     def _finer(self, lattice: Lattice, table: Tensor) -> Tensor:
-        """Rows [V, C] of a finer lattice, interpolated from columns [., C] of this one's."""
+        """Rows [V, C] of a finer lattice, interpolated from columns [., C] of the current one."""
         unit = lattice.vertices / lattice.cells
         return voxel_lookup(unit, table.contiguous(), self.words, self.first, self.cells)
 
@@ -180,20 +181,21 @@ class TensorialField(TrainableField, RadianceField):
         return n_voxels * CHANNELS, others + words * self.words.element_size()
 
     def _count_vertices(self, cells: int) -> int:
-        """Of `_occupied_vertices`, without a list: those that touch the same cells are alike."""
+        """Number of `_occupied_vertices`, without a list: spans of occupancy cells that are equal
+        are counted together."""
         spans, alike = torch.unique(torch.stack(self._spans(cells)), dim=1, return_counts=True)
         rows = self._touching(*spans).float() @ alike.float()  # up to cells + 1: exact
         return int(alike.double() @ rows.double() @ alike.double())
 
     def replace_voxels(self, words: Tensor, table: Tensor) -> None:
-        """Takes another lattice: words [B^3] int64 and its rows [V, 28]."""
+        """Replaces the lattice: words [B^3] int64 and its rows [V, 28]."""
         self.words, self.first = words, first_rows(words)
         self.table = nn.Parameter(table, requires_grad=self.table.requires_grad)
 
     def take_sizes(self, shapes: Mapping[str, torch.Size]) -> None:
         words, table = shapes.get("words"), shapes.get("table")
         if words is None or table is None or len(words) != 1 or len(table) != 2:
-            return  # what is missing or has another form is named where tensors are compared
+            return  # missing and malformed tensors are reported where tensors are compared
         known = {
             bricks_per_axis(cells) ** 3: cells for cells in resolutions(self.config.resolution)
         }
@@ -216,15 +218,15 @@ class TensorialField(TrainableField, RadianceField):
         return self._touching(*self._spans(cells))
 
     def _spans(self, cells: int) -> tuple[Tensor, Tensor]:
-        """First and last cell of the occupancy, both [cells + 1], that a vertex's two cells touch
-        along an axis."""
+        """First and last occupancy cell, both [cells + 1], that a vertex's two cells touch along an
+        axis."""
         size = self.occupancy.resolution
         index = torch.arange(cells + 1, device=self.device)
         low = (index - 1).clamp_min(0) * size // cells
         return low, -(-(index + 1).clamp(max=cells) * size // cells) - 1
 
     def _touching(self, low: Tensor, high: Tensor) -> Tensor:
-        """[N, N, N] bool: is a cell of the occupancy occupied within the spans [N] of each axis."""
+        """[N, N, N] bool: whether a cell of the occupancy within the spans [N] is occupied."""
         stored = self.occupancy.dense()
         for axis in range(3):
             spans = (torch.minimum(low + k, high) for k in range(int((high - low).max()) + 1))
@@ -235,8 +237,8 @@ class TensorialField(TrainableField, RadianceField):
 
 
 def _find_rows(field: TensorialField, _) -> None:
-    """After loading: where each brick's rows begin. Raises ValueError where they are not as many
-    as the words say."""
+    """After loading: finds the first row of each brick. Raises ValueError unless the table has one
+    row for each vertex marked in `words`."""
     stored = int(count_ones(field.words).sum())
     if stored != len(field.table):
         raise ValueError(f"words must mark {len(field.table)} stored voxels, got {stored}")

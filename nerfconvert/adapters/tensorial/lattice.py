@@ -1,4 +1,4 @@
-"""Lattice: which vertices of a cube lattice over a box are stored, and what lies between them."""
+"""Lattice: the stored vertices of a cube lattice over a box, and interpolation between them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import Tensor
 from ...kernels.voxel_lookup import first_rows, list_vertices, pack_vertices, voxel_lookup
 from ...volume import Aabb
 
-PART = 1 << 20  # vertices whose numbers are held at once
+PART = 1 << 20  # vertices processed at once
 
 
 def voxel_edge(aabb: Aabb, cells: int) -> float:
-    """World units; the geometric mean of the three edges."""
+    """Edge of a voxel in world units: the geometric mean over the three axes."""
     return math.prod(aabb.size) ** (1 / 3) / cells
 
 
@@ -31,7 +31,7 @@ class Lattice:
 
     @staticmethod
     def of(aabb: Aabb, stored: Tensor) -> Lattice:
-        """From [cells + 1]^3 bool."""
+        """The lattice of the vertices in `stored`, [cells + 1]^3 bool."""
         words = pack_vertices(stored)
         vertices = list_vertices(words).to(torch.float32)
         return Lattice(aabb, len(stored) - 1, words, first_rows(words), vertices)
@@ -41,7 +41,7 @@ class Lattice:
         return voxel_edge(self.aabb, self.cells)
 
     def around(self, chosen: Tensor) -> Lattice:
-        """Only the `chosen` [V] vertices and their neighbours; all where none is chosen."""
+        """Only the `chosen` ([V] bool) vertices and their neighbors; all where none is chosen."""
         if not chosen.any():
             return self
         stored, grown = self._dense(self.vertices), self._dense(self.vertices[chosen])
@@ -54,7 +54,7 @@ class Lattice:
         return Lattice.of(self.aabb, grown & stored)
 
     def holds(self, vertices: Tensor) -> Tensor:
-        """[N] bool: are integer `vertices` [N, 3] stored."""
+        """[N] bool: whether integer `vertices` [N, 3] are stored."""
         stored = self._dense(self.vertices)
         return torch.cat([stored[tuple(part.long().T)] for part in vertices.split(PART)])
 

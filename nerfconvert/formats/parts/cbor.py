@@ -1,7 +1,7 @@
 """decode: the plain part of CBOR (RFC 8949): numbers, strings, lists, maps. No tags.
 
-Tags are what makes general decoders build objects; no file here needs them. A claimed length
-is compared with the bytes that are left before anything is taken.
+Tags make general decoders build objects; no file here needs them. A stated length is compared with
+the bytes that are left before memory is taken.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ DEPTH_LIMIT = 16
 
 
 def decode(data: bytes) -> Any:
-    """The one value that `data` holds. Raises ValueError naming the byte at which it went wrong."""
+    """The one value that `data` holds. Raises ValueError naming the byte where decoding failed."""
     value, position = _value(memoryview(data), 0, 0)
     if position != len(data):
         raise ValueError(f"{len(data) - position} bytes are left over")

@@ -1,4 +1,4 @@
-"""CoarseAndFine: checkpoints of programs that sample with one MLP and draw with another."""
+"""CoarseAndFine: checkpoints of programs that place samples with one MLP and render another."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class CoarseAndFine(Format):
 
     @abc.abstractmethod
     def info_beside(self, path: Path) -> FieldInfo:
-        """What the settings file beside the checkpoint says about the space."""
+        """Box, frame and background according to the settings file beside the checkpoint."""
 
     @abc.abstractmethod
     def network(self, path: Path, state: dict[str, Tensor], info: FieldInfo) -> MlpField:

@@ -12,7 +12,7 @@ FRAMES, BACKGROUNDS = ("world", "ndc"), ("white", "black")
 
 
 def info_to_document(info: FieldInfo) -> dict[str, Any]:
-    """The info as values that JSON has."""
+    """The info as JSON values."""
     return {
         "aabb": [list(info.aabb.low), list(info.aabb.high)],
         "frame": info.frame,
@@ -22,7 +22,7 @@ def info_to_document(info: FieldInfo) -> dict[str, Any]:
 
 
 def info_from_document(document: Any) -> FieldInfo:
-    """Inverse of `info_to_document`. Raises ValueError saying what is not as it should be."""
+    """Inverse of `info_to_document`. Raises ValueError naming the invalid value."""
     keys = {"aabb", "frame", "background", "provenance"}
     if not isinstance(document, dict) or document.keys() != keys:
         raise ValueError(f"info should hold exactly {', '.join(sorted(keys))}")

@@ -49,14 +49,14 @@ def matrix(path: Path, state: dict[str, Tensor], name: str) -> Tensor:
 
 
 def view_sizes(path: Path, state: dict[str, Tensor], name: str, width: int) -> dict[str, int]:
-    """Sizes of the layer `name`, which sees features [N, width] and the encoded direction."""
+    """Sizes of the layer `name`, whose inputs are features [N, width] and the encoded direction."""
     head_width, columns = matrix(path, state, name).shape
     count = octaves(path, columns - width, "the encoded direction")
     return {"head_width": head_width, "direction_octaves": count}
 
 
 def field_info(source: str, *, ndc: bool, white: bool, settings: str | None) -> FieldInfo:
-    """Box, frame and background of a checkpoint; `settings` names the file that told us."""
+    """Box, frame and background of a checkpoint; `settings` names the file that they are from."""
     return FieldInfo(
         aabb=NDC_BOX if ndc else BLENDER_BOX,
         frame="ndc" if ndc else "world",
@@ -72,12 +72,12 @@ def field_info(source: str, *, ndc: bool, white: bool, settings: str | None) -> 
 
 
 def note_of(field: MlpField) -> dict[str, str]:
-    """The note that lets box, frame and background survive a round trip."""
+    """The checkpoint entry that preserves box, frame and background in a round trip."""
     return {NOTE: json.dumps(info_to_document(field.info), sort_keys=True)}
 
 
 def noted_info(path: Path, content: dict[str, Any]) -> FieldInfo | None:
-    """The info of `note_of`, or None where there is no note."""
+    """The info of `note_of`, or None without a note. Raises FormatError if it is damaged."""
     if NOTE not in content:
         return None
     try:
@@ -109,5 +109,5 @@ def plain_copy(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def idle_optimizer(n_parameters: int) -> dict[str, Any]:
-    """The state dict of an Adam that has not stepped: the programs insist on one."""
+    """State dict of an Adam optimizer before its first step, which the programs require."""
     return {"state": {}, "param_groups": [{**ADAM, "params": list(range(n_parameters))}]}

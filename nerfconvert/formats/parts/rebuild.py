@@ -1,4 +1,4 @@
-"""rebuild: a field from a config and tensors that somebody else wrote."""
+"""rebuild: a field from the config and tensors of an untrusted file."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ FACTORIES = (torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch
 
 
 class WithoutMemory(TorchFunctionMode):
-    """Inside, new tensors have a shape but no memory; those made from given numbers are real,
-    so that a constructor can still compute with them."""
+    """Mode in which new tensors have a shape but no memory; `torch.tensor` of given numbers stays
+    real, so that a constructor can compute with it."""
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
@@ -59,7 +59,8 @@ def rebuild(
 
 
 def check(path: Path, expected: dict[str, Tensor], tensors: dict[str, Tensor]) -> None:
-    """Raises FormatError unless `tensors` have names, shapes and kinds of `expected`, finite."""
+    """Raises FormatError unless `tensors` are finite, with the names, shapes and kinds of
+    `expected`."""
     missing, extra = expected.keys() - tensors.keys(), tensors.keys() - expected.keys()
     if missing or extra:
         kind, names = ("is missing", missing) if missing else ("is not expected", extra)

@@ -1,7 +1,7 @@
-"""from_schema_1: our own files of the first release as ones of today.
+"""from_schema_1: converts files of nerfconvert's first release to the current schema.
 
-Then lines of factorised fields had a leading axis of 1, and what training had found of sparse
-voxels stood in the config.
+In schema 1 lines of factorized fields had a leading axis of 1, and the config of sparse voxels held
+what training had found.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ FOUND_IN_TRAINING = ("current_resolution", "n_voxels", "unit")  # of a tensorial
 def from_schema_1(
     description: dict[str, Any], tensors: dict[str, Tensor]
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Description and tensors in the layout of schema 2; what is not as it was then stays, to be
-    refused where it is checked. Raises ValueError for a unit that is no number."""
+    """Description and tensors in the layout of schema 2; anything unexpected is kept, for later
+    checks to reject. Raises ValueError for a unit that is not a number in 1e-6..1e6."""
     config, tensors = description["config"], dict(tensors)
     if description["architecture"] in ("vm", "cp"):
         for name, tensor in tensors.items():

@@ -12,8 +12,8 @@ LINE = re.compile(r"^(\s*)([A-Za-z_][\w.-]*)\s*[:=]\s*(.*?)\s*$")
 def read_sidecar(folder: Path, names: tuple[str, ...]) -> dict[str, str]:
     """Settings of the first of `names` that exists, or {}: "outer.inner" to the raw text.
 
-    Understands ``name = value`` and indented ``name: value`` lines, which is all that these
-    files use; other lines are skipped. Never raises: without settings there are defaults.
+    Parses ``name = value`` and indented ``name: value`` lines, which is all that these files use;
+    other lines are skipped. Never raises: without settings there are defaults.
     """
     for name in names:
         try:

@@ -1,6 +1,6 @@
-"""TorchFile: what a torch checkpoint holds, zip or legacy, read without trusting it.
+"""TorchFile: the content of a torch checkpoint, zip or legacy, read as untrusted data.
 
-Every size that a file claims is compared with the bytes it has before memory is taken.
+Every size that a file states is compared with the bytes it has before memory is taken.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ PICKLE_LIMIT = 4 << 20  # bytes; the structure of real checkpoints takes a few t
 class TorchFile:
     """A torch checkpoint, zip or legacy: `content` is its structure with TensorRef leaves.
 
-    Raises FormatError for anything else than a whole, plain checkpoint. Memory: the structure
-    only; `tensors` reads what is asked for.
+    Raises FormatError for anything but a whole, plain checkpoint. Holds the structure only in
+    memory; `tensors` reads the requested ones.
     """
 
     content: Any
@@ -79,7 +79,7 @@ class TorchFile:
 
     @contextlib.contextmanager
     def _refusing(self) -> Iterator[None]:
-        """Turns whatever goes wrong inside into one FormatError."""
+        """Turns any exception inside into one FormatError."""
         try:
             yield
         except FormatError:

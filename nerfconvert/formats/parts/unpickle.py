@@ -1,8 +1,8 @@
 """StructureReader: the structure that a checkpoint's pickle describes, without running it.
 
 A pickle is a program. This reader runs a small part of its instruction set (numbers, strings,
-containers), knows the few names that tensors are made of, and refuses every other name and
-instruction. Tensors stay references to numbers that lie elsewhere in the file.
+containers), resolves the few names that tensors are made of, and refuses every other name and
+instruction. Tensors stay references to numbers elsewhere in the file.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Opaque:
 
 
 def rebuild_tensor(storage, offset, shape, stride, *_unused) -> TensorRef:
-    """The TensorRef of torch's `_rebuild_tensor_v2` arguments. Raises Refused if they lie."""
+    """TensorRef from the arguments of torch's `_rebuild_tensor_v2`. Raises Refused if invalid."""
     numbers = (offset, *shape, *stride)
     if not isinstance(storage, StorageRef) or not all(type(n) is int and n >= 0 for n in numbers):
         raise Refused("a tensor is described by something else than sizes")
@@ -112,9 +112,9 @@ INSTRUCTIONS = (
 
 
 class StructureReader(pickle._Unpickler):
-    """Runs the harmless part of a pickle. Raises Refused, or anything, on what it does not like.
+    """Runs the harmless part of a pickle. Raises Refused, or any other exception, for the rest.
 
-    `storages` collects, by key, what the pickle says about them.
+    `storages` collects the storages that the pickle describes, by key.
     """
 
     dispatch = {  # noqa: RUF012 (the base class's table, shortened)
@@ -159,7 +159,7 @@ class StructureReader(pickle._Unpickler):
         self._put(list(zip(items[::2], items[1::2], strict=True)))
 
     def _put(self, items: list[tuple[Any, Any]]) -> None:
-        """Fills the dict on the stack; hashing other keys could overflow the C stack."""
+        """Updates the dict on the stack; hashing keys of other types could overflow the C stack."""
         if not isinstance(self.stack[-1], dict):
             raise Refused("it puts items into something that is no dict")
         if not all(isinstance(key, str | int) for key, _ in items):
@@ -167,7 +167,7 @@ class StructureReader(pickle._Unpickler):
         self.stack[-1].update(items)
 
     def load_build(self) -> None:
-        self.stack.pop()  # attributes such as OrderedDict._metadata: nobody needs them
+        self.stack.pop()  # attributes such as OrderedDict._metadata, which no format needs
 
     dispatch[pickle.SETITEM[0]] = load_setitem
     dispatch[pickle.SETITEMS[0]] = load_setitems
