@@ -1,4 +1,4 @@
-"""What a distillation may spend. Imports no torch, so that `--help` stays fast."""
+"""Budget of a distillation. Imports no torch, so that `--help` stays fast."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from .samplers import SAMPLERS
 class DistillConfig:
     """Budget and seed of one distillation or training; exactly one of `seconds` and `steps`."""
 
-    seconds: float | None = 120.0  # wall clock of all work on the student, answers included
+    seconds: float | None = 120.0  # wall clock of all work on the student, teacher queries included
     steps: int | None = None  # gradient steps
     seed: int = 0
-    memory_mb: int = 1024  # bound of the buffer of the teacher's answers
+    memory_mb: int = 1024  # limit of the buffer of the teacher's answers
     active: tuple[str, ...] = ()  # samplers of active learning, of SAMPLERS
 
     def __post_init__(self):

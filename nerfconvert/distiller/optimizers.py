@@ -14,7 +14,7 @@ from ..volume import Role, TrainableField
 
 TABLE_RATE, VECTOR_RATE, MATRIX_RATE = 2e-2, 3e-3, 4e-2  # peak learning rates, by role
 WARM_UP = 8  # steps
-# odd polynomials a x + b x^3 + c x^5, each nearest to 1 on the range of the one before; [0.02, 1]
+# odd polynomials a x + b x^3 + c x^5, nearest to 1 on the range of the one before, first [0.02, 1]
 QUINTICS = ((7.711, -22.1138, 16.2487), (3.2153, -2.4112, 0.5013), (2.2183, -1.594, 0.4107))
 
 
@@ -55,7 +55,7 @@ class Adam:
 class RowRmsprop:
     """RMSprop of the rows that a step touches, by our kernel; gradients may be sparse.
 
-    Of sparse voxels at 256^3 a step touches a twentieth: four times as many steps a second as
+    A step touches a twentieth of the sparse voxels at 256^3: four times as many steps a second as
     with Adam, half of its memory, and the same PSNR after as many steps (momentum gained 0.03 dB).
     """
 
@@ -82,7 +82,7 @@ class RowRmsprop:
 
 
 def _rows(grad: Tensor) -> tuple[Tensor, Tensor]:
-    """Numbers [R] and values [R, C] of the rows of a gradient [V, C]: of a dense one all."""
+    """Indices [R] and values [R, C] of the rows of a gradient [V, C]; all rows of a dense one."""
     if grad.is_sparse:
         grad = grad.coalesce()
         return grad.indices()[0], grad.values()
@@ -92,7 +92,7 @@ def _rows(grad: Tensor) -> tuple[Tensor, Tensor]:
 class Muon:
     """Momentum whose update is replaced by its nearest orthogonal matrix (Jordan et al. 2024).
 
-    In float32: torch's own Muon works in bfloat16, which most CPUs emulate a hundredfold slower.
+    In float32: torch's own Muon works in bfloat16, which most CPUs emulate, a hundred times slower.
     """
 
     MOMENTUM = 0.95
@@ -118,15 +118,16 @@ class Muon:
 
 
 def orthogonalize(matrix: Tensor) -> Tensor:
-    """Nearly the polar factor of [m, n]: singular values from 0.02 to 1 of a bound of the largest
-    come within a fifth of 1, smaller ones grow 55-fold.
+    """Approximate polar factor of [m, n].
 
-    Newton-Schulz steps with a quintic of their own each, minimax over what the step before leaves:
-    as good to learn with as Muon's five equal ones, at three fifths of their cost.
+    Singular values in 0.02 to 1 of an upper bound of the largest end within a fifth of 1, smaller
+    ones grow 55-fold. Three Newton-Schulz steps, each with its own quintic, minimax over the range
+    that the step before leaves: they train as well as Muon's five equal ones, at three fifths of
+    the cost.
     """
     wide = matrix.shape[0] <= matrix.shape[1]
     x = matrix if wide else matrix.T
-    x = x / x.abs().amax().clamp_min(1e-38)  # squares of squares must neither vanish nor overflow
+    x = x / x.abs().amax().clamp_min(1e-38)  # fourth powers must neither underflow nor overflow
     gram = x @ x.T
     # its root bounds the largest singular value, closer than the norm of x does
     square = gram.norm().clamp_min(1e-30)
@@ -144,7 +145,7 @@ def schedule(step: int, fraction: float) -> float:
 
 
 class FieldOptimizer(Protocol):
-    """The optimisers of all parameters of a field, stepped and scheduled together."""
+    """The optimizers of all parameters of a field, stepped and scheduled together."""
 
     def schedule(self, step: int, fraction: float) -> float:
         """Factor on the peak learning rates."""
@@ -158,7 +159,7 @@ class FieldOptimizer(Protocol):
 
 
 OptimizerMaker = Callable[[TrainableField], FieldOptimizer]
-# How the parameters of each role are optimised, and their peak learning rate.
+# How the parameters of each role are optimized, and their peak learning rate.
 BY_ROLE = {
     Role.ROW_TABLE: (RowRmsprop, TABLE_RATE),
     Role.TABLE: (Adam, TABLE_RATE),
@@ -168,7 +169,7 @@ BY_ROLE = {
 
 
 class RoleOptimizer:
-    """Our own: each parameter of `field` by its role."""
+    """Optimizes each parameter of `field` by its role, as `BY_ROLE` says."""
 
     schedule = staticmethod(schedule)
 
@@ -195,9 +196,9 @@ class RoleOptimizer:
 
 
 def training_bytes(field: TrainableField, sparse: bool) -> float:
-    """Bytes for each value of `field` while it trains, on average: parameters, gradients (of row
-    tables only what a step touched, where they are `sparse`), what their optimisers remember, and
-    the copy against divergence (`checkpoint.LastGood`)."""
+    """Mean bytes per parameter of `field` in training: values, gradients (where `sparse`, of row
+    tables only the touched rows), optimizer state, and the copy against divergence
+    (`checkpoint.LastGood`)."""
     total = count = 0
     for role in Role:
         for p in field.parameters_of(role):

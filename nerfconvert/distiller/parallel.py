@@ -1,7 +1,7 @@
 """Several processes train one student: each on its own rays, gradients averaged before each step.
 
-`torchrun` starts them and says who is who in the environment. All hold the same student; the
-clock of the first decides for all, so that every process does the same steps.
+`torchrun` starts them and sets their ranks in the environment. All hold the same student; the clock
+of the first process decides for all, so that all do the same steps.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ SEED_STRIDE = 1_000_003  # between the processes' seeds
 
 
 def start(device: torch.device) -> torch.device:
-    """Joins the processes that `torchrun` started, if it did; this process's own device."""
+    """Joins the process group where `torchrun` started this process; returns its device."""
     if "TORCHELASTIC_RUN_ID" not in os.environ or not dist.is_available():
         return device
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
         torch.cuda.set_device(device)
     if not dist.is_initialized():
-        # gloo also beside CUDA: what the processes agree on must not wait for the device
+        # gloo also with CUDA: agreeing on a number must not synchronize with the device
         dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
         atexit.register(dist.destroy_process_group)
     return device
 
 
 def rank() -> int:
-    """Number of this process, 0 where it is alone."""
+    """Rank of this process, 0 where it is alone."""
     return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
 
 
 def count() -> int:
-    """Processes that train together."""
+    """Number of processes that train together."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
@@ -48,12 +48,12 @@ def own_seed(config: DistillConfig) -> int:
 
 
 def alone_on_cpu(device: torch.device) -> bool:
-    """Where sparse gradients pay: a GPU waits for their sizes, and processes differ in them."""
+    """Whether sparse gradients pay: a GPU waits for their sizes, which differ between processes."""
     return device.type == "cpu" and count() == 1
 
 
 def average_gradients(field: nn.Module) -> None:
-    """Replaces every gradient by its mean over the processes; one that a process lacks is 0."""
+    """Replaces every gradient by its mean over the processes; a missing one counts as 0."""
     if count() == 1:
         return
     for p in field.parameters():
@@ -91,7 +91,7 @@ def total(number: int) -> int:
 
 @torch.no_grad()
 def same_everywhere(field: nn.Module) -> None:
-    """Gives the `field` of all processes the parameters and buffers of the first."""
+    """Copies the parameters and buffers of the first process's `field` to all processes."""
     if count() > 1:
         for tensor in field.state_dict().values():
             dist.broadcast(tensor, 0)

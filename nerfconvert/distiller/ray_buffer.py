@@ -1,4 +1,4 @@
-"""RayBuffer: a teacher's answers in memory, refilled while the student trains, the oldest first."""
+"""RayBuffer: a teacher's answers on rays in memory, refreshed while the student trains."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from .progress import Clock
 from .streams import stream
 from .teacher_rays import NewRays, SampleBatch, TeacherRays, draw_samples, query_teacher, samples_at
 
-CHUNK_RAYS = 8192  # rays that the teacher is asked about at a time
-HELD_OUT = -1  # number of the chunk that no step learns from
-LEAST_SHARE, MOST_SHARE = 0.05, 0.75  # of the time that the teacher may take
-FORGET_SURPRISE, FORGET_ERROR = 0.2, 0.02  # weight of the newest in running means
-REFILLED_UNTIL = 0.95  # of the budget, after which nothing is asked
+CHUNK_RAYS = 8192  # rays of one chunk
+HELD_OUT = -1  # index of the chunk that no step trains on
+LEAST_SHARE, MOST_SHARE = 0.05, 0.75  # of the time that teacher queries may take
+FORGET_SURPRISE, FORGET_ERROR = 0.2, 0.02  # weight of the newest value in running means
+REFILLED_UNTIL = 0.95  # of the budget, after which the teacher is not queried
 REFILL_EVERY = 25  # steps between chunks where the budget is in steps
 
 
 @dataclass
 class RefillSchedule:
-    """When the teacher is asked for more, where the budget is in seconds.
+    """When to query the teacher for more rays, for a budget in seconds.
 
-    The more, the larger errors are on new rays than on those that the student has been taught, for
-    then it learns them by heart.
+    The more often, the larger the error on new rays relative to that on rays already trained on, a
+    sign of overfitting.
     """
 
-    stage: str = ""  # whose errors these are: those of other stages are of another size
-    surprise: float = 1.5  # error on new rays beside the usual one, averaged
-    usual: Tensor | None = None  # error on taught rays, averaged; on the device, not to wait for it
-    due: float = 0.0  # seconds of the clock
+    stage: str = ""  # of these errors, whose scale differs between stages
+    surprise: float = 1.5  # running mean of the error on new rays / usual error
+    usual: Tensor | None = None  # running mean of the error on known rays; on the device
+    due: float = 0.0  # clock time of the next query, in seconds
 
     @property
     def share(self) -> float:
-        """Of the time from now on, what the teacher may take."""
+        """Share of the time from now on that teacher queries may take."""
         return min(max(1 - 1 / self.surprise, LEAST_SHARE), MOST_SHARE)
 
 
@@ -45,8 +45,8 @@ class RefillSchedule:
 class RayBuffer:
     """Answers of `teacher` on rays that `new_rays` draws, at most `memory_mb` of them.
 
-    Chunk number i depends on `seed`, i and `new_rays` alone, so a resumed run fills the same buffer
-    again. `new_rays(chunk, count, generator)` gives the same rays whenever it is asked.
+    Chunk i depends on `seed`, i and `new_rays` alone, so a resumed run fills the same buffer again.
+    `new_rays(chunk, count, generator)` returns the same rays at every call.
     """
 
     teacher: RadianceField
@@ -59,11 +59,11 @@ class RayBuffer:
     seconds: float = 0.0  # spent on the teacher
     chunks: list[TeacherRays] = field(default_factory=list)
     schedule: RefillSchedule = field(default_factory=RefillSchedule)
-    _new: bool = False  # no step has learnt from the newest chunk
+    _new: bool = False  # no step has used the newest chunk
     _bytes: int = 0
 
     def grow(self) -> None:
-        """Asks about one more chunk; drops the oldest when the memory bound is reached."""
+        """Queries one more chunk; drops the oldest ones above the memory limit."""
         start = time.monotonic()
         chunk = self._chunk(self.made)
         self.made += 1
@@ -77,16 +77,16 @@ class RayBuffer:
 
     @property
     def full(self) -> bool:
-        """The next chunk would push out the oldest."""
+        """Whether the next chunk would replace the oldest."""
         return bool(self.chunks) and (
             self._bytes + self.chunks[-1].bytes() > self.memory_mb * 1_000_000
         )
 
     def refill(self, step: int, fraction: float) -> None:
-        """Grows where it is due, before a `step`.
+        """Grows if due, before a `step`.
 
-        By seconds `schedule` decides. By steps it grows every `REFILL_EVERY` steps until it is
-        full, so that no clock decides.
+        For a budget in seconds `schedule` decides. For one in steps it grows every `REFILL_EVERY`
+        steps until it is full, so that results do not depend on time.
         """
         if not step:
             return
@@ -100,7 +100,7 @@ class RayBuffer:
             self.schedule.due = self.clock.seconds + spent * (1 / self.schedule.share - 1)
 
     def learn_error(self, stage: str, error: Tensor, new: bool) -> None:
-        """Hears the error (scalar) of a step of `stage`, and whether its rays were `new`."""
+        """Records the error (scalar) of a step of `stage`, and whether its rays were `new`."""
         if stage != self.schedule.stage:
             self.schedule = RefillSchedule(stage)
         schedule, error = self.schedule, error.detach()
@@ -113,13 +113,11 @@ class RayBuffer:
             schedule.usual.lerp_(error, FORGET_ERROR)
 
     def pick(self, generator: torch.Generator) -> tuple[int, bool]:
-        """Number of a random chunk, or of the newest when it comes for the first time, and whether
-        it does."""
+        """Index of a random chunk, or of the newest at its first use, and whether it is that."""
         return self.newest_or(int(torch.randint(len(self.chunks), (), generator=generator)))
 
     def newest_or(self, number: int) -> tuple[int, bool]:
-        """`number`, or that of the newest chunk when it comes for the first time, and whether it
-        does."""
+        """`number`, or the index of the newest chunk at its first use, and whether it is that."""
         new, self._new = self._new, False
         return (len(self.chunks) - 1 if new else number), new
 
@@ -130,7 +128,7 @@ class RayBuffer:
         return samples_at(chunk, index, torch.ones_like(chunk.weights[index]))
 
     def state(self) -> dict:
-        """What a resumed run needs; the answers are asked for again."""
+        """What a resumed run needs; the teacher is queried again for the rest."""
         return {
             "made": self.made,
             "kept": len(self.chunks),
@@ -142,13 +140,13 @@ class RayBuffer:
         self.made = state["made"] - state["kept"]
         for _ in range(state["kept"]):
             self.grow()
-        self._new = False  # a step draws before it is saved
+        self._new = False  # a step has drawn from it before a state is saved
         self.schedule = RefillSchedule(**state["schedule"])
         if self.schedule.usual is not None:
             self.schedule.usual = self.schedule.usual.to(self.teacher.device)
 
     def _chunk(self, number: int) -> TeacherRays:
-        generator = stream("bank", self.seed, number)  # its first name: another draws other rays
+        generator = stream("bank", self.seed, number)  # old name: a new one would change the rays
         new = self.new_rays(number, CHUNK_RAYS, generator)
         jitter = torch.rand(CHUNK_RAYS, generator=generator)
         given = (t.to(self.teacher.device) for t in (new.rays, jitter, new.importance, new.regions))

@@ -1,6 +1,6 @@
 """The stages of a distillation: samples of the teacher's rays, then the rendered rays.
 
-Not features first, though the published recipes begin with them where a decoder can be shared
+There is no feature stage, with which published recipes begin where a decoder can be shared
 (`recipes.pvd`): measured on real fields, a feature stage of a tenth of the budget cost 0.9 dB
 (hashgrid to hashgrid) and 3.3 dB (mlp to mlp) at the end; a shared decoder alone gained nothing.
 Through a linear map fitted by ridge regression (hashgrid to mlp, 500 steps) a tenth of the steps
@@ -22,16 +22,16 @@ from .losses import density_loss, ray_color_loss, sample_color_loss
 from .samplers.batches import BatchSampler
 from .teacher_rays import SampleBatch
 
-CHECK_EVERY = 50  # steps between looks at the held-out samples
+CHECK_EVERY = 50  # steps between checks on the held-out samples
 HELD_OUT_SAMPLES = 8192
-FLAT = 0.03  # relative gain between two looks below which a stage has converged
+FLAT = 0.03  # relative gain between two checks below which a stage has converged
 SAMPLES_UNTIL = 0.5  # of the budget, at the latest
 SAMPLE_WEIGHT = 0.3  # of the samples' losses in the ray stage
 
 
 @dataclass(frozen=True)
 class StepLoss:
-    """What one step is to descend on, and its account."""
+    """The loss of one step, and statistics of it."""
 
     loss: Tensor
     samples: int
@@ -40,19 +40,19 @@ class StepLoss:
 
 
 class Stage(Protocol):
-    """One part of a training. What several stages share saves its state itself."""
+    """One part of a training. What several stages share is saved separately."""
 
     name: str
 
     def prepare(self, step: int, fraction: float) -> bool:
-        """Whatever must happen before this step: fresh rays, a finer student. True: the student's
+        """Work before this step: fresh rays, a finer student. Returns True if the student's
         parameters were replaced."""
 
     def loss(self, generator: torch.Generator) -> StepLoss:
         """The loss of one fresh batch."""
 
     def finished(self, step: int, fraction: float) -> bool:
-        """The stage has converged; the next one begins. The last stage never says so."""
+        """Whether the stage has converged and the next begins; always False for the last stage."""
 
     def state(self) -> dict:
         """Tensors and numbers to save; `restore` takes them back."""
@@ -62,7 +62,7 @@ class Stage(Protocol):
 
 @dataclass
 class PointStage:
-    """Density and color at samples of the teacher's rays, no rendering."""
+    """Losses on density and color at samples of the teacher's rays, without rendering."""
 
     student: RadianceField
     sampler: BatchSampler
@@ -101,7 +101,7 @@ class PointStage:
 
 @dataclass
 class RayStage:
-    """Composited colors of rays, with their samples' own losses beside them."""
+    """Loss on composited colors of rays, with the losses at their samples."""
 
     student: RadianceField
     sampler: BatchSampler
@@ -138,7 +138,7 @@ class RayStage:
 
 @dataclass
 class Plateau:
-    """Says when a held-out error has stopped falling: two looks in a row with little gain."""
+    """Detects when a held-out error has stopped falling: two checks in a row with little gain."""
 
     best: float = float("inf")
     flat_looks: int = 0
@@ -167,9 +167,9 @@ def query_student(student: RadianceField, samples: SampleBatch) -> tuple[Tensor,
 
 
 def batch_samples(student: TrainableField) -> int:
-    """Samples a step: 64k for tables alone, whose optimizer costs more than their samples; 8k with
-    tiny networks, 4k where large matrices make each sample dear: a budget always buys enough steps.
-    """
+    """Samples per step: 64k for tables alone, whose optimizer costs more than their samples; 8k
+    with tiny networks, 4k where large matrices make samples expensive, so that every budget has
+    enough steps."""
     networks = sum(p.numel() for p in student.parameters_of(Role.MATRIX, Role.VECTOR))
     wanted = min(8192, max(4096, 32768 * 10_000 // networks)) if networks else 65536
     return wanted // parallel.count()  # several processes share a step

@@ -1,4 +1,4 @@
-"""Random streams: generators that a use, a seed and counters tell apart."""
+"""Random streams: independent generators for each use, seed and counters."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import torch
 
 
 def stream(use: str, *numbers: int) -> torch.Generator:
-    """A CPU generator of its own for each `use` with its `numbers`.
+    """An independent CPU generator for each `use` with its `numbers`.
 
-    All of them are mixed into the 32 bits that torch takes of a seed for the CPU: of `seed << 32`
-    it would take nothing.
+    All of them are hashed into 32 bits, because torch's CPU generator uses only the low 32 bits of
+    a seed: it would ignore `seed << 32`.
     """
     digest = hashlib.blake2b(repr((use, *numbers)).encode(), digest_size=4).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest, "little"))

@@ -12,17 +12,17 @@ from ..kernels.draw_weighted import draw_weighted
 from ..renderer.march import march_and_query, optical_depth_in_front
 from ..volume import RadianceField, Rays, Samples
 
-HIDDEN = 5e-3  # transmittance below which a sample is not worth teaching
+HIDDEN = 5e-3  # transmittance below which a sample is not distilled
 PER_SAMPLE = ("density", "rgb", "weights", "transmittance")
 PER_RAY = ("color", "opacity", "importance", "regions")
 
 
 @dataclass(frozen=True)
 class NewRays:
-    """R rays that a teacher is to be asked about."""
+    """R rays on which a teacher is to be queried."""
 
     rays: Rays
-    importance: Tensor  # [R] what each counts in the losses
+    importance: Tensor  # [R] weight of each in the losses
     regions: Tensor  # [R] int64, of the views that they were drawn from
 
 
@@ -33,14 +33,14 @@ class TeacherRays:
     rays: Rays
     samples: Samples
     density: Tensor  # [S] 1 / world unit
-    rgb: Tensor  # [S, 3]; gray where nothing shows
+    rgb: Tensor  # [S, 3]; gray where the color is never queried
     weights: Tensor  # [S] the teacher's rendering weights
     transmittance: Tensor  # [S] in front of the sample, by the teacher
     color: Tensor  # [R, 3] premultiplied, without background
     opacity: Tensor  # [R]
-    importance: Tensor  # [R] what a ray counts in the losses; 1 where rays were drawn uniformly
-    regions: Tensor  # [R] int64, of the views that the rays were drawn from; 0 where nobody asks
-    bounds: Tensor  # [R + 1] the samples' offsets, on the CPU: to cut must not wait for the device
+    importance: Tensor  # [R] weight of a ray in the losses; 1 where rays were drawn uniformly
+    regions: Tensor  # [R] int64, of the views that the rays were drawn from; 0 where unused
+    bounds: Tensor  # [R + 1] the samples' offsets on the CPU: slicing must not synchronize
 
     def __len__(self) -> int:
         return len(self.rays)
@@ -65,7 +65,7 @@ class TeacherRays:
         return self._pick(slice(start, stop), slice(low, high), samples, bounds - low)
 
     def gather(self, index: Tensor) -> TeacherRays:
-        """Rays `index` [K] int64, in that order, copied: costs what they have of samples."""
+        """Rays `index` [K] int64, in that order; their samples are copied."""
         places = index.cpu()
         counts = self.bounds.diff()[places]
         bounds = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
@@ -87,7 +87,7 @@ class TeacherRays:
 
 @dataclass(frozen=True)
 class SampleBatch:
-    """N samples of a step without their rays, the teacher's answers, and what each counts."""
+    """N samples of a step without their rays, the teacher's answers, and importance weights."""
 
     positions: Tensor  # [N, 3]
     directions: Tensor  # [N, 3] unit, of view
@@ -96,7 +96,7 @@ class SampleBatch:
     deltas: Tensor  # [N]
     weights: Tensor  # [N]
     transmittance: Tensor  # [N]
-    importance: Tensor  # [N] what a sample counts in the losses
+    importance: Tensor  # [N] weight of a sample in the losses
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -112,7 +112,7 @@ def draw_samples(answers: TeacherRays, count: int, generator: torch.Generator) -
 
 
 def samples_at(answers: TeacherRays, index: Tensor, importance: Tensor) -> SampleBatch:
-    """The samples `index` [N] int64, which count `importance` [N] beside that of their rays."""
+    """The samples `index` [N] int64, with weights `importance` [N] times those of their rays."""
     ray = answers.samples.ray_indices[index]
     return SampleBatch(
         positions=answers.rays.points(ray, answers.samples.t_mids[index]),
@@ -137,8 +137,9 @@ def query_teacher(
 ) -> TeacherRays:
     """The teacher's answers on rays [R], marched with `step` (world units) and `jitter` [R].
 
-    Samples behind a transmittance of `HIDDEN` are left out (nobody sees them from here), and so
-    are rays that cross no occupied cell. `importance` [R] is 1 and `regions` [R] are 0 by default.
+    Samples behind a transmittance below `HIDDEN` are left out (they are invisible along the ray),
+    and so are rays that cross no occupied cell. `importance` [R] is 1 and `regions` [R] are 0 by
+    default.
     """
     queried = march_and_query(teacher, rays, step, stop=HIDDEN, jitter=jitter)
     samples = queried.samples.select(queried.reached)

@@ -1,4 +1,4 @@
-"""Which part of a field anybody sees: the rest need not be taught."""
+"""Prunes the cells of a teacher that no camera sees, which need not be distilled."""
 
 from __future__ import annotations
 
@@ -11,25 +11,26 @@ from ..volume.occupancy import dilate
 from .samplers.uniform import query_random_rays
 from .streams import stream
 
-RAYS, CHUNKS = 8192, 16  # rays asked at a time, and how often at most
+RAYS, CHUNKS = 8192, 16  # rays per query, and queries at most
 STEPS = 512  # samples along the box diagonal: two in a cell
-FAINT_SHARE = 1e-3  # of all render weight, in the faintest cells: not enough to be seen for
-MISSED_SHARE = 3e-4  # of the render weight of fresh rays that may lie in dropped cells
-REACH = 2  # cells around a seen one that are kept: rays are few
-WIDE_REACH = 4  # more of them, where there was no time to be sure
+FAINT_SHARE = 1e-3  # of all rendering weight, in the faintest cells: these count as unseen
+MISSED_SHARE = 3e-4  # of the rendering weight of fresh rays that may lie in dropped cells
+REACH = 2  # cells kept around a visible one: rays are few
+WIDE_REACH = 4  # cells kept around a visible one where time ran out before fresh rays agreed
 
 
 @torch.no_grad()
 def prune_unseen(
     teacher: RadianceField, cameras: Cameras, seed: int, pace: Pace | None = None
 ) -> None:
-    """Drops the occupied cells of `teacher` that no ray of `cameras` shows.
+    """Drops the occupied cells of `teacher` that no camera of `cameras` sees.
 
-    Render weights of random rays are summed cell by cell; the cells with the most weight that
-    together hold all but `FAINT_SHARE` of it are seen, and so are those around them. Rays are asked
-    until fresh ones show what is kept already, all but `MISSED_SHARE`. What goes: the inside
-    of things, places behind them, faint floaters. A field that shows nothing keeps what it has.
-    Where `pace` ends before fresh rays show nothing new, more is kept around what was seen.
+    Rendering weights of random rays are summed per cell; the fewest cells that together hold all
+    but `FAINT_SHARE` of the weight are visible, and they and those around them are kept. Rays are
+    queried until all but `MISSED_SHARE` of the weight of fresh ones lies in kept cells; where
+    `pace` ends earlier, more cells around the visible ones are kept. This drops the inside of
+    objects, occluded places and faint floaters. A field of which no ray shows anything is
+    unchanged.
     """
     pace = pace or Pace()
     known, step = teacher.occupancy.dense(), teacher.aabb.diagonal / STEPS

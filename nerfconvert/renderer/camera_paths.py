@@ -1,4 +1,4 @@
-"""Camera paths for videos: an orbit about what is occupied, or the cameras of a file."""
+"""Camera paths for videos: an orbit about the occupied box, or the cameras of a file."""
 
 from __future__ import annotations
 

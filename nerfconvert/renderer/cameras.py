@@ -16,7 +16,7 @@ class Cameras:
     """V pinhole cameras that share size and intrinsics (pixels).
 
     `poses` are camera-to-world, OpenGL axes, [V, 4, 4] float32. `pixel_offset` is added to the
-    integer pixel index: 0.5 aims at pixel centres; nerf-pytorch programs used 0.
+    integer pixel index: 0.5 aims at pixel centers; nerf-pytorch programs used 0.
     """
 
     poses: Tensor  # [V, 4, 4]

@@ -1,4 +1,4 @@
-"""March rays through a field front to back, and query it while their transmittance lasts."""
+"""Marches rays through a field front to back and queries it while transmittance is left."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from ..kernels.march import march
 from ..volume import RadianceField, Rays, Samples
 
-WAVE = 12  # samples a ray advances before its transmittance is looked at again
+WAVE = 12  # samples a ray advances between checks of its transmittance
 OPAQUE = 50.0  # optical depth of one sample beyond which nothing changes; keeps sums exact
 FAINT = 1e-4  # opacity of one sample below which its color cannot matter
 UNSEEN = 0.5  # gray level of a color that was never queried
@@ -19,7 +19,7 @@ UNSEEN = 0.5  # gray level of a color that was never queried
 
 @dataclass(frozen=True)
 class QueriedSamples:
-    """S marched samples of R rays and what the field said about them."""
+    """S marched samples of R rays with the density and color that the field has there."""
 
     samples: Samples
     density: Tensor  # [S]; 0 where no transmittance is left (never queried)
@@ -33,7 +33,7 @@ def march_rays(
 ) -> Samples:
     """Packed samples of `rays` in the occupied cells of `field`, on the lattice near + k * step.
 
-    `step` in world units; `jitter` [R] in [0, 1) shifts each ray's lattice by that part of it.
+    `step` in world units; `jitter` [R] in [0, 1) shifts each ray's lattice by that fraction of it.
     """
     near, far = field.aabb.intersect(rays.origins, rays.directions)
     near, far = torch.maximum(near, rays.near), torch.minimum(far, rays.far)
@@ -55,9 +55,9 @@ def march_and_query(
     stop: float = 1e-4,
     jitter: Tensor | None = None,
 ) -> QueriedSamples:
-    """Density of every sample with transmittance in front of it, and color of those that show.
+    """Density of every sample with transmittance left in front of it, color of those not faint.
 
-    A ray goes on in waves of `WAVE` samples until its transmittance falls below `stop`; NaN
+    A ray advances in waves of `WAVE` samples until its transmittance falls below `stop`; NaN
     densities count as empty, NaN colors as black.
     """
     samples = march_rays(field, rays, step, jitter)
@@ -70,7 +70,7 @@ def march_and_query(
     for wave in _waves(samples):
         rows = wave[optical[samples.ray_indices[wave]] < deepest]
         if not len(rows):
-            break  # the rays of later waves are among these, and transmittance only falls
+            break  # later waves have a subset of these rays, and transmittance only falls
         ray = samples.ray_indices[rows]
         features = field.encode(rays.points(ray, mids[rows]))
         found = torch.nan_to_num(field.density(features), 0.0)

@@ -1,4 +1,4 @@
-"""Occupancy of any field: which cells of its box hold density, found by asking it."""
+"""Occupancy of any field: the cells of its box that hold density, found by querying it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..volume.occupancy import dilate
 
 log = logging.getLogger(__name__)
 
-BATCH = 1 << 16  # points asked at once
+BATCH = 1 << 16  # points queried at once
 COARSE_POINTS = 4  # per cell of the coarse grid, whose cells are twice as wide
 FINE_POINTS = 2  # per cell of the fine grid, within and next to coarse cells with density
 
@@ -30,10 +30,10 @@ def build_occupancy(
 ) -> None:
     """Replaces the occupancy of `field` by the cells in which it has density.
 
-    A cell counts when the opacity of one cell edge at a random point of it exceeds `threshold`.
-    Half the resolution is asked first, then the cells near what was found, then, more closely,
-    the neighbours of those with density. NaN counts as empty, with a warning. `resolution` is a
-    multiple of 8; `progress` hears how many points were asked since it last heard. Raises
+    A cell counts when the opacity of one cell edge at a random point in it exceeds `threshold`. A
+    grid of half the resolution is queried first, then the cells near those found, then, at more
+    points, the neighbors of those with density. NaN counts as empty, with a warning. `resolution`
+    is a multiple of 8; `progress` receives the number of points queried since its last call. Raises
     NerfConvertError for a field without density.
     """
     if resolution % 8 or not 8 <= resolution <= 1024:
@@ -61,8 +61,8 @@ def build_occupancy(
 def refine_occupancy(field: RadianceField, *, threshold: float = 0.01) -> None:
     """Drops the occupied cells of `field` in which it has no density itself.
 
-    For a student that took over a teacher's occupancy: fewer samples to render, and no haze where
-    neither has anything. A field that is empty everywhere keeps what it had.
+    For a student with its teacher's occupancy: fewer samples to render, and no haze where both are
+    empty. A field that is empty everywhere keeps its cells.
     """
     known = field.occupancy.dense()
     generator = torch.Generator().manual_seed(0)
@@ -74,7 +74,7 @@ def refine_occupancy(field: RadianceField, *, threshold: float = 0.01) -> None:
 
 
 class Probe:
-    """Asks a field for its density at random points of cells."""
+    """Queries the density of a field at random points in cells."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class Probe:
         return self._find(candidates, torch.zeros(points, 3), 1.0)
 
     def find_rim(self, occupied: Tensor, within: Tensor) -> Tensor:
-        """[r, r, r] bool: neighbours of the `occupied` cells, of those `within`, with density in
+        """[r, r, r] bool: neighbors of the `occupied` cells, among those `within`, with density in
         one of their octants."""
         octants = torch.cartesian_prod(*(torch.arange(2),) * 3) / 2
         return self._find(dilate(occupied) & within & ~occupied, octants, 0.5)
@@ -115,7 +115,7 @@ class Probe:
         return occupied
 
     def _dense(self, unit: Tensor) -> Tensor:
-        """[N] bool: is there density at one of the points [N, P, 3] of the unit cube."""
+        """[N] bool: whether there is density at one of the points [N, P, 3] of the unit cube."""
         positions = self.field.aabb.from_unit(unit.flatten(0, 1))
         density = self.field.density(self.field.encode(positions))
         self.n_invalid += int(density.isnan().sum())

@@ -1,4 +1,4 @@
-"""Frames for people: labelled panes side by side, and heat maps of the error."""
+"""Image panes with labels side by side, and heat maps of the error."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def heat_map(image: Tensor, reference: Tensor, *, limit: float = 0.25) -> np.nda
 def pane(image: np.ndarray, title: str, note: str = "") -> np.ndarray:
     """`image` [H, W, 3] uint8 under a strip with `title` on the left and `note` on the right.
 
-    Text shrinks until it fits; a title that still does not is cut.
+    Text shrinks until it fits; a title that still does not fit is cut.
     """
     width = image.shape[1]
     strip = np.full((STRIP, width, 3), PAPER, np.uint8)

@@ -1,8 +1,8 @@
 """Scene: cameras, and the photographs taken by them, from `transforms*.json` files.
 
 The layout is that of NeRF-Synthetic (`camera_angle_x`, RGBA) and of nerfstudio and instant-ngp
-(`fl_x`, `cx`, `k1`...). Poses are camera-to-world with OpenGL axes, as everywhere in nerfconvert.
-A lens with distortion or an off-centre axis is resampled once to a centred pinhole.
+(`fl_x`, `cx`, `k1`...). Poses are camera-to-world with OpenGL axes, as everywhere in nerfconvert. A
+lens with distortion or an off-center axis is resampled once to a centered pinhole.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from torch import Tensor
 from ..errors import FormatError, UsageError
 from .cameras import Cameras, focal_of
 
-HOLD_OUT = 8  # a file without splits gives every 8th view to the test
+HOLD_OUT = 8  # of a file without splits every 8th view is a test view
 SIZE = (400, 400)  # of cameras whose file gives an angle of view but no size
 
 
 @dataclass(frozen=True)
 class Scene:
-    """V cameras and what they saw: `images` [V, H, W, 3] sRGB in [0, 1] on the background, or
-    None where only poses were asked for. `names` are the frames' file paths as written."""
+    """V cameras and their images: `images` [V, H, W, 3] sRGB in [0, 1] on the background, or None
+    where only poses were requested. `names` are the frames' file paths as written."""
 
     cameras: Cameras
     images: Tensor | None
@@ -49,7 +49,7 @@ class Lens:
 
     @property
     def centered(self) -> bool:
-        """A plain pinhole already: square pixels, axis in the middle, no distortion."""
+        """Whether it is a plain pinhole: square pixels, axis in the middle, no distortion."""
         middle = (self.cx, self.cy) == (self.width / 2, self.height / 2)
         return middle and self.fl_x == self.fl_y and not any(self.distortion)
 
@@ -65,10 +65,10 @@ def read_scene(
 ) -> Scene:
     """The scene in `path`: a folder with transforms*.json, or such a file.
 
-    `split` (train, test, val) picks `transforms_<split>.json` of a folder; a single file is cut:
-    every 8th frame is test, the others train.
-    `views` keeps that many evenly spaced frames; `resolution` (width, height) shrinks the images
-    by area averaging. Raises FormatError for a file that is missing, damaged or lying.
+    `split` (train, test, val) picks `transforms_<split>.json` of a folder; a single file is split:
+    every 8th frame is test, the others train. `views` keeps that many evenly spaced frames;
+    `resolution` (width, height) shrinks the images by area averaging. Raises FormatError for a file
+    that is missing, damaged or inconsistent.
     """
     file, cut = _find(Path(path), split)
     document = _parse(file)
@@ -109,7 +109,7 @@ def fit_within(size: tuple[int, int], limit: int) -> tuple[int, int]:
 
 
 def _find(path: Path, split: str | None) -> tuple[Path, str | None]:
-    """The JSON file, and the split that still has to be cut out of it."""
+    """The JSON file, and the split that still has to be taken from it."""
     if path.is_file():
         return path, split
     if not path.exists():
@@ -197,7 +197,7 @@ def _number(file: Path, values: dict[str, Any], key: str) -> float:
 def _size(
     file: Path, values: dict[str, Any], frame: dict, resolution: tuple[int, int] | None
 ) -> tuple[int, int]:
-    """Stored size: as the file says, else of the first image, else what was asked for."""
+    """Stored size: that of the file, else of the first image, else `resolution`."""
     if "w" in values and "h" in values:
         width, height = (int(_number(file, values, key)) for key in ("w", "h"))
     elif (image := _image_path(file, frame["file_path"])).is_file():
@@ -212,11 +212,11 @@ def _size(
 
 
 def _pinhole(lens: Lens) -> tuple[float, tuple[np.ndarray, np.ndarray] | None]:
-    """Focal length (pixels) of the centred pinhole, and the remap from it to the stored image."""
+    """Focal length (pixels) of the centered pinhole, and the remap from it to the stored image."""
     if lens.centered:
         return lens.fl_x, None
     size = (lens.width, lens.height)
-    # OpenCV counts from the centre of the first pixel, transforms.json from its corner.
+    # OpenCV counts from the center of the first pixel, transforms.json from its corner.
     stored = np.array([[lens.fl_x, 0, lens.cx - 0.5], [0, lens.fl_y, lens.cy - 0.5], [0, 0, 1]])
     twist = np.array(lens.distortion)
     inner, _ = cv2.getOptimalNewCameraMatrix(

@@ -1,4 +1,4 @@
-"""Frames to files: H.264 video that plays everywhere, or a folder of PNG images."""
+"""Writes frames as an H.264 video that plays everywhere, or as a folder of PNG images."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Recipes: how a student is taught; ours and the published ones.
+"""Recipes: methods of distillation, ours and published ones.
 
-This table imports no torch: the command line's help is made of it.
+This table imports no torch, because the command line's help is made from it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ...errors import UnknownNameError, UsageError
 
 @dataclass(frozen=True)
 class Recipe:
-    """One way to distil."""
+    """One method of distillation."""
 
     name: str
     module: str  # whose function `plan` makes a Plan of a Task
@@ -44,7 +44,7 @@ RECIPES = _Table(
 
 
 def refuse_active(samplers: Collection[str], recipe: str) -> None:
-    """Raises UsageError where `recipe` would not follow the `samplers` of active learning."""
+    """Raises UsageError where `recipe` does not support the `samplers` of active learning."""
     if samplers and not RECIPES[recipe].supports_active:
         known = ", ".join(name for name, r in RECIPES.items() if r.supports_active)
         asked = f"active learning ({', '.join(samplers)}; --active)"

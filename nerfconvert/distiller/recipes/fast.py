@@ -1,4 +1,4 @@
-"""fast: our own recipe, in every part of which something of the published ones is left out."""
+"""fast: our own recipe, simpler in every part than the published ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MARCH_STEPS = 720  # samples along the box diagonal while training; rendering ta
 
 
 def plan(task: Task) -> Plan:
-    """A closed-form start, a buffer of answers, stages that end when they have converged."""
+    """Closed-form initialization, a buffer of teacher rays, stages that end on convergence."""
     teacher, student = task.teacher, task.student
     step = teacher.aabb.diagonal / MARCH_STEPS
     sampler = BatchSampler(teacher, task.cameras, task.config, task.clock, step)

@@ -1,4 +1,4 @@
-"""Task and Plan: what a recipe is given, and what it makes of it."""
+"""Task and Plan: input and output of a recipe."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ..trainer import Stateful
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """A student that has the teacher's occupancy already and is to learn the rest."""
+    """A student that already has the teacher's occupancy, to be distilled from the teacher."""
 
     teacher: RadianceField
     student: TrainableField
-    cameras: Cameras  # views to be right in
+    cameras: Cameras  # views in which the student is to match
     config: DistillConfig
     clock: Clock
 
@@ -30,7 +30,7 @@ def _nothing() -> None: ...
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The stages of a distillation and how to step.
+    """The stages of a distillation and its optimizer.
 
     A recipe is a function from a Task to a Plan that changes nothing: `begin` is all work before
     the first step, within a `Pace`, which a resumed run does not repeat, and says whether the
@@ -40,5 +40,5 @@ class Plan:
     stages: list[Stage]
     begin: Callable[[Pace], bool]
     finish: Callable[[], None] = _nothing
-    shared: Stateful | None = None  # what the stages share and a resumed run needs
+    shared: Stateful | None = None  # state that the stages share, saved for a resumed run
     new_optimizer: OptimizerMaker = RoleOptimizer

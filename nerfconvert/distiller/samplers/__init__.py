@@ -1,13 +1,13 @@
-"""Samplers: which rays a teacher is asked about, and what of its answers a step learns from.
+"""Samplers: on which rays a teacher is queried, and on which of its answers a step trains.
 
-Uniform draws are the ground; the samplers of active learning, of `--active`, each change one
-decision: `camera` which new rays the teacher is asked about, `ray` which of the buffer's rays a
-step takes, `point` which of their samples the student computes. Whatever is drawn with odds q
-times those of uniform draws counts 1 / q in the losses, so that their expectation is that of
-uniform draws and only its noise changes; all odds have a floor, so that no weight is large. Errors
-are remembered as averages, first guesses are high: what was never looked at is looked at soon.
+Draws are uniform by default; the samplers of active learning, of `--active`, each change one
+decision: `camera` on which new rays the teacher is queried, `ray` which of the buffer's rays a step
+takes, `point` at which of their samples the student is evaluated. A draw with odds q relative to
+uniform draws has the importance weight 1 / q in the losses, so that their expectation is that of
+uniform draws and only their variance changes; odds have a floor, which bounds the weights. Errors
+are kept as running means that start high, so that what was never drawn is drawn soon.
 
-This table imports no torch: the command line's help is made of it.
+This table imports no torch, because the command line's help is made from it.
 """
 
 from ...registry import Registry

@@ -1,16 +1,16 @@
-"""What the levels share: remembered averages, odds with a floor, draws that are spread out."""
+"""What the samplers share: running means, odds with a floor, stratified draws."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-FLOOR = 0.25  # of the odds, the part that is uniform: no weight is above 1 / FLOOR
+FLOOR = 0.25  # of the odds, the part that is uniform: no importance weight exceeds 1 / FLOOR
 
 
 def learn(values: Tensor, index: Tensor, found: Tensor, rate: float) -> None:
-    """Moves each of `values` [K] that `index` [N] names by `rate` towards the mean of what was
-    `found` [N] there; the others stay."""
+    """Updates running means in place: each of `values` [K] at `index` [N] moves by `rate` towards
+    the mean of what was `found` [N] there."""
     counts = torch.zeros_like(values).index_add_(0, index, torch.ones_like(found))
     sums = torch.zeros_like(values).index_add_(0, index, found)
     moved = rate * (sums / counts.clamp_min(1) - values)
@@ -18,10 +18,10 @@ def learn(values: Tensor, index: Tensor, found: Tensor, rate: float) -> None:
 
 
 def odds(values: Tensor, mean: Tensor | None = None) -> Tensor:
-    """Odds [N] beside uniform draws: proportional to `values` [N] >= 0 above the floor.
+    """Odds [N] relative to uniform draws: proportional to `values` [N] >= 0 above the floor.
 
-    `mean` is that of the values over all that can be drawn; default over these, then the mean of
-    the odds is 1. Where it is 0, so are the values, and the odds are 1.
+    `mean` is that of the values over all that can be drawn; by default over these, so that the mean
+    of the odds is 1. Where it is 0, so are the values, and the odds are 1.
     """
     mean = values.mean() if mean is None else mean
     share = torch.where(mean > 0, values / mean.clamp_min(1e-30), 1.0)
@@ -29,15 +29,15 @@ def odds(values: Tensor, mean: Tensor | None = None) -> Tensor:
 
 
 def spread(count: int, generator: torch.Generator, device: torch.device) -> Tensor:
-    """`count` draws, float64, ascending, one from each of as many equal parts of [0, 1).
+    """`count` stratified draws, float64, ascending, one from each of as many equal parts of [0, 1).
 
-    Each index that is drawn by them comes as often, on average, as by independent draws.
+    Each index is drawn as often, in expectation, as by independent draws.
     """
     draw = torch.rand(count, generator=generator, dtype=torch.float64)
     return ((torch.arange(count, dtype=torch.float64) + draw) / count).to(device)
 
 
 def relative(errors: Tensor, importance: Tensor) -> Tensor:
-    """`errors` [N] in units of their mean, each counted `importance` [N] times: a number that
-    means the same early and late in a run."""
+    """`errors` [N] in units of their mean weighted by `importance` [N]: comparable all through a
+    run."""
     return errors / (errors * importance).mean().clamp_min(1e-12)

@@ -1,4 +1,4 @@
-"""BatchSampler: the batches of a distillation's steps, drawn as the samplers of `--active` say."""
+"""BatchSampler: the batches of a distillation's steps, drawn by the samplers of `--active`."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from .uniform import UniformSampler
 
 
 class BatchSampler:
-    """Owns the buffer of a teacher's answers and the samplers that decide about it.
+    """Owns the buffer of a teacher's answers and the samplers that draw from it.
 
-    Each decision is that of the first sampler that takes it, else uniform. `step` is the distance
-    between samples, in world units.
+    Each decision is made by the first sampler that overrides it, else uniformly. `step` is the
+    distance between samples, in world units.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class BatchSampler:
         self.buffer = RayBuffer(teacher, self._new_rays, step, seed, memory_mb, clock)
 
     def rays(self, samples: int, generator: torch.Generator) -> RayBatch:
-        """Rays with about `samples` samples that the student computes."""
+        """Rays with about `samples` samples at which the student is evaluated."""
         for sampler in self.samplers:
             samples = round(samples / sampler.kept)
         choices = (s.choose_rays(self.buffer, samples, generator) for s in self.samplers)
@@ -55,7 +55,7 @@ class BatchSampler:
 
     def samples(self, count: int, generator: torch.Generator) -> tuple[SampleBatch, bool]:
         """`count` samples of one chunk, half uniform, half by the teacher's rendering weights; and
-        whether no step has learnt from the chunk before."""
+        whether the chunk is used for the first time."""
         number, new = self.buffer.pick(generator)
         answers = self.buffer.chunks[number]
         candidates = count * max(sampler.candidates for sampler in self.samplers)
@@ -65,7 +65,7 @@ class BatchSampler:
         return samples_at(answers, *chosen), new
 
     def learn_rays(self, batch: RayBatch, color: Tensor, target: Tensor) -> None:
-        """Tells the samplers the colors [R, 3] of a step's rays beside what was wanted."""
+        """Updates the samplers with the colors [R, 3] of a step's rays and their targets."""
         if self.active:
             errors = (color.detach() - target).square().mean(-1).sqrt()
             wrong = relative(errors, batch.chosen.importance)
@@ -73,7 +73,7 @@ class BatchSampler:
                 sampler.learn_rays(batch, wrong)
 
     def learn_samples(self, samples: SampleBatch, density: Tensor, rgb: Tensor) -> None:
-        """Tells the samplers what the student said of a step's samples."""
+        """Updates the samplers with the student's density and rgb at a step's samples."""
         for sampler in self.active.values():
             sampler.learn_samples(samples, density.detach(), rgb.detach())
 
@@ -83,7 +83,7 @@ class BatchSampler:
         return {"buffer": self.buffer.state(), "samplers": active}
 
     def restore(self, state: dict) -> None:
-        """Takes back what `state` gave; asks the teacher again for what the buffer held."""
+        """Restores `state`; queries the teacher again for what the buffer held."""
         for name, sampler in self.active.items():
             sampler.restore(state["samplers"][name])
         self.buffer.restore(state["buffer"])
@@ -104,8 +104,9 @@ def samplers_of(
 def _samples_of(
     chosen: ChosenRays, positions: Tensor, kept: Tensor | None, importance: Tensor | None
 ) -> SampleBatch:
-    """The samples `kept` of rays, all by default; each counts in a mean over these as it does in
-    one over all: its importance beside the mean of that of all samples."""
+    """The samples `kept` of rays, all by default. Importance weights are divided by their mean over
+    all samples, so that a mean over the kept ones has the expectation of the weighted mean over
+    all."""
     answers, ray = chosen.answers, chosen.answers.samples.ray_indices
     packed = answers.density, answers.rgb, answers.samples.deltas, answers.weights
     packed = positions, *packed, answers.transmittance

@@ -1,4 +1,4 @@
-"""Camera sampler: regions of views are scored by error, new rays look at hard ones from nearby."""
+"""Camera sampler: scores regions of views by error, aims new rays at hard ones from nearby."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from .uniform import moved
 
 TILES = 4  # regions along each side of a view
 UNIFORM = 0.5  # of new rays, from uniformly random regions
-NEAR = 0.2  # of the way to another camera, the farthest that a new one is from its own
-RATE = 0.2  # of the average of a region's errors
+NEAR = 0.2  # of the way to another camera, how far a camera moves at most
+RATE = 0.2  # of the running mean of a region's errors
 
 
 class CameraSampler(Sampler):
     """Scores of regions of `cameras`; a region is a tile of one view, and its number names both.
 
-    Half of a chunk's rays are drawn as ever. The others pass through regions drawn by score, from
-    cameras near the region's own: moved on the sphere about the box a little towards another one,
-    so that nobody looks from where no camera does, and turned to the same place. A ray of a region
-    counts 1 / odds of the region, whichever way it was drawn, so every region keeps its share of
-    the objective; within it the two ways differ in how far a camera moves.
+    Half of a chunk's rays are drawn uniformly. The others pass through regions drawn by score, from
+    near the region's own camera: moved on the sphere about the box a little towards another one, so
+    that viewpoints stay close to those of cameras, and aimed at the same point. A ray has the
+    importance weight 1 / odds of its region, whichever way it was drawn, so every region keeps its
+    share of the objective; within it the two ways differ in how far a camera moves.
     """
 
     def __init__(self, cameras: Cameras, aabb: Aabb):
         self.cameras, self.aabb = cameras, aabb
         self.scores = torch.ones(len(cameras) * TILES * TILES)
-        self.used: dict[int, Tensor] = {}  # by the number of a chunk: the scores it was drawn by
+        self.used: dict[int, Tensor] = {}  # by chunk: the scores with which it was drawn
 
     def draw_new_rays(self, chunk: int, count: int, generator: torch.Generator) -> NewRays:
-        """A chunk that is drawn again, for a run that goes on, has the scores of the first time."""
+        """A chunk that is drawn again, in a resumed run, uses the scores of the first time."""
         scores = self.used.setdefault(chunk, self.scores.cpu().clone())
         odds = UNIFORM + (1 - UNIFORM) * scores / scores.mean()
-        fresh = UNIFORM if scores.min() < scores.max() else 1.0  # nothing is known of any region
+        fresh = UNIFORM if scores.min() < scores.max() else 1.0  # no region has errors yet
         hard = torch.randperm(count, generator=generator) >= round(fresh * count)
         anywhere = torch.randint(len(scores), (count,), generator=generator)
         draw = torch.rand(count, generator=generator, dtype=torch.float64)
@@ -47,7 +47,8 @@ class CameraSampler(Sampler):
         return NewRays(self._through(regions, hard, generator), 1 / odds[regions], regions)
 
     def _through(self, regions: Tensor, near: Tensor, generator: torch.Generator) -> Rays:
-        """Rays through random points of `regions`, from `near` the camera or as `draw_rays`."""
+        """Rays through random points of `regions`: from close to the camera if `near`, else as
+        `draw_rays`."""
         cameras, count = self.cameras, len(regions)
         views, tile = regions // TILES**2, regions % TILES**2
         draw = torch.rand(4, count, generator=generator)
@@ -63,7 +64,7 @@ class CameraSampler(Sampler):
         learn(self.scores, batch.chosen.answers.regions, errors, RATE)
 
     def state(self, buffer: RayBuffer) -> dict:
-        """The scores by which chunks were drawn that the buffer has lost are lost, too."""
+        """Without the scores of chunks that the buffer has dropped."""
         oldest = buffer.made - len(buffer.chunks)
         used = {chunk: scores for chunk, scores in self.used.items() if chunk >= oldest}
         return {"scores": self.scores, "used": used}

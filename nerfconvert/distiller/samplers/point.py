@@ -1,4 +1,4 @@
-"""Point sampler: samples are taken in proportion to error x transmittance, where students err."""
+"""Point sampler: draws samples in proportion to the student's error x transmittance."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from ..teacher_rays import SampleBatch, TeacherRays
 from .averages import learn, odds, spread
 from .sampler import Sampler
 
-RESOLUTION = 64  # cells along each edge of the box whose errors are remembered
-RATE = 0.3  # of the average of a cell's errors
+RESOLUTION = 64  # cells along each edge of the box, each with its own error
+RATE = 0.3  # of the running mean of a cell's errors
 
 
 class PointSampler(Sampler):
-    """Averages of the student's errors in the cells of `aabb`.
+    """Running means of the student's errors in the cells of `aabb`.
 
-    Errors of cells and not of samples: a buffer holds more samples than a run computes, and what is
-    wrong at one is wrong beside it. They start at 1, the largest error of opacity.
+    Errors of cells and not of samples: a buffer holds more samples than a run evaluates, and
+    neighboring samples have similar errors. They start at 1, the largest error of opacity.
 
-    A step takes twice the rays and the student computes half of their samples; the others have the
-    teacher's answers. The losses of samples keep their expectation; the error of a ray is that of
-    its kept samples alone, so it is too small where many share an error, and 0, as without this
-    sampler, where the student is the teacher. The PSNR that is shown is of these errors.
+    A step takes twice the rays and the student is evaluated at half of their samples; the others
+    have the teacher's density and color. The losses of samples keep their expectation; the error of
+    a ray is that of its kept samples alone, so it is too small where many share an error, and 0, as
+    without this sampler, where the student equals the teacher. The PSNR that is shown is of these
+    errors.
     """
 
     kept = 0.5
@@ -39,8 +40,11 @@ class PointSampler(Sampler):
     def choose_samples(
         self, answers: TeacherRays, index: Tensor, count: int, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """Candidates come in proportion to their odds. For any function the sum of importance x
-        function has the candidates' mean for expectation."""
+        """Draws candidates in proportion to their odds.
+
+        For any function, the mean of importance x function over the drawn ones has its mean over
+        the candidates as expectation.
+        """
         ray = answers.samples.ray_indices[index]
         positions = answers.rays.points(ray, answers.samples.t_mids[index])
         chances = self.odds(positions, answers.transmittance[index])
@@ -50,7 +54,7 @@ class PointSampler(Sampler):
     def keep_samples(
         self, answers: TeacherRays, positions: Tensor, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """The importance of each is the inverse of the chance with which it was kept."""
+        """The importance of each is the inverse of its probability of being kept."""
         chance = keeping(self.odds(positions, answers.transmittance), self.kept)
         index = systematic(chance, float(torch.rand((), generator=generator)))
         return index, 1 / chance[index]
@@ -66,7 +70,7 @@ class PointSampler(Sampler):
         learn(self.errors, self._cells(samples.positions), wrong, RATE)
 
     def _cells(self, positions: Tensor) -> Tensor:
-        """[N] int64 numbers of the cells."""
+        """[N] int64 indices of the cells."""
         cell = (self.aabb.to_unit(positions) * RESOLUTION).long().clamp(0, RESOLUTION - 1)
         return (cell[:, 0] * RESOLUTION + cell[:, 1]) * RESOLUTION + cell[:, 2]
 
@@ -78,10 +82,10 @@ class PointSampler(Sampler):
 
 
 def keeping(values: Tensor, share: float) -> Tensor:
-    """Chances [N] of being kept, min(1, c * value), that sum to `share` of N; `values` [N] > 0.
+    """Probabilities [N] of being kept, min(1, c * value), with a sum of `share` of N.
 
-    The factor c comes from a few passes over the values, each of which sets aside those that are
-    certain already: the largest are found without a sort.
+    `values` [N] > 0. The factor c comes from a few passes over the values, each of which sets aside
+    those with probability 1 already: this finds the largest without a sort.
     """
     wanted = share * len(values)
     factor = wanted / values.sum()
@@ -93,8 +97,11 @@ def keeping(values: Tensor, share: float) -> Tensor:
 
 
 def systematic(chances: Tensor, start: float) -> Tensor:
-    """Indices, ascending, one wherever the running sum of `chances` [N] in [0, 1] passes an integer
-    beyond `start` in [0, 1): each comes with its chance, their number is the sum, rounded."""
+    """Systematic sampling: ascending indices, each drawn with its chance in `chances` [N].
+
+    One wherever the running sum of `chances` in [0, 1], from `start` in [0, 1), passes an integer;
+    their number is the sum, rounded.
+    """
     passed = (chances.cumsum(0, dtype=torch.float64) + start).floor()
     return (passed.diff(prepend=passed.new_zeros(1)) > 0).nonzero()[:, 0]
 
@@ -102,7 +109,7 @@ def systematic(chances: Tensor, start: float) -> Tensor:
 def sample_error(
     density: Tensor, rgb: Tensor, wanted_density: Tensor, wanted_rgb: Tensor, deltas: Tensor
 ) -> Tensor:
-    """[N] what a picture would show of the error of samples that nothing hides: the difference of
-    opacities, and of colors where the teacher is opaque."""
+    """Errors [N] of samples as rendered without occlusion: the difference of opacities, and of
+    colors where the teacher is opaque."""
     opacity, wanted = (-torch.expm1(-x * deltas) for x in (density, wanted_density))
     return (opacity - wanted).abs() + wanted * (rgb - wanted_rgb).abs().mean(-1)

@@ -1,4 +1,4 @@
-"""Ray sampler: each ray of the buffer has a priority, and comes in proportion to it."""
+"""Ray sampler: draws the buffer's rays in proportion to their errors."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from ..teacher_rays import TeacherRays
 from .averages import learn, odds, spread
 from .sampler import ChosenRays, RayBatch, Sampler
 
-BETA = 1.0  # power of the error; 0 is uniform. The noise of a gradient is least at 1
+BETA = 1.0  # power of the error; 0 is uniform. The variance of gradients is least at 1
 UNKNOWN = 2.0  # error of rays that no step has taken yet, in units of the mean
-RATE = 0.7  # of the average of a ray's errors: steps come back to it rarely
+RATE = 0.7  # of the running mean of a ray's errors: a ray is drawn rarely
 
 
 class RaySampler(Sampler):
-    """Averages of the errors of all rays of a buffer, in units of the mean error of their steps.
+    """Running means of the errors of a buffer's rays, in units of the mean error of their step.
 
-    A step takes rays of one chunk, which comes in proportion to the sum of its odds, and in it rays
-    in proportion to theirs: together each ray of the buffer comes in proportion to its odds. Costs
-    a pass over one chunk's rays, two waits for the device, and the samples drawn.
+    A step draws one chunk in proportion to the sum of its odds, and in it rays in proportion to
+    theirs: together each ray of the buffer is drawn in proportion to its odds. Costs a pass over
+    one chunk's rays, two synchronizations with the device, and a copy of the drawn samples.
     """
 
     def __init__(self, cameras: Cameras, aabb: Aabb, beta: float = BETA):
         self.beta = beta
         self.errors: list[Tensor] = []  # of the rays of each chunk [R]
         self._chunks: list[TeacherRays] = []
-        self._made = -1  # chunks ever made when it last looked at the buffer
+        self._made = -1  # `buffer.made` at the last update
         self._sums = torch.zeros(0)  # [C] of errors^beta
-        self._restored: dict | None = None  # taken back once the buffer is filled again
+        self._restored: dict | None = None  # applied once the buffer is filled again
 
     def choose_rays(
         self, buffer: RayBuffer, samples: int, generator: torch.Generator
@@ -59,7 +59,7 @@ class RaySampler(Sampler):
         self._sums[chosen.chunk] = own.pow(self.beta).sum()
 
     def _follow(self, buffer: RayBuffer) -> None:
-        """Forgets rays that the buffer has dropped; those that it has gained begin at UNKNOWN."""
+        """Drops errors of rays that the buffer has dropped; new rays start at `UNKNOWN`."""
         if self._made == buffer.made:
             return
         known = {id(chunk): errors for chunk, errors in zip(self._chunks, self.errors)}
@@ -79,5 +79,5 @@ class RaySampler(Sampler):
 
 
 def _taken(new: Tensor, saved: Tensor) -> Tensor:
-    """`saved` errors where they are of as many rays as `new` ones: another process has its own."""
+    """`saved` errors if as many as `new` ones, else those: another process has other rays."""
     return saved.to(new) if len(saved) == len(new) else new

@@ -1,4 +1,4 @@
-"""Sampler: what a policy of active learning may decide, and what it is told."""
+"""Sampler: the decisions that a policy of active learning may make, and the errors it gets."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ class ChosenRays:
     """The rays of one step, of one chunk of the buffer."""
 
     answers: TeacherRays
-    importance: Tensor  # [R] what each counts in the losses
-    chunk: int  # their chunk's number in the buffer
+    importance: Tensor  # [R] weight of each in the losses
+    chunk: int  # index of their chunk in the buffer
     index: Tensor | None  # [R] int64 in that chunk; None where they were drawn uniformly
-    new: bool  # no step has learnt from this chunk before
+    new: bool  # no step has used this chunk before
 
 
 @dataclass(frozen=True)
 class RayBatch:
-    """What one step learns: the composited colors of rays, and samples of them."""
+    """What one step trains on: the composited colors of rays, and samples of them."""
 
     chosen: ChosenRays
-    samples: SampleBatch  # those that the student computes
-    kept: Tensor | None  # [N] int64, their places among the rays' samples; None: all, in order
+    samples: SampleBatch  # those at which the student is evaluated
+    kept: Tensor | None  # [N] int64, their indices in the rays' samples; None: all, in order
 
     def filled(self, density: Tensor, rgb: Tensor) -> tuple[Tensor, Tensor]:
         """Density [S] and rgb [S, 3] of all samples of the rays: those given for `samples`, the
@@ -45,17 +45,17 @@ class RayBatch:
 
 
 class Sampler:
-    """A policy of active learning: a class of its own file, made with the views and the teacher's
-    box. What it does not override is left to uniform draws, or to the other samplers."""
+    """A policy of active learning, made from the views and the teacher's box. Decisions that it
+    does not override are left to the other samplers or uniform draws."""
 
-    kept = 1.0  # of the samples of a step's rays, those that `keep_samples` leaves
-    candidates = 1  # samples drawn for each that `choose_samples` takes
+    kept = 1.0  # fraction of the samples of a step's rays that `keep_samples` keeps
+    candidates = 1  # candidates drawn for each sample that `choose_samples` takes
 
     def __init__(self, cameras: Cameras, aabb: Aabb):
-        """`cameras` are the views to be right in, `aabb` is the teacher's box."""
+        """`cameras` are the views in which the student is to match, `aabb` is the teacher's box."""
 
     def draw_new_rays(self, chunk: int, count: int, generator: torch.Generator) -> NewRays | None:
-        """The rays of the buffer's chunk of this number, the same ones whenever it is asked; None
+        """The `count` rays of the buffer's chunk number `chunk`, the same at every call; None
         leaves the choice to others."""
         return None
 
@@ -75,19 +75,20 @@ class Sampler:
     def keep_samples(
         self, answers: TeacherRays, positions: Tensor, generator: torch.Generator
     ) -> tuple[Tensor, Tensor] | None:
-        """Places [N] int64, ascending, of the samples of `answers`, at `positions` [S, 3], that the
-        student is to compute, and the importance [N] of each; None leaves the choice to others."""
+        """Indices [N] int64, ascending, of the samples of `answers`, at `positions` [S, 3], at
+        which the student is evaluated, and the importance [N] of each; None leaves the choice to
+        others."""
         return None
 
     def learn_rays(self, batch: RayBatch, errors: Tensor) -> None:
-        """Hears the root mean square errors [R] of a step's rays, in units of their mean."""
+        """Receives the root mean square errors [R] of a step's rays, in units of their mean."""
 
     def learn_samples(self, samples: SampleBatch, density: Tensor, rgb: Tensor) -> None:
-        """Hears what the student said, density [N] and rgb [N, 3], of the samples of a step."""
+        """Receives the student's density [N] and rgb [N, 3] at the samples of a step."""
 
     def state(self, buffer: RayBuffer) -> dict:
         """What a resumed run needs, in tensors and numbers."""
         return {}
 
     def restore(self, state: dict) -> None:
-        """Takes back what `state` gave, before the buffer is filled again."""
+        """Restores what `state` returned, before the buffer is filled again."""

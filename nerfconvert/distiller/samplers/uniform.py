@@ -1,4 +1,4 @@
-"""Uniform draws: new rays through random pixels, from cameras and between them; any of a buffer."""
+"""Uniform sampler: new rays through random pixels, from and between cameras; any of a buffer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .sampler import ChosenRays, Sampler
 
 
 class UniformSampler(Sampler):
-    """What decides where no sampler of active learning does; everything counts 1."""
+    """Decides where no sampler of active learning does; all importance weights are 1."""
 
     def __init__(self, cameras: Cameras, aabb: Aabb):
         self.cameras, self.aabb = cameras, aabb
@@ -52,8 +52,8 @@ def query_random_rays(
 def draw_rays(cameras: Cameras, aabb: Aabb, count: int, generator: torch.Generator) -> Rays:
     """`count` rays through uniformly random points of uniformly random images.
 
-    Half of them start at a point moved towards another camera, on the sphere about the box, and
-    aim at the same place: the views between the cameras must be right too.
+    Half of them start at a point moved towards another camera, on the sphere about the box, and aim
+    at the same point, so that views between the cameras are fitted too.
     """
     n_views = len(cameras)
     views, others = torch.randint(n_views, (2, count), generator=generator)

@@ -1,4 +1,4 @@
-"""PublishedBatch: one batch of rays, its samples, and what teacher and student make of them."""
+"""PublishedBatch: one batch of rays, its samples, and the answers of teacher and student there."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class PublishedBatch:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a field says at the samples, in the published units and clamps."""
+    """Density, color and features of a field at the samples, in the published units and clamps."""
 
-    features: Tensor | None  # [S, F]; None where the two sides' features do not mean the same
+    features: Tensor | None  # [S, F]; None where teacher's and student's are not comparable
     log_density: Tensor  # [S] clamped logarithm of density per half edge of the box
     density: Tensor  # [S] its exponential, per world unit
     rgb: Tensor  # [S, 3]
@@ -61,21 +61,21 @@ def march_batch(student: RadianceField, rays: Rays, generator: torch.Generator) 
 
 
 def encode(field: RadianceField, batch: PublishedBatch, clamped: bool) -> Tensor:
-    """Features [S, F]; the color features of factorised fields `clamped`, as published."""
+    """Features [S, F]; the color features of factorized fields `clamped`, as published."""
     return _comparable(field.encode(batch.samples.positions(batch.rays)), clamped)
 
 
 def answer(
     field: RadianceField, batch: PublishedBatch, unit: float, features: bool, clamped: bool
 ) -> Answer:
-    """The answer of `field`; `unit` is the half edge of the student's box, in world units.
+    """Density and color of `field`; `unit` is the half edge of the student's box, in world units.
 
-    With `features` those are part of it, `clamped` where both fields are factorised.
+    Features are included with `features`, and `clamped` where both fields are factorized.
     """
     encoded = field.encode(batch.samples.positions(batch.rays))
     directions = batch.rays.view_directions[batch.samples.ray_indices]
     density = torch.nan_to_num(field.density(encoded), 0.0) * unit
-    limited = density.clamp(math.exp(LOW), math.exp(HIGH))  # first: log 0 has no gradient
+    limited = density.clamp(math.exp(LOW), math.exp(HIGH))  # before the log: log 0 has no gradient
     rgb = torch.nan_to_num(field.color(encoded, directions), 0.0)
     kept = _comparable(encoded, clamped) if features else None
     return Answer(kept, limited.log(), limited / unit, rgb)

@@ -26,13 +26,13 @@ from .settings import (
 
 @dataclass
 class Pair:
-    """What the stages share; `prepare` chooses the camera of each step."""
+    """State that the stages share; `prepare` chooses the camera of each step."""
 
     teacher: RadianceField
     student: TrainableField
     source: PoseSource
     seed: int
-    features: bool  # those of both sides mean the same
+    features: bool  # whether those of teacher and student are comparable
     now: float = 1.0  # step of the published run
     epoch: int = -1
     place: int = 0  # of the step in its epoch
@@ -46,9 +46,9 @@ class Pair:
         return Pair(task.teacher, task.student, source, task.config.seed, features)
 
     def begin(self, pace: Pace) -> bool:
-        """Takes the student to its final resolution, and gives it the teacher's decoder where the
-        two share one; False: it is still far from the teacher. Raises NerfConvertError for a
-        teacher that shows nothing."""
+        """Sets the student to its final resolution and copies the teacher's decoder where the two
+        share one. Returns False: the student is not near the teacher yet. Raises NerfConvertError
+        for an empty teacher."""
         if not bool(self.student.occupancy.words.any()):
             raise NerfConvertError(
                 f"the teacher ({self.teacher.architecture}) shows nothing: no cell of its box is "
@@ -64,7 +64,7 @@ class Pair:
         return False
 
     def prepare(self, step: int, fraction: float) -> None:
-        """Every epoch has fresh poses, visited in shuffled order; (seed, epoch) decide both."""
+        """Draws new poses for every epoch, visited in shuffled order; (seed, epoch) decide both."""
         self.now = published_step(fraction)
         epoch, self.place = divmod(step, EPOCH)
         if epoch != self.epoch:
@@ -75,12 +75,12 @@ class Pair:
 
     @property
     def camera(self) -> Cameras:
-        """The one of the step."""
+        """The camera of the current step."""
         return self.source.camera(self.poses[self.order[self.place]])
 
     @property
     def clamped(self) -> bool:
-        """Whether color features are clamped to be compared: those of factorised fields."""
+        """Whether color features are clamped for comparison: those of factorized fields are."""
         return bool(self.student.density_factors())
 
     def batch(self, generator: torch.Generator) -> PublishedBatch:
@@ -96,8 +96,8 @@ class Pair:
 
 
 def share_decoder(teacher: RadianceField, student: TrainableField) -> bool:
-    """Whether the decoders have the same shapes, so that weights can be copied, and the features
-    of both fields then mean the same."""
+    """Whether the decoders have the same shapes, so that weights can be copied and the features of
+    both fields are then comparable."""
     theirs, ours = (field.decoder_parameters() for field in (teacher, student))
     same = [p.shape for p in ours] == [p.shape for p in theirs]
     return bool(ours) and teacher.feature_dim == student.feature_dim and same
@@ -106,7 +106,7 @@ def share_decoder(teacher: RadianceField, student: TrainableField) -> bool:
 def sample_loss(
     found: Answer, wanted: Answer, step: float, chosen: Tensor | slice = slice(None)
 ) -> Tensor:
-    """Weighted norms of the differences at samples, at those that are `chosen`; a scalar."""
+    """Weighted norms of the differences at samples, or at the `chosen` ones; a scalar."""
     loss = COLOR_WEIGHT * frobenius((found.rgb - wanted.rgb)[chosen])
     loss = loss + DENSITY_WEIGHT * frobenius((found.log_density - wanted.log_density)[chosen])
     if found.features is not None:

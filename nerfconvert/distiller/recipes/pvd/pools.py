@@ -17,7 +17,7 @@ HARD_RAYS = BATCH_RAYS // 10  # a step
 RAY_CAPACITY = 4096 * 150
 HARD_POSES = EPOCH // 10  # an epoch
 POSES_ENOUGH = 100  # a pool with more than these is full
-FIRST_EPOCHS = 3  # that choose no poses
+FIRST_EPOCHS = 3  # in which no poses are chosen
 TILT = math.pi / 20  # largest rotation of a replayed pose about each axis
 
 
@@ -41,7 +41,8 @@ class RayPool:
         return Rays.cat([rays, old])
 
     def keep(self, rays: Rays, errors: Tensor) -> None:
-        """Takes the worst rays of a batch; a full pool loses those that were drawn from it."""
+        """Adds the worst rays of a batch; in a full pool they replace those that were drawn from
+        it."""
         worst = errors.argsort(descending=True)[:HARD_RAYS].to(rays.origins.device)
         origins, directions = rays.origins[worst].cpu(), rays.directions[worst].cpu()
         if self.drawn is None:
@@ -60,13 +61,13 @@ class RayPool:
 
 @dataclass
 class PosePool:
-    """Poses that are taken for hard; see `pvd_al` on why they are not."""
+    """Poses that the method considers hard; `pvd_al` says why they are not."""
 
     poses: Tensor = field(default_factory=lambda: torch.empty(0, 4, 4))
     errors: list[float] = field(default_factory=list)  # of the steps of the epoch, as visited
 
     def note(self, error: Tensor) -> None:
-        """The mean squared error of one step."""
+        """Records the mean squared error of one step."""
         self.errors.append(float(error))
 
     def turn(self, last: Tensor, new: Tensor, epoch: int, center: Tensor, seed: int) -> Tensor:

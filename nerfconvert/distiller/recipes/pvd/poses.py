@@ -11,7 +11,7 @@ from torch import Tensor
 from ....renderer.cameras import Cameras, look_at
 from ....volume import Aabb
 
-BAND = 5  # degrees of elevation from which the poses of one entry are drawn
+BAND = 5  # degrees of elevation from which the poses of one band are drawn
 SLACK = 0.01  # world units by which PVD-AL widens the range of radii
 
 

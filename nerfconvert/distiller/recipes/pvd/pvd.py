@@ -1,21 +1,21 @@
 """pvd: progressive volume distillation as it was published (Fang et al., AAAI 2023).
 
-Facts are those of the authors' code, branch `main`. It is here to be compared with, so what is
-known to be wrong with it is kept:
+It follows the authors' code, branch `main`. It is here for comparison, so its known defects are
+kept:
 
 * Frobenius norms of the whole batch: the balance of the terms depends on the number of samples.
 * The feature weight decays from the first step on, so the first stage runs on a vanishing loss
-  that Adam's second moment outlives, and the learning rate kicks at each switch of stages.
+  that Adam's second moment outlives, and updates jump at each switch of stages.
 * Log density is clamped to [-2, 7] in rendering too: an empty cell that counts as occupied keeps a
   haze, and nothing outside the range has a gradient.
 * AdamW decays tables that receive no gradient.
-* One camera a step, upper hemisphere only; the teacher is asked anew at every step, hidden samples
+* One camera a step, upper hemisphere only; the teacher is queried at every step, hidden samples
   included; its occupancy is shared and never refined.
 
 What could not be kept:
 
 * A budget of N steps, or of seconds, is the published run of 30,000 steps compressed: stages,
-  decay and cosine go by the fraction that is used.
+  decay and cosine follow the used fraction.
 * All is float32; theirs is fp16 under autocast.
 * Their architectures have 16 features each, and the same decoder. Ours do not, so weights are
   copied, and there is a feature loss and a first stage, only where all shapes of the two decoders
@@ -28,7 +28,7 @@ What could not be kept:
   dropped.
 * Their synthetic poses look at the origin from a distance of 4; ours look at the center of the box
   from the median distance of the cameras. Their rules for other data sets are left out.
-* Color features of factorised fields are clamped in the feature loss, not before the decoder.
+* Color features of factorized fields are clamped in the feature loss, not before the decoder.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class PublishedStage:
 
 
 class FeatureStage(PublishedStage):
-    """Features alone."""
+    """First stage: loss on features alone."""
 
     name = "features"
 
@@ -89,7 +89,7 @@ class FeatureStage(PublishedStage):
 
 
 class SampleStage(PublishedStage):
-    """Samples: features, color and log density."""
+    """Second stage: losses on features, color and log density of samples."""
 
     name = "samples"
 
@@ -101,7 +101,7 @@ class SampleStage(PublishedStage):
 
 
 class JointStage(PublishedStage):
-    """The same, and the colors of rays."""
+    """Third stage: the losses of the second, and one on the rendered colors of rays."""
 
     name = "rays"
 
@@ -114,7 +114,7 @@ class JointStage(PublishedStage):
 
 
 def plan(task: Task) -> Plan:
-    """The three stages; two where the features of both sides do not mean the same."""
+    """The three stages; two where the features of teacher and student are not comparable."""
     pair = Pair.of(task, PoseSource.fixed(task.cameras, task.student.aabb))
     stages = [SampleStage(pair, THIRD_STAGE), JointStage(pair, NEVER)]
     if pair.features:

@@ -1,15 +1,15 @@
 """pvd-al: PVD with active learning as it was released (branch `PVD-AL` of the authors' code).
 
-All that `pvd` says of what is kept and what could not be holds here too, but for the poses: their
-radius lies between those of the nearest and the farthest camera. Of its own defects are kept:
+All that `pvd` lists as kept and as not kept holds here too, except for the poses: their radius lies
+between those of the nearest and the farthest camera. These defects of its own are kept:
 
 * It is not progressive: both thresholds are 0, so all losses act from the first step.
 * Cameras: the scores are in the order of visits, the poses in the order of drawing, and the two
-  are paired position by position. What is taken for the hardest poses is a random choice.
-* Rays: the pool keeps no scores; what was drawn from it is overwritten by the worst rays of the
+  are paired position by position. The supposedly hardest poses are a random choice.
+* Rays: the pool keeps no scores; rays drawn from it are overwritten by the worst rays of the
   step. They come on top of the 4096 fresh ones, so a step costs a tenth more than one of PVD.
-* Samples: "hard" are those of large weight, not of large error, and rays that are more than half
-  transparent have none. All losses on samples are restricted to them.
+* Samples: "hard" are those of large rendering weight, not of large error; rays that are more than
+  half transparent have none. All losses on samples are restricted to them.
 
 The levels begin to act when their pools are full, after 1,503 steps (rays) and 7 epochs of 312
 steps (cameras), as in the released code; they are not compressed with the budget. The depth loss

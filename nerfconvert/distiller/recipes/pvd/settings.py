@@ -13,7 +13,7 @@ STEPS = 30_000  # of a run; a budget of another size is that run compressed
 SECOND_STAGE, THIRD_STAGE = 2000, 5000  # steps, counted from 1, at which they begin
 RGB_WEIGHT, COLOR_WEIGHT, DENSITY_WEIGHT, FEATURE_WEIGHT = 1.0, 0.002, 0.002, 0.002
 FEATURE_DECAY = 0.995  # of the feature weight, a step
-LOW, HIGH = -2.0, 7.0  # clamp of log density, and of the color features of factorised fields
+LOW, HIGH = -2.0, 7.0  # clamp of log density, and of the color features of factorized fields
 RATE, SLOW_RATE = 1e-2, 1e-3  # peak learning rates
 LAST_RATE = 7e-5  # at the end of the cosine, of all parameters
 SPARSITY_WEIGHT = 1e-4  # of the L1 loss on the density factors of these
@@ -21,7 +21,7 @@ SPARSITY_WEIGHT = 1e-4  # of the L1 loss on the density factors of these
 
 def published_step(fraction: float) -> float:
     """The step, counted from 1, of the published run that corresponds to a used `fraction` of the
-    budget; with a budget of `STEPS` steps it is the very step."""
+    budget; with a budget of `STEPS` steps, the same step."""
     return round(fraction * STEPS, 6) + 1
 
 
@@ -45,7 +45,8 @@ def sparsity(student: TrainableField) -> Tensor | float:
 def peak_rates(student: TrainableField) -> dict[float, list[nn.Parameter]]:
     """The parameters by their published peak learning rate.
 
-    Tables learn fast, networks slowly, but for those of a hash grid, which share its rate.
+    Tables have the high rate, networks the low one, except those of a hash grid, which share its
+    rate.
     """
     tables = student.parameters_of(Role.TABLE, Role.ROW_TABLE)
     networks = student.parameters_of(Role.MATRIX, Role.VECTOR)
