@@ -1,4 +1,4 @@
-"""bench: the conversion matrix. Every run is a child process; what is there is not made again."""
+"""bench: the conversion matrix. Every run is a child process; finished runs are not repeated."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ def bench(
 ) -> dict[str, Any]:
     """The `bench` document; writes matrix.json, matrix.csv and matrix.md after every run.
 
-    `on_progress` hears the finished fraction of the runs and what goes on, `on_cell` every cell
-    that is new. A run that fails makes its cells fail and no others. Raises UsageError,
-    FormatError, BackendError, BenchInterruptedError.
+    `on_progress` receives the finished fraction of the runs and a status line, `on_cell` every new
+    cell. A run that fails makes its cells fail and no others. Raises UsageError, FormatError,
+    BackendError, BenchInterruptedError.
     """
     folder = options.output
     if folder.exists() and not folder.is_dir():
@@ -75,7 +75,8 @@ def bench(
 
 
 def _asked(options: BenchOptions) -> tuple[Path, Path | None]:
-    """Config and data (None: as the config says), without a config those of the folder."""
+    """Paths of config and data (None: as the config says); without a config, those of the benchmark
+    in the output folder."""
     if options.config is not None:
         return options.config, options.data
     matrix = options.output / "matrix.json"
@@ -91,7 +92,7 @@ def _asked(options: BenchOptions) -> tuple[Path, Path | None]:
 
 
 class Bench:
-    """A benchmark under way."""
+    """A benchmark in progress."""
 
     def __init__(
         self,
@@ -143,7 +144,7 @@ class Bench:
         return document
 
     def _source(self, teacher: Teacher) -> tuple[Path, Outcome | None]:
-        """A teacher's file, made if need be, and how it went if it failed."""
+        """A teacher's file, made if necessary, and the outcome if that failed."""
         if teacher.to is None:
             return teacher.path, None
         try:
@@ -193,7 +194,7 @@ class Bench:
         return {name: row["psnr_vs_first"] for name, row in zip(teachers, rows, strict=True)}
 
     def _do(self, run: Run) -> Outcome:
-        """Runs a child unless its result is there. Raises BenchInterruptedError."""
+        """Runs a child unless its result exists. Raises BenchInterruptedError."""
         if self.options.overwrite:
             run.forget()
         outcome = Outcome(0, None) if run.finished() else self._child(run)

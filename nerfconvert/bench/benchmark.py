@@ -1,4 +1,4 @@
-"""What a benchmark is: teachers, targets, budgets, data, all checked before any work is spent."""
+"""Definition of a benchmark: teachers, targets, budgets, data, all checked before the first run."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Budgets = dict[str, float]  # by architecture; "default" for all others
 
 @dataclass(frozen=True, kw_only=True)
 class Teacher:
-    """A field that is converted: a file, or what a file is converted to first."""
+    """A field that is converted: a file, or the result of converting that file first."""
 
     name: str
     path: Path
     to: str | None = None
     size: str = "base"
     set: dict[str, Any] = field(default_factory=dict)
-    seconds: float | None = None  # of its own making; default as of a cell of that architecture
+    seconds: float | None = None  # budget to make it; default as of a cell of that architecture
 
     def __post_init__(self):
         object.__setattr__(self, "path", Path(self.path))
@@ -50,7 +50,7 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class BenchConfig:
-    """A whole benchmark; `bench_toml` describes each key."""
+    """A whole benchmark; `config_toml` describes each key."""
 
     teachers: tuple[Teacher, ...]
     targets: tuple[Target, ...]
@@ -99,7 +99,7 @@ class BenchConfig:
                     raise UnknownNameError(kind, name, known)
 
     def wants(self, teacher: Teacher, target: Target) -> bool:
-        """Whether there is a cell of the two."""
+        """Whether the matrix has a cell for the two."""
         return self.pairs is None or (teacher.name, target.name) in self.pairs
 
     @property
@@ -120,7 +120,7 @@ class BenchConfig:
         return "--seconds", of_architecture(self.seconds or {}, architecture, DEFAULT_SECONDS)
 
     def scratch_budget(self, architecture: str) -> tuple[str, float]:
-        """The same of training `architecture` from scratch."""
+        """The same for training `architecture` from scratch."""
         option, count = self.budget(architecture)
         own = of_architecture(self.scratch_seconds or {}, architecture, 0)
         return ("--seconds", own) if own else (option, count)
@@ -135,7 +135,7 @@ def as_settings(table: dict[str, Any]) -> tuple[str, ...]:
 
 
 def of_architecture(budgets: Budgets, architecture: str, otherwise: float | None) -> float:
-    """The budget of `architecture`, else the default one, else `otherwise`. UsageError."""
+    """The budget of `architecture`, else the default one, else `otherwise`. Raises UsageError."""
     count = budgets.get(architecture, budgets.get("default", otherwise))
     if count is None:
         raise UsageError(f"there is neither a budget of {architecture} nor a default one")

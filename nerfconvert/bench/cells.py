@@ -1,4 +1,4 @@
-"""Cells of the conversion matrix, and the document that they make up."""
+"""Cells of the conversion matrix, and the document of all of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PENDING = "not run yet"
 
 @dataclass
 class Cell:
-    """One teacher, one student, one recipe, and what has become of them so far."""
+    """One teacher, one student, one recipe, and their results so far."""
 
     teacher: Teacher
     target: Target
@@ -39,7 +39,7 @@ class Cell:
         outcome: Outcome,
         beside: dict[str, float] | Outcome,
     ) -> None:
-        """Notes how training the student from scratch went, and its PSNR beside the teachers."""
+        """Records how training the student from scratch went, and its PSNR against the teachers."""
         self.training, self.scratch_reason = training, outcome.error
         if isinstance(beside, Outcome):
             self.vs_teacher_reason = beside.error
@@ -104,7 +104,7 @@ def bench_document(config: BenchConfig, cells: list[Cell], about: dict[str, Any]
 
 
 def _beside_ours(cell: Cell, cells: list[Cell]) -> dict[str, Any]:
-    """How long our own recipe took to become as good as `cell`, which is another one's."""
+    """Seconds in which our own recipe was as good as `cell`, where that is of another recipe."""
     ours = [
         c for c in cells if (c.teacher, c.target, c.recipe) == (cell.teacher, cell.target, DEFAULT)
     ]

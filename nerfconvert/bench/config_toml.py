@@ -3,10 +3,10 @@
     data = "lego"                     # optional: truth, cameras, from-scratch training
     views = 8                         # held-out views that are measured
     resolution = "200x200"
-    background = "white"              # that all pictures are on
+    background = "white"              # of all images
     recipes = ["fast"]
     pairs = [["lego-mlp", "hashgrid"]]  # optional: these cells only
-    curves = true                     # measure those of our recipe on the way, too
+    curves = true                     # PSNR over time of conversions by our recipe
     scratch = true                    # train every target on the images as well (needs data)
     bounds = "1.2"                    # box of the from-scratch fields, as of `train --bounds`
     seed = 0
@@ -29,8 +29,8 @@
     size = "base"
     set = { log2_table_size = 17 }
 
-Paths are relative to the file. A number in place of [seconds], [steps] or [scratch_seconds] is
-meant for all architectures.
+Paths are relative to the file. A number in place of [seconds], [steps] or [scratch_seconds]
+applies to all architectures.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ KINDS: dict[str, tuple[type, ...]] = {
 
 
 def read_bench_config(path: Path) -> BenchConfig:
-    """The benchmark in `path`. FormatError for a file that is no TOML, UsageError for what it
-    asks in vain."""
+    """The benchmark in `path`. Raises FormatError for a file that is not TOML, UsageError for
+    invalid content."""
     if not path.is_file():
         raise FormatError(path, "no such file: a benchmark is a TOML file with teachers, targets")
     try:
@@ -92,7 +92,7 @@ def _config(document: dict[str, Any], folder: Path) -> BenchConfig:
 
 
 def checked(kind: type, table: Any, where: str) -> dict[str, Any]:
-    """`table` again, if its keys and types are those of the dataclass `kind`. UsageError."""
+    """`table`, copied, if keys and types are those of the dataclass `kind`. Raises UsageError."""
     if not isinstance(table, dict):
         raise UsageError(f"{where} must be a table, got {table!r}")
     fields = {f.name: f for f in dataclasses.fields(kind)}

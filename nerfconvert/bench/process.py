@@ -1,4 +1,4 @@
-"""Commands of nerfconvert in processes of their own: memory is given back, crashes stay there."""
+"""Runs nerfconvert in child processes, which isolates the memory and the crashes of each run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 POLL_S = 0.1
-MARK = "nerfconvert: "  # in front of what a failed command says
+MARK = "nerfconvert: "  # prefix of a failed command's message
 PACKAGES = Path(__file__).resolve().parents[2]  # the folder that this very package is in
 
 
@@ -21,8 +21,8 @@ PACKAGES = Path(__file__).resolve().parents[2]  # the folder that this very pack
 class Outcome:
     """How a child ended."""
 
-    exit_code: int  # as a shell says it: 128 + signal for a killed one
-    error: str | None  # what it said last, where it failed
+    exit_code: int  # as a shell reports it: 128 + signal for a killed one
+    error: str | None  # its last message, where it failed
 
 
 def run_child(
@@ -35,8 +35,8 @@ def run_child(
 ) -> Outcome:
     """Runs `nerfconvert ARGV...` in `folder`, its standard output in the file `stdout`.
 
-    `on_line` hears what it prints for people. When `should_stop` says so the child is asked
-    (SIGINT) to save its state, and waited for. An exception, such as of a second Ctrl-C, ends it.
+    `on_line` receives each line of standard error. When `should_stop` returns True, the child gets
+    SIGINT, saves its state, and is waited for. An exception, such as of a second Ctrl-C, kills it.
     """
     with open(stdout or os.devnull, "w", encoding="utf-8") as file:
         child = subprocess.Popen(
@@ -74,7 +74,7 @@ def _wait(child: subprocess.Popen, should_stop: Callable[[], bool]) -> None:
 
 
 class _Listener(threading.Thread):
-    """Keeps the last lines of a stream and hands each on."""
+    """Keeps the last 20 lines of a stream and passes each on."""
 
     def __init__(self, stream: TextIO, on_line: Callable[[str], None] | None):
         super().__init__(daemon=True)

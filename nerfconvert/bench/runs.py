@@ -1,7 +1,7 @@
-"""The runs that a benchmark consists of: what each is called, asks for and leaves behind.
+"""The runs of a benchmark: the title, command line and files of each.
 
-The name of a run's files holds a digest of everything that decides its result, so a file that is
-there is that very result and an interrupted state goes on with the very same run.
+The name of a run's files holds a digest of everything that decides its result, so an existing file
+is that very result, and a saved state resumes the same run.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .cells import Cell
 
 TEACHER_SEED = 1000  # added for teachers: a student must not start from its teacher's first weights
 CURVE = (1 / 64, 1 / 32, 1 / 16, 1 / 8, 3 / 16, 1 / 4, 1 / 3, 1 / 2, 3 / 4)  # of the budget
-KNOWN = 1 / 8  # by then training knows what is empty; before, large networks take hours to picture
+KNOWN = 1 / 8  # by then training has found empty space; before, large networks take hours to render
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,13 @@ class Run:
         return json.loads(self.account.read_text(encoding="utf-8"))
 
     def flags(self) -> list[str]:
-        """What is added to print no tables, to go on from a saved state, and over what a crash
+        """Extra arguments: JSON instead of tables, resuming a saved state, overwriting what a crash
         left behind."""
         resume = ["--resume"] if state_path(self.target).exists() else []
         return ["--json", *resume, *(["--overwrite"] if self.target.exists() else [])]
 
     def forget(self) -> None:
-        """Removes what the run left behind."""
+        """Removes the files of the run."""
         for path in (self.target, self.account, state_path(self.target)):
             path.unlink(missing_ok=True)
 
@@ -76,7 +76,7 @@ def cell_run(config: BenchConfig, cell: Cell, source: Path, folder: Path, where:
         option, f"{count:g}", "--memory-mb", str(config.memory_mb), *_views(config, folder),
         "--seed", str(config.seed), *_where(where),
     ]  # fmt: skip
-    if config.curves and cell.recipe == DEFAULT:  # its times beside what others reach in the end
+    if config.curves and cell.recipe == DEFAULT:  # for its time to the final PSNR of other recipes
         asked += _curve(option, count)
     name = f"cells/{cell.teacher.name}-to-{target.name}-{cell.recipe}"
     return _conversion(cell.title, folder, name, source, asked)
@@ -120,7 +120,7 @@ def _conversion(title: str, folder: Path, name: str, source: Path, asked: list[s
 
 
 def _curve(option: str, count: float, first: float = 0.0) -> list[str]:
-    """Where to measure on the way; budgets in steps have no clock to go by."""
+    """Arguments for evaluations during a run; none for budgets in steps, which have no clock."""
     if option != "--seconds":
         return []
     return ["--eval-at", ",".join(f"{part * count:g}" for part in CURVE if part >= first)]
@@ -136,7 +136,7 @@ def _views(config: BenchConfig, folder: Path) -> list[str]:
 
 
 def _where(where: Where) -> list[str]:
-    """Our own kernels go unsaid: digests stay those of benchmarks from before there were others."""
+    """Arguments of device and backend; native is left out, as in digests of earlier benchmarks."""
     words = ["--device", where.device]
     return words if where.backend == "native" else [*words, "--backend", where.backend]
 

@@ -53,7 +53,7 @@ def per_view(images: Tensor, references: Tensor) -> list[dict[str, float]]:
 
 
 def mean(values: Iterable[float]) -> float:
-    """Arithmetic mean; NaN of nothing."""
+    """Arithmetic mean; NaN of no values."""
     values = list(values)
     return sum(values) / len(values) if values else math.nan
 

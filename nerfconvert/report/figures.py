@@ -1,4 +1,4 @@
-"""How a figure is written, and Markdown tables of them."""
+"""Formats numbers as text, and Markdown tables of them."""
 
 from __future__ import annotations
 

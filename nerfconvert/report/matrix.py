@@ -1,4 +1,4 @@
-"""The conversion matrix as text: one Markdown table a figure, and rows for a spreadsheet."""
+"""The conversion matrix as text: one Markdown table per figure, and rows for a spreadsheet."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COLUMNS = {
 
 
 def matrix_rows(document: dict[str, Any]) -> list[dict[str, Any]]:
-    """One flat row a cell of a `bench` document; figures that cannot be had are None."""
+    """One flat row per cell of a `bench` document; missing figures are None."""
     return [
         {
             **{key: cell[key] for key in ("teacher", "student", "recipe")},
@@ -38,7 +38,7 @@ def matrix_rows(document: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def matrix_markdown(document: dict[str, Any]) -> str:
-    """Tables with a row a teacher and a column a student, the students, and what failed."""
+    """Tables with a row per teacher and a column per student, the students, and what failed."""
     rows = matrix_rows(document)
     parts = []
     for title, show in FIGURES.items():
@@ -55,7 +55,7 @@ def matrix_markdown(document: dict[str, Any]) -> str:
 
 
 def name_of(row: dict[str, Any]) -> tuple[str, str]:
-    """(what stands in front of its row, its column) of a cell."""
+    """(row label, column label) of a cell."""
     recipe = "" if row["recipe"] == DEFAULT else f", {row['recipe']}"
     return row["teacher"] + recipe, row["student"]
 
@@ -87,7 +87,7 @@ FIGURES: dict[str, Callable[[dict[str, Any]], str]] = {
 
 
 def _grid(rows: list[dict[str, Any]], show: Callable[[dict[str, Any]], str]) -> str:
-    """A row a teacher (and recipe), a column a student."""
+    """A table with a row per teacher (and recipe) and a column per student."""
     cells = {name_of(row): show(row) for row in rows}
     teachers, students = (list(dict.fromkeys(names)) for names in zip(*cells))
     header = ["from \\ to", *students]
@@ -116,7 +116,7 @@ def _students(document: dict[str, Any]) -> str:
 
 
 def _legend(document: dict[str, Any]) -> str:
-    """What was measured, how and on what: the machine of the conversions, not that of the table."""
+    """Protocol and machine of the figures: that of the conversions, not that of the table."""
     done = next((cell["receipt"] for cell in document["cells"] if cell["receipt"]), None)
     machine = (done or document)["machine"]
     threads = f"{machine['threads']} thread{'' if machine['threads'] == 1 else 's'}"

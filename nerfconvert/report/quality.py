@@ -49,7 +49,7 @@ def quality(
 
 
 def render_speed(before: Pictures, after: Pictures) -> dict[str, float]:
-    """The `render` block of a receipt: median seconds of a held-out view."""
+    """The `render` block of a receipt: median seconds per held-out view."""
     return {
         "source_s_per_frame": before.seconds_per_frame,
         "target_s_per_frame": after.seconds_per_frame,
@@ -69,7 +69,7 @@ def curve_point(
 def check_gates(gates: Gates, receipt: dict[str, Any]) -> None:
     """Raises QualityError where the receipt's figures miss a gate."""
     psnr, drop = (receipt["quality"][k] for k in ("psnr_target_vs_source", "delta_vs_truth"))
-    # No figure for the PSNR means that the images are equal: infinitely good.
+    # A PSNR of None means equal images: it is infinite.
     if gates.min_psnr is not None and psnr is not None and psnr < gates.min_psnr:
         message = f"PSNR against the source is {psnr:.2f} dB, --min-psnr asks {gates.min_psnr:g}"
         raise QualityError(message, receipt)

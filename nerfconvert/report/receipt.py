@@ -1,4 +1,4 @@
-"""Receipts: strict JSON documents that say what was done and how well it went."""
+"""Receipts: strict JSON documents that record what was done and its quality."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Documents as tables for people: (header, rows) pairs of strings, or rows alone."""
+"""Documents as human-readable tables: (header, rows) pairs of strings, or rows alone."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def bench_tables(document: dict[str, Any]) -> list[Table]:
 
 
 def cell_line(cell: dict[str, Any]) -> str:
-    """What is said when a cell of a benchmark is there."""
+    """The message for a finished cell of a benchmark."""
     title = f"{cell['teacher']} -> {cell['student']} ({cell['recipe']})"
     if cell["receipt"] is None:
         return f"{title}: failed: {cell['receipt_reason']}"
@@ -102,7 +102,7 @@ def formats_tables(document: dict[str, Any]) -> list[Table]:
 
 
 def _sizes(entry: dict[str, Any]) -> str:
-    """'small (834k), base (6.1M), nerf'."""
+    """Sizes as text: 'small (834k), base (6.1M), nerf'."""
     counts = entry["parameters"]
     known = [f"{size} ({rounded(count)})" for size, count in counts.items()]
     return ", ".join([*known, *(s for s in entry["sizes"] if s not in counts)]) or "read only"
@@ -121,7 +121,7 @@ def doctor_tables(document: dict[str, Any]) -> list[Table]:
 
 
 def _backend(found: dict[str, Any]) -> str:
-    """'0.5.3, works', '2.0, OSError: ...' or 'not installed'."""
+    """State of a backend as text: '0.5.3, works', '2.0, OSError: ...' or 'not installed'."""
     if found["version"] is None:
         return found["reason"]
     return f"{found['version']}, {found['reason'] or 'works'}"

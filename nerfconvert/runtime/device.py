@@ -23,7 +23,7 @@ except ImportError:  # Windows
 
 
 def pick_device(name: str) -> torch.device:
-    """The device of `auto`, `cpu` or `cuda`. Raises BackendError where CUDA is asked in vain."""
+    """The device of `auto`, `cpu` or `cuda`. Raises BackendError where CUDA is not available."""
     if name == "cuda" and not torch.cuda.is_available():
         raise BackendError(
             "--device cuda: torch sees no CUDA device on this machine; use --device cpu, "
@@ -49,7 +49,7 @@ def machine(device: torch.device) -> dict[str, Any]:
 
 def peak_memory() -> dict[str, float | str | None]:
     """`peak_memory_mb`: most memory (MB) that this process has held; None with a reason where the
-    system does not tell."""
+    system does not report it."""
     status = Path("/proc/self/status")  # Linux; getrusage there counts the process that started us
     if status.is_file():
         for line in status.read_text().splitlines():
@@ -62,8 +62,8 @@ def peak_memory() -> dict[str, float | str | None]:
 
 
 def backend(device: torch.device) -> str:
-    """Which kernels run on `device`: "native v3" (compiled, with its level) or "reference"; before
-    that the backend that was asked for, as in "tcnn, native cuda"."""
+    """Which kernels run on `device`: "native v3" (compiled, with its level) or "reference"; after
+    the backend that was requested, as in "tcnn, native cuda"."""
     info = backend_info()
     asked = info["backend"]
     library, level = (
@@ -85,8 +85,8 @@ def processor() -> str:
 
 
 def with_backend(pipeline: Callable) -> Callable:
-    """`pipeline(options, ...)` with the kernels that `options.where` asks for. Raises BackendError
-    before anything is read where they cannot run."""
+    """`pipeline(options, ...)` on the backend of `options.where`. It raises BackendError, before
+    anything is read, where the backend cannot run."""
 
     @functools.wraps(pipeline)
     def run(options: Any, **how: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Memory that this machine can still give, as its system reports it."""
+"""Available memory, as the operating system reports it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 
 def available_bytes(device: torch.device) -> int | None:
-    """Bytes that a new field on `device` may take; None where the system does not tell."""
+    """Bytes that a new field on `device` may take; None where the system does not report it."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     known = [n for n in (_of_the_machine(), _of_the_container()) if n is not None]
@@ -17,7 +17,7 @@ def available_bytes(device: torch.device) -> int | None:
 
 
 def _of_the_machine() -> int | None:
-    """Linux tells what is free or can be freed, other systems only what is built in."""
+    """Linux reports what is free or can be freed, other systems only the installed memory."""
     for line in _lines("/proc/meminfo"):
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) * 1024
@@ -28,7 +28,8 @@ def _of_the_machine() -> int | None:
 
 
 def _of_the_container(folder: str = "/sys/fs/cgroup") -> int | None:
-    """What the control group's limit leaves, files in the page cache not counted."""
+    """Bytes left below the control group's limit, without counting the page cache; None if
+    unlimited."""
     limit = "".join(_lines(f"{folder}/memory.max")).strip()
     used = [line.split()[1] for line in _lines(f"{folder}/memory.stat") if line.startswith("anon ")]
     return max(0, int(limit) - int(used[0])) if limit.isdigit() and used else None

@@ -1,4 +1,4 @@
-"""Planning a student before it takes memory: how large it becomes, and whether that fits."""
+"""Plans a student before it takes memory: how large it becomes, and whether that fits."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def plan_student(
 ) -> Any:
     """The config of a student of this `size`, or with `max_size` of the largest whose file fits.
 
-    `memory_mb` is what samples take beside it, `sparse` whether its optimizer takes sparse
-    gradients. Raises UsageError where nothing fits the file, or the student does not fit the
+    `memory_mb` is the memory for samples, in MB, `sparse` whether its optimizer takes sparse
+    gradients. Raises UsageError where no size fits `max_size`, or the student does not fit in
     memory.
     """
     limit = parse_bytes(max_size)
@@ -57,8 +57,8 @@ def plan_student(
 def blueprint(
     architecture: str, config: Any, info: FieldInfo, teacher: RadianceField | None = None
 ) -> TrainableField:
-    """A field that knows its shapes and has no memory, with the occupancy of `teacher`; without
-    one, `ASSUMED_OCCUPANCY` of its box."""
+    """A field with shapes but no memory, with the occupancy of `teacher`; without one,
+    `ASSUMED_OCCUPANCY` of its box is occupied."""
     with WithoutMemory():
         field = ADAPTERS[architecture](config, info)
     field.occupancy = OccupancyGrid()
@@ -72,7 +72,8 @@ def blueprint(
 
 
 def file_bytes(field: TrainableField) -> int:
-    """Size of our own file of `field` once trained; at most this, by a few hundred bytes."""
+    """Size in bytes of a nerfconvert file of `field` once trained; an upper bound, by a few
+    hundred."""
     parameters, others = field.trained_size()
     description = len(str(dataclasses.asdict(field.config))) + len(str(field.info))
     tensors = len(field.state_dict())

@@ -1,4 +1,4 @@
-"""New fields: an architecture, a size, and the box in which it lives."""
+"""New fields: architecture, size and box."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def field_config(architecture: str, size: str, settings: Sequence[str]) -> Any:
 
 
 def settings_of(config: type) -> list[str]:
-    """What `--set` takes of a config class."""
+    """Keys of a config class that `--set` accepts."""
     return [field.name for field in dataclasses.fields(config)]
 
 
 def student_info(teacher: RadianceField) -> FieldInfo:
-    """What a student takes over from its teacher; the box shrinks to what is occupied, and a
-    margin."""
+    """The FieldInfo of a student: its teacher's, with the box shrunk to the occupied cells plus
+    `MARGIN`."""
     box = teacher.occupied_box()
     pads = [MARGIN * edge for edge in box.size]
     low = [max(a - p, o) for a, p, o in zip(box.low, pads, teacher.aabb.low, strict=True)]

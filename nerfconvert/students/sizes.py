@@ -10,12 +10,12 @@ import re
 from ..adapters import ARCHITECTURES, TRAINABLE
 from ..errors import UsageError
 
-# A sparse architecture grows with what its scene fills; figures without a scene assume this part.
+# The size of a sparse architecture grows with occupancy; without a scene, this one is assumed.
 ASSUMED_OCCUPANCY = 0.05
 
 
 def rounded(count: int) -> str:
-    """'834k', '6.1M', '12M'."""
+    """A count as short text: '834k', '6.1M', '12M'."""
     for unit, scale in (("M", 1e6), ("k", 1e3)):
         if count >= scale:
             value = count / scale
