@@ -39,13 +39,13 @@ def distill(
     """Trains `student` in place until `config`'s budget is spent.
 
     `cameras` are the views to be right in (world frame of both fields); `probe` measures the
-    student before the first gradient step (dB) outside the clock, where it has a start in closed
-    form; `spent` seconds of the budget are used already. With `state_path` the run is saved there
-    every 30 s and when stopped, and `resume` goes on from it. The student takes over the teacher's
-    occupancy; what else happens is up to the `recipe`, a name of RECIPES. Of a budget in seconds
-    all that comes before the first step takes a third, about. Raises NerfConvertError for a teacher
-    that none of the rays hits, UsageError where `config` asks for active learning and the recipe
-    has none, DivergedError when the student becomes NaN.
+    student before the first gradient step (dB) outside the clock; `spent` seconds of the budget are
+    used already. With `state_path` the run is saved there every 30 s and when stopped, and `resume`
+    goes on from it. The student takes over the teacher's occupancy; what else happens is up to the
+    `recipe`, a name of RECIPES. Of a budget in seconds all that comes before the first step takes a
+    third, about. Raises NerfConvertError for a teacher that none of the rays hits, UsageError where
+    `config` asks for active learning and the recipe has none, DivergedError when the student
+    becomes NaN.
     """
     refuse_active(config.active, recipe)
     hooks, clock = hooks or Hooks(), Clock(config)
@@ -67,11 +67,11 @@ def distill(
     )
     if not (resume and trainer.resume()):
         try:
-            near = plan.begin(_pace(clock, hooks))
+            plan.begin(_pace(clock, hooks))
         except StoppedError:
             return Distilled([], 0, 0, 0, clock.seconds, clock.seconds, None, True, [])
         trainer.initialise_s = clock.seconds
-        if probe and near:
+        if probe:
             clock.pause()
             trainer.psnr_initial = probe()
             clock.resume()

@@ -1,23 +1,13 @@
-"""Timeline: how far a whole command is and how long it will still take; and a live figure."""
+"""Timeline: how far a whole command is and how long it will still take."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
 from collections.abc import Callable
 
-import torch
-from torch import Tensor
-
 from ..distiller.progress import Progress
-from ..renderer.image import render_rays
-from ..volume import RadianceField
-from .evaluation import Evaluation
-from .image_metrics import psnr
 
-LOOK_EVERY, LOOK_SECONDS, PREVIEW_SECONDS = 4.0, 0.15, 0.4  # between looks, and what one may take
-FIRST_SIDE, LEAST_SIDE, MOST_SIDE = 16, 8, 200  # pixels along a side of a look
 REPORT_EVERY = 0.25  # seconds between reports
 FINISH = 1.0  # seconds to write files
 
@@ -75,49 +65,3 @@ class Timeline:
         self._told = self.spent
         part = self.spent / (self.spent + self.left)
         self.on_progress(dataclasses.replace(progress, fraction=part, left=self.left))
-
-
-class LiveFigure:
-    """PSNR of a field against `reference` [H, W, 3], what the first held-out view shows, while the
-    field trains: of every so many of its pixels, as many as a look has time for."""
-
-    def __init__(
-        self,
-        field: RadianceField,
-        evaluation: Evaluation,
-        reference: Tensor,
-        preview: Callable[[Tensor], None] | None = None,
-    ):
-        self.field, self.evaluation, self.reference = field, evaluation, reference
-        self.preview = preview
-        self.psnr: float | None = None
-        self._side, self._due = FIRST_SIDE, 0.0
-
-    def added(self, progress: Progress) -> Progress:
-        """`progress` with the PSNR of the newest look, after another one where it is due."""
-        begun = time.monotonic()
-        if progress.step and begun >= self._due:
-            self._look()
-            took = time.monotonic() - begun
-            allowed = PREVIEW_SECONDS if self.preview else LOOK_SECONDS
-            wanted = self._side * math.sqrt(allowed / max(took, 1e-6))
-            self._side = int(min(max(wanted, LEAST_SIDE), 2 * self._side, MOST_SIDE))
-            self._due = begun + took + LOOK_EVERY
-        return dataclasses.replace(progress, psnr=self.psnr)
-
-    def _look(self) -> None:
-        cameras = self.evaluation.cameras
-        sides = (min(self._side, size) for size in (cameras.height, cameras.width))
-        rows, columns = (
-            torch.linspace(0, size - 1, side).round().long()
-            for size, side in zip((cameras.height, cameras.width), sides)
-        )
-        row, column = torch.meshgrid(rows, columns, indexing="ij")
-        view = torch.zeros(row.numel(), dtype=torch.int64)
-        at = [x.flatten().float() + cameras.pixel_offset for x in (column, row)]
-        rays = cameras.rays_at(view, *at).to(self.field.device)
-        seen = render_rays(self.field, rays, background=self.evaluation.background).rgb
-        image = seen.view(*row.shape, 3).clamp(0, 1).cpu()
-        self.psnr = psnr(image, self.reference[row, column])
-        if self.preview:
-            self.preview(image)

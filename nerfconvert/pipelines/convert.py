@@ -22,8 +22,8 @@ from ..errors import UsageError
 from ..files import write_json
 from ..formats import save
 from ..metrics.evaluation import Evaluator, Pictures, held_out, teaching_cameras
-from ..metrics.image_metrics import mean_psnr
-from ..metrics.timeline import LiveFigure, OnProgress, Timeline
+from ..metrics.glance import LiveFigure, initial_psnr
+from ..metrics.timeline import OnProgress, Timeline
 from ..options.per_command import ConvertOptions
 from ..renderer.cameras import Cameras
 from ..report.quality import check_gates, curve_point, quality, render_speed
@@ -183,7 +183,7 @@ def _distilled(
         return curve_point(seconds, evaluator.render(student), before, evaluation)
 
     def probe() -> float:
-        return mean_psnr(evaluator.render(student).images, before.images)
+        return initial_psnr(student, evaluation, before.images)
 
     hooks = Hooks()
     if before:

@@ -19,9 +19,9 @@ def plan(task: Task) -> Plan:
     step = teacher.aabb.diagonal / MARCH_STEPS
     sampler = BatchSampler(teacher, task.cameras, task.config, task.clock, step)
 
-    def begin(pace: Pace) -> bool:
+    def begin(pace: Pace) -> None:
         visibility = estimate_visibility(teacher, task.cameras, pace=pace)
-        near = student.initialize_from(teacher, visibility, pace)
+        student.initialize_from(teacher, visibility, pace)
         pace.report("querying the first rays", 1.0)
         sampler.buffer.grow()
         if not sampler.buffer.chunks:
@@ -29,7 +29,6 @@ def plan(task: Task) -> Plan:
                 f"the teacher ({teacher.architecture}) shows nothing to any camera: no ray crosses "
                 "an occupied cell of its box; check the cameras' frame and scale"
             )
-        return near
 
     return Plan(
         stages=curriculum(student, sampler),

@@ -33,12 +33,12 @@ class Plan:
     """The stages of a distillation and its optimizer.
 
     A recipe is a function from a Task to a Plan that changes nothing: `begin` is all work before
-    the first step, within a `Pace`, which a resumed run does not repeat, and says whether the
-    student is near its teacher now; `finish` comes after the last step.
+    the first step, within a `Pace`, which a resumed run does not repeat; `finish` comes after the
+    last step.
     """
 
     stages: list[Stage]
-    begin: Callable[[Pace], bool]
+    begin: Callable[[Pace], None]
     finish: Callable[[], None] = _nothing
     shared: Stateful | None = None  # state that the stages share, saved for a resumed run
     new_optimizer: OptimizerMaker = RoleOptimizer

@@ -45,10 +45,9 @@ class Pair:
         features = share_decoder(task.teacher, task.student)
         return Pair(task.teacher, task.student, source, task.config.seed, features)
 
-    def begin(self, pace: Pace) -> bool:
+    def begin(self, pace: Pace) -> None:
         """Sets the student to its final resolution and copies the teacher's decoder where the two
-        share one. Returns False: the student is not near the teacher yet. Raises NerfConvertError
-        for an empty teacher."""
+        share one. Raises NerfConvertError for an empty teacher."""
         if not bool(self.student.occupancy.words.any()):
             raise NerfConvertError(
                 f"the teacher ({self.teacher.architecture}) shows nothing: no cell of its box is "
@@ -61,7 +60,6 @@ class Pair:
                 pairs = zip(self.student.decoder_parameters(), self.teacher.decoder_parameters())
                 for own, given in pairs:
                     own.copy_(given)
-        return False
 
     def prepare(self, step: int, fraction: float) -> None:
         """Draws new poses for every epoch, visited in shuffled order; (seed, epoch) decide both."""
