@@ -1,4 +1,4 @@
-"""analytic: closed-form scenes of soft blobs and boxes; the exact teacher of tests and demos.
+"""analytic: closed-form scenes of simple bodies; the exact teacher of tests and demos.
 
 A primitive is a density profile, a color and a highlight. Densities add; colors mix in
 proportion to density. There are no parameters: the config is the field.
@@ -19,31 +19,57 @@ from ..volume import FieldInfo, RadianceField
 
 Triple = tuple[float, float, float]
 SHININESS = 6  # exponent of the highlight; higher is narrower
+CHECKS_DARK = 0.35  # brightness of every other check
+
+
+def _blob(offset: Tensor, size: Tensor, softness: Tensor) -> Tensor:
+    return torch.exp(-0.5 * (offset / size).square().sum(-1))
+
+
+def _box(offset: Tensor, size: Tensor, softness: Tensor) -> Tensor:
+    return torch.sigmoid((size - offset.abs()) / softness[:, None]).prod(-1)
+
+
+def _ellipsoid(offset: Tensor, size: Tensor, softness: Tensor) -> Tensor:
+    depth = (1 - (offset / size).norm(dim=-1)) * size.amin(-1)  # that of a sphere is exact
+    return torch.sigmoid(depth / softness)
+
+
+def _cylinder(offset: Tensor, size: Tensor, softness: Tensor) -> Tensor:
+    depth = (1 - (offset / size)[..., :2].norm(dim=-1)) * size[:, :2].amin(-1)
+    caps = (size[:, 2] - offset[..., 2].abs()) / softness
+    return torch.sigmoid(depth / softness) * torch.sigmoid(caps)
+
+
+# (offset [N, P, 3] from the centers, size [P, 3], softness [P]) -> share of the peak density [N, P]
+PROFILES = {"blob": _blob, "box": _box, "ellipsoid": _ellipsoid, "cylinder": _cylinder}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Primitive:
     """One body. Lengths in world units, colors sRGB in [0, 1].
 
-    blob: ``density * exp(-|offset / size|^2 / 2)``; box: ``density`` times, on each axis,
-    ``sigmoid((size - |offset|) / softness)``, so `size` holds half edges.
+    The density of a `kind` is ``density`` times its profile in PROFILES; `size` holds the standard
+    deviations of a blob, the half edges of a box, the radii of an ellipsoid, the two radii and the
+    half height (z) of a cylinder.
     """
 
-    kind: Literal["blob", "box"]
+    kind: Literal["blob", "box", "ellipsoid", "cylinder"]
     center: Triple
     size: Triple
     density: float  # peak, 1 / world unit
     color: Triple
-    softness: float = 0.01  # of a box's faces
+    softness: float = 0.01  # of the surface of all but a blob, world units
     highlight: float = 0.0  # added to the color where the surface faces the camera
     stripes: float = 0.0  # cycles per world unit of a brightness pattern, 0 is plain
+    checks: float = 0.0  # the same of a pattern with hard edges
 
     def __post_init__(self):
-        if self.kind not in ("blob", "box"):
-            raise ValueError(f"kind must be blob or box, got {self.kind!r}")
+        if self.kind not in PROFILES:
+            raise ValueError(f"kind must be one of {', '.join(PROFILES)}, got {self.kind!r}")
         for name in ("center", "size", "color"):
             object.__setattr__(self, name, _triple(name, getattr(self, name)))
-        for name in ("density", "softness", "highlight", "stripes"):
+        for name in ("density", "softness", "highlight", "stripes", "checks"):
             value = getattr(self, name)
             if not isinstance(value, int | float) or not 0 <= value < math.inf:
                 raise ValueError(f"{name} must be a finite number >= 0, got {value!r}")
@@ -76,24 +102,36 @@ class AnalyticField(RadianceField):
     def __init__(self, config: AnalyticConfig, info: FieldInfo):
         super().__init__(info)
         self.config = config
-        self._tables = ("center", "size", "peak", "base", "softness", "gloss", "stripes", "is_box")
-        columns = _columns(config.primitives)
-        for name, column in zip(self._tables, columns, strict=True):
+        for name, column in _columns(config.primitives).items():
             self.register_buffer(name, column, persistent=False)
+        self._checked = any(body.checks for body in config.primitives)
+        kinds = [body.kind for body in config.primitives]
+        self._kinds = {k: [i for i, kind in enumerate(kinds) if kind == k] for k in PROFILES}
 
     def encode(self, positions: Tensor) -> Tensor:
         offset = positions[:, None] - self.center  # [N, P, 3]
-        blob = torch.exp(-0.5 * (offset / self.size).square().sum(-1))
-        faces = torch.sigmoid((self.size - offset.abs()) / self.softness[:, None]).prod(-1)
-        density = self.peak * torch.where(self.is_box, faces, blob)  # [N, P]
+        density = self.peak * self._profiles(offset)  # [N, P]
         total = density.sum(-1, keepdim=True)
         share = density / total.clamp_min(1e-12)
         wave = torch.sin(2 * math.pi * self.stripes * positions.sum(-1, keepdim=True))
         pattern = torch.where(self.stripes > 0, 0.75 + 0.25 * wave, torch.ones_like(wave))
+        if self._checked:
+            waves = torch.cos(2 * math.pi * self.checks[:, None] * offset)
+            dark = (self.checks > 0) & (waves.prod(-1) < 0)
+            pattern = torch.where(dark, CHECKS_DARK * pattern, pattern)
         color = ((share * pattern)[..., None] * self.base).sum(1)
         axis = normalize((share[..., None] * normalize(offset, dim=-1)).sum(1), dim=-1)
-        gloss = (share * self.gloss).sum(-1, keepdim=True)
+        gloss = (share * self.highlight).sum(-1, keepdim=True)
         return torch.cat([total, color, axis, gloss], -1)
+
+    def _profiles(self, offset: Tensor) -> Tensor:
+        """Each body's part [N, P] of its density at `offset` [N, P, 3] from its center."""
+        parts = offset.new_empty(offset.shape[:2])
+        for kind, bodies in self._kinds.items():
+            if bodies:
+                size, softness = self.size[bodies], self.softness[bodies]
+                parts[:, bodies] = PROFILES[kind](offset[:, bodies], size, softness)
+        return parts
 
     def density(self, features: Tensor) -> Tensor:
         return features[:, 0]
@@ -113,15 +151,17 @@ def _triple(name: str, value: Sequence[float]) -> Triple:
     return tuple(float(v) for v in numbers)
 
 
-def _columns(bodies: Sequence[Primitive]) -> tuple[Tensor, ...]:
-    """Tables over P bodies: three-vectors [P, 3], scalars [P]; the last is bool."""
+def _columns(bodies: Sequence[Primitive]) -> dict[str, Tensor]:
+    """Tables over P bodies: three-vectors [P, 3], numbers [P]."""
 
-    def column(name: str, width: int) -> Tensor:
+    def column(name: str, *shape: int) -> Tensor:
         values = [getattr(b, name) for b in bodies]
-        shape = (len(bodies), 3) if width == 3 else (len(bodies),)
-        return torch.tensor(values, dtype=torch.float32).view(shape)
+        return torch.tensor(values, dtype=torch.float32).view(len(bodies), *shape)
 
-    vectors = [column("center", 3), column("size", 3)]
-    scalars = [column(n, 1) for n in ("softness", "highlight", "stripes")]
-    is_box = torch.tensor([b.kind == "box" for b in bodies], dtype=torch.bool)
-    return (*vectors, column("density", 1), column("color", 3), *scalars, is_box)
+    vectors = {"center": "center", "size": "size", "base": "color"}
+    numbers = ("softness", "highlight", "stripes", "checks")
+    return {
+        **{table: column(name, 3) for table, name in vectors.items()},
+        **{name: column(name) for name in numbers},
+        "peak": column("density"),
+    }

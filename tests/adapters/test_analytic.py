@@ -40,6 +40,34 @@ def test_a_plate_shows_its_closed_form_opacity():
     assert seen.opacity.item() == pytest.approx(box_opacity(4.0, 0.1, 0.02), abs=FAINT)
 
 
+@pytest.mark.parametrize(
+    ("kind", "size"), [("ellipsoid", (0.1, 0.1, 0.1)), ("cylinder", (5, 5, 0.1))]
+)
+def test_other_bodies_show_that_of_a_plate_through_their_middle(kind, size):
+    body = Primitive(**{**asdict(PLATE), "kind": kind, "size": size})
+    seen = render_rays(field_of(body), downward(0.0))
+    assert seen.opacity.item() == pytest.approx(box_opacity(4.0, 0.1, 0.02), abs=FAINT)
+
+
+@pytest.mark.parametrize("kind", ["ellipsoid", "cylinder"])
+def test_round_bodies_end_at_their_radii(kind):
+    size, hard = (0.5, 0.3, 0.4), {"density": 10.0, "softness": 1e-3}
+    field = field_of(Primitive(**{**asdict(PLATE), "kind": kind, "size": size, **hard}))
+    turn = torch.linspace(0, 2 * math.pi, 17)
+    rim = torch.stack([0.5 * turn.cos(), 0.3 * turn.sin(), torch.zeros(17)], -1)
+    density = field.density(field.encode(torch.cat([0.98 * rim, 1.02 * rim])))
+    assert (density[:17] > 9.9).all()
+    assert (density[17:] < 0.1).all()
+
+
+def test_checks_alternate_with_hard_edges():
+    body = Primitive(**{**asdict(PLATE), "checks": 2.0})
+    points = torch.zeros(4, 3)
+    points[:, 0] = torch.tensor([0.0, 0.12, 0.13, 0.38])  # edges at 0.125 and 0.375
+    blue = field_of(body).encode(points)[:, 3]
+    assert blue.tolist() == pytest.approx([1.0, 1.0, 0.35, 1.0], abs=1e-3)
+
+
 def test_densities_add_and_colors_mix_by_density():
     one = Primitive(**{**asdict(BLOB), "color": (1, 0, 0), "density": 3.0})
     two = Primitive(**{**asdict(BLOB), "color": (0, 0, 1), "density": 1.0})
