@@ -80,10 +80,6 @@ def _run(argv: list[str]) -> int:
 
 
 def _set_up(verbose: bool) -> None:
-    # Threads that spin while they wait take the processor from the ones they wait for wherever
-    # something else runs too (measured: 5 times slower). Read when torch is first imported.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
     level = logging.INFO if verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(levelname)s: %(message)s", stream=sys.stderr)
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from ..errors import FormatError
 from ..files import tomllib
 from ..volume import RadianceField
-from .cameras import Cameras, framing_radius, orbit
+from .cameras import Cameras, framing_radius, on_circle
 from .scene import read_scene
 
 log = logging.getLogger(__name__)
+SIZE = (400, 400)  # pixels: width, height
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,16 +42,27 @@ def camera_path(
     """
     if file is not None and file.suffix != ".toml":
         return read_scene(file, resolution=size, images=False).cameras
-    path = Orbit() if file is None else read_orbit(file)
+    return orbit(field, frames, size=size or SIZE, path=None if file is None else read_orbit(file))
+
+
+def orbit(
+    field: RadianceField,
+    frames: int = 48,
+    *,
+    size: tuple[int, int] = SIZE,
+    path: Orbit | None = None,
+) -> Cameras:
+    """`frames` cameras of `size` (width, height) pixels on a circle about what `field` occupies."""
+    path = path or Orbit()
     if field.occupancy.bounds() is None:
         log.warning("the field is empty: no cell of its box holds density")
     box = field.occupied_box()
-    return orbit(
+    return on_circle(
         box.center,
         path.radius_factor * framing_radius(box, path.field_of_view),
         frames,
         elevation=path.elevation,
-        size=size or (400, 400),
+        size=size,
         field_of_view=path.field_of_view,
     )
 

@@ -90,7 +90,7 @@ def look_at(
     return poses
 
 
-def orbit(
+def on_circle(
     target: tuple[float, float, float],
     radius: float,
     views: int,

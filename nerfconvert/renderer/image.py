@@ -80,10 +80,13 @@ def render_image(
     view: int,
     *,
     step: float | None = None,
-    background: float = 1.0,
+    background: float | None = None,
     on_chunk: Callable[[int], None] | None = None,
 ) -> Tensor:
-    """[height, width, 3] sRGB in [0, 1] of one camera; `on_chunk` hears rays done."""
+    """[height, width, 3] sRGB in [0, 1] of one camera, on a gray level `background` (None: that of
+    the program which made the field); `on_chunk` hears rays done."""
+    if background is None:
+        background = BACKGROUNDS[field.info.background]
     rays = cameras.view_rays(view).to(field.device)
     parts = []
     for start in range(0, len(rays), 8192):

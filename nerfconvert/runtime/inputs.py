@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
+from .. import formats
 from ..errors import NerfConvertError, UnsupportedError
-from ..formats import load
 from ..renderer.occupancy import build_occupancy
 from ..volume import RadianceField
 from ..volume.nan_masked import NanMaskedField
@@ -17,23 +17,34 @@ log = logging.getLogger(__name__)
 THIN = 1e-3  # optical depth of the whole box below which nothing can be seen
 
 
-def open_field(path: Path, device: torch.device) -> RadianceField:
-    """The field in `path` on `device`, without gradients; its occupancy is built if it has none.
+def load(path: Path | str, device: torch.device | str = "cpu") -> RadianceField:
+    """The field in a checkpoint of any known format on `device`, ready to render: its occupancy is
+    built where the file has none (not that of a forward-facing field, which cannot be rendered).
 
-    Raises FormatError, NerfConvertError for an empty field, and UnsupportedError for a
-    forward-facing one: its rays need the focal length of the capture, which its file does not hold.
+    Raises FormatError, UnsupportedError, and NerfConvertError for an empty field.
     """
-    field = load(path).to(device).eval().requires_grad_(False)
+    field = formats.load(path).to(device).eval()
+    unknown = bool((field.occupancy.words == -1).all())
+    if unknown and field.info.frame != "ndc":
+        try:
+            build_occupancy(field)
+        except NerfConvertError as error:
+            raise NerfConvertError(f"{path}: {error}") from error
+    return field
+
+
+def open_field(path: Path, device: torch.device) -> RadianceField:
+    """The field in `path` as `load` gives it, without gradients.
+
+    Raises what `load` does, and UnsupportedError for a forward-facing field: its rays need the
+    focal length of the capture, which its file does not hold.
+    """
+    field = load(path, device).requires_grad_(False)
     if field.info.frame == "ndc":
         raise UnsupportedError(
             f"{path} lives in normalised device coordinates (a forward-facing capture): this "
             "release reads and re-saves such fields, but does not render or convert them yet"
         )
-    if bool((field.occupancy.words == -1).all()):
-        try:
-            build_occupancy(field)
-        except NerfConvertError as error:
-            raise NerfConvertError(f"{path}: {error}") from error
     return field
 
 

@@ -17,7 +17,7 @@ from nerfconvert.bench.cells import Cell
 from nerfconvert.bench.runs import cell_run, scratch_run
 from nerfconvert.options.groups import Where
 from nerfconvert.options.per_command import BenchOptions
-from nerfconvert.renderer.cameras import orbit
+from nerfconvert.renderer.cameras import on_circle
 from tests.conftest import ROOT, write_transforms
 
 SCENES = ROOT / "scenes"
@@ -118,7 +118,7 @@ def test_a_second_run_runs_nothing_but_what_failed(folder):
 
 def photographs(folder: Path) -> None:
     """Four dark views of nothing in particular as train and test split."""
-    poses = orbit((0.0, 0.0, 0.0), 3.0, 4).poses
+    poses = on_circle((0.0, 0.0, 0.0), 3.0, 4).poses
     images = torch.randint(0, 60, (4, 12, 16, 3)).to(torch.uint8).numpy()
     for split in ("train", "test"):
         write_transforms(folder, f"transforms_{split}", poses, images)

@@ -5,7 +5,7 @@ from nerfconvert.formats import load
 from nerfconvert.metrics.evaluation import Evaluator, held_out, settled_median, teaching_cameras
 from nerfconvert.options.groups import Views
 from nerfconvert.renderer.camera_paths import Orbit, camera_path, read_orbit
-from nerfconvert.renderer.cameras import orbit
+from nerfconvert.renderer.cameras import on_circle
 from nerfconvert.renderer.occupancy import build_occupancy
 from tests.conftest import write_transforms
 
@@ -32,7 +32,7 @@ def test_seeds_choose_the_views(teacher):
 
 
 def test_the_splits_of_data_stay_apart(teacher, tmp_path):
-    file = write_transforms(tmp_path, "transforms", orbit((0, 0, 0), 4.0, 17).poses, w=20, h=20)
+    file = write_transforms(tmp_path, "transforms", on_circle((0, 0, 0), 4.0, 17).poses, w=20, h=20)
     views = Views(cameras=file)
     taught = teaching_cameras(teacher, views, 0).poses
     held = held_out(teacher, views, 0).cameras.poses

@@ -13,7 +13,7 @@ from nerfconvert.cli import main
 from nerfconvert.errors import NerfConvertError, UsageError
 from nerfconvert.formats import save
 from nerfconvert.pipelines.train import parse_bounds
-from nerfconvert.renderer.cameras import orbit
+from nerfconvert.renderer.cameras import on_circle
 from nerfconvert.renderer.image import render_image
 from nerfconvert.runtime.inputs import open_field, refuse_empty, warn_of_invalid
 from nerfconvert.volume import Aabb, FieldInfo
@@ -89,7 +89,7 @@ def test_nan_is_in_the_warning_and_in_the_receipt(tmp_path, caplog):
 
 def test_a_picture_of_a_broken_field_has_no_nan():
     field = broken_in_places()
-    image = render_image(field, orbit((0, 0, 0), 4.0, 1, size=(24, 24)), 0)
+    image = render_image(field, on_circle((0, 0, 0), 4.0, 1, size=(24, 24)), 0)
     assert bool(image.isfinite().all())
 
 

@@ -19,7 +19,7 @@ from nerfconvert.options.per_command import (
 )
 from nerfconvert.pipelines import compare, convert, render, train
 from nerfconvert.renderer import visibility as visibility
-from nerfconvert.renderer.cameras import orbit
+from nerfconvert.renderer.cameras import on_circle
 from nerfconvert.runtime import device as runtime_device
 
 from ..conftest import write_transforms
@@ -82,7 +82,7 @@ def test_convert_render_compare(device, scenes, tmp_path, monkeypatch):
 
 
 def test_train(device, tmp_path):
-    poses = orbit((0.0, 0.0, 0.0), 4.0, 3, size=(8, 8)).poses
+    poses = on_circle((0.0, 0.0, 0.0), 4.0, 3, size=(8, 8)).poses
     pictures = [np.full((8, 8, 4), 200, np.uint8)] * 3
     for split in ("train", "test"):
         write_transforms(tmp_path / "data", f"transforms_{split}", poses, pictures)

@@ -3,7 +3,14 @@ import math
 import pytest
 import torch
 
-from nerfconvert.renderer.cameras import Cameras, around, focal_of, framing_radius, look_at, orbit
+from nerfconvert.renderer.cameras import (
+    Cameras,
+    around,
+    focal_of,
+    framing_radius,
+    look_at,
+    on_circle,
+)
 from nerfconvert.volume import Aabb
 
 
@@ -60,7 +67,7 @@ def test_looking_straight_down_is_legal():
 
 
 def test_an_orbit_keeps_distance_and_elevation():
-    cameras = orbit((1.0, 2.0, 3.0), 4.0, 12, elevation=30)
+    cameras = on_circle((1.0, 2.0, 3.0), 4.0, 12, elevation=30)
     offsets = cameras.poses[:, :3, 3] - torch.tensor([1.0, 2.0, 3.0])
     torch.testing.assert_close(offsets.norm(dim=-1), torch.full((12,), 4.0))
     torch.testing.assert_close(offsets[:, 2], torch.full((12,), 2.0))
@@ -82,7 +89,7 @@ def test_framing_radius_just_sees_the_bounding_sphere():
 
 
 def test_indexing_keeps_three_dimensions():
-    cameras = orbit((0.0, 0.0, 0.0), 1.0, 5)
+    cameras = on_circle((0.0, 0.0, 0.0), 1.0, 5)
     assert len(cameras[2]) == 1
     assert len(cameras[1:3]) == 2
     assert torch.equal(cameras[[4, 0]].poses[0], cameras.poses[4])

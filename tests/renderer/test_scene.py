@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from nerfconvert.errors import FormatError, UsageError
-from nerfconvert.renderer.cameras import focal_of, orbit
+from nerfconvert.renderer.cameras import focal_of, on_circle
 from nerfconvert.renderer.scene import fit_within, native_size, read_scene
 from tests.conftest import write_transforms
 
-POSES = orbit((0.0, 0.0, 0.0), 4.0, 9).poses
+POSES = on_circle((0.0, 0.0, 0.0), 4.0, 9).poses
 
 
 def rgba(value: int, alpha: int, size: int = 8) -> np.ndarray:

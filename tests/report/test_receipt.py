@@ -8,7 +8,7 @@ import torch
 from nerfconvert.files import sha256, write_json
 from nerfconvert.metrics.evaluation import Evaluation, Pictures
 from nerfconvert.options.groups import Gates
-from nerfconvert.renderer.cameras import orbit
+from nerfconvert.renderer.cameras import on_circle
 from nerfconvert.report.quality import QualityError, check_gates, quality
 from nerfconvert.report.receipt import strict
 
@@ -18,7 +18,7 @@ def pictures(level: float) -> Pictures:
 
 
 def evaluation(truth: torch.Tensor | None) -> Evaluation:
-    return Evaluation(orbit((0, 0, 0), 3.0, 2, size=(16, 16)), truth, 1.0, "a test")
+    return Evaluation(on_circle((0, 0, 0), 3.0, 2, size=(16, 16)), truth, 1.0, "a test")
 
 
 def test_figures_that_cannot_be_had_are_null_with_a_reason():

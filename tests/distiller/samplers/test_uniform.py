@@ -3,14 +3,14 @@
 import torch
 
 from nerfconvert.distiller.samplers.uniform import draw_rays
-from nerfconvert.renderer.cameras import orbit
+from nerfconvert.renderer.cameras import on_circle
 from nerfconvert.volume import Aabb
 
 BOX = Aabb((-1, -1, -1), (1, 1, 1))
 
 
 def test_origins_stay_on_the_cameras_sphere_and_repeat_with_the_seed():
-    cameras = orbit((0.0, 0.0, 0.0), 4.0, 12)
+    cameras = on_circle((0.0, 0.0, 0.0), 4.0, 12)
     first = draw_rays(cameras, BOX, 500, torch.Generator().manual_seed(1))
     again = draw_rays(cameras, BOX, 500, torch.Generator().manual_seed(1))
     assert torch.equal(first.directions, again.directions)
@@ -19,7 +19,7 @@ def test_origins_stay_on_the_cameras_sphere_and_repeat_with_the_seed():
 
 
 def test_about_half_start_at_a_camera():
-    cameras = orbit((0.0, 0.0, 0.0), 4.0, 12)
+    cameras = on_circle((0.0, 0.0, 0.0), 4.0, 12)
     rays = draw_rays(cameras, BOX, 2000, torch.Generator().manual_seed(2))
     distance = torch.cdist(rays.origins, cameras.poses[:, :3, 3]).amin(1)
     share = float((distance < 1e-3).float().mean())
