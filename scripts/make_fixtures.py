@@ -1,6 +1,6 @@
-"""Writes scenes/checkpoints/: small fields of every trainable architecture, made by nerfconvert.
+"""Writes scenes/checkpoints/: small fields of the scenes beside it, made by nerfconvert.
 
-Run from the repository root: python scripts/make_fixtures.py [--seconds 600]
+Run from the repository root: python scripts/make_fixtures.py [--seconds 420]
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from nerfconvert.report.receipt import receipt_path
 SCENES = Path(__file__).resolve().parents[1] / "scenes"
 FIXTURES = {
     "blobs-mlp": ("blobs", "mlp", ("depth=4", "width=96", "head_width=48")),
+    "still-life": ("still_life", "hashgrid", ("n_levels=12", "finest_resolution=256")),
 }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=600, help="budget of each field, s")
+    parser.add_argument("--seconds", type=float, default=420, help="budget of each field, s")
     seconds = parser.parse_args().seconds
     folder = SCENES / "checkpoints"
     folder.mkdir(exist_ok=True)

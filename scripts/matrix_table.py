@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Puts the first tables of a benchmark's folder into a Markdown file, between two marker comments.
 
-    python scripts/readme_table.py matrix README.md --tables 2
+    python scripts/matrix_table.py matrix BENCHMARKS.md --tables 2
 
 replaces what stands between the lines `<!-- matrix -->` and `<!-- /matrix -->`.
 """
@@ -33,7 +33,7 @@ def first_tables(text: str, count: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="of `nerfconvert bench -o`")
-    parser.add_argument("document", type=Path, nargs="?", default=Path("README.md"))
+    parser.add_argument("document", type=Path, nargs="?", default=Path("BENCHMARKS.md"))
     parser.add_argument("--tables", type=int, default=1, help="how many, from the first")
     options = parser.parse_args()
     text = (options.folder / "matrix.md").read_text(encoding="utf-8")
