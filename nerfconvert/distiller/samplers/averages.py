@@ -1,4 +1,4 @@
-"""What the samplers share: running means, odds with a floor, stratified draws."""
+"""What samplers share: running means, odds with a floor, draws and random keeping by them."""
 
 from __future__ import annotations
 
@@ -35,6 +35,31 @@ def spread(count: int, generator: torch.Generator, device: torch.device) -> Tens
     """
     draw = torch.rand(count, generator=generator, dtype=torch.float64)
     return ((torch.arange(count, dtype=torch.float64) + draw) / count).to(device)
+
+
+def keeping(values: Tensor, share: float) -> Tensor:
+    """Probabilities [N] of being kept, min(1, c * value), with a sum of `share` of N.
+
+    `values` [N] > 0. The factor c comes from a few passes over the values, each of which sets aside
+    those with probability 1 already: this finds the largest without a sort.
+    """
+    wanted = share * len(values)
+    factor = wanted / values.sum()
+    for _ in range(6):
+        certain = values * factor >= 1
+        left = torch.where(certain, 0.0, values).sum()
+        factor = torch.maximum(factor, (wanted - certain.sum()) / left.clamp_min(1e-30))
+    return (values * factor).clamp_max(1)
+
+
+def systematic(chances: Tensor, start: float) -> Tensor:
+    """Systematic sampling: ascending indices, each drawn with its chance in `chances` [N].
+
+    One wherever the running sum of `chances` in [0, 1], from `start` in [0, 1), passes an integer;
+    their number is the sum, rounded.
+    """
+    passed = (chances.cumsum(0, dtype=torch.float64) + start).floor()
+    return (passed.diff(prepend=passed.new_zeros(1)) > 0).nonzero()[:, 0]
 
 
 def relative(errors: Tensor, importance: Tensor) -> Tensor:

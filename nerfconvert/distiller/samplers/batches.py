@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import torch
 from torch import Tensor
@@ -43,14 +43,12 @@ class BatchSampler:
 
     def rays(self, samples: int, generator: torch.Generator) -> RayBatch:
         """Rays with about `samples` samples at which the student is evaluated."""
-        for sampler in self.samplers:
-            samples = round(samples / sampler.kept)
-        choices = (s.choose_rays(self.buffer, samples, generator) for s in self.samplers)
-        chosen = next(choice for choice in choices if choice is not None)
+        keeper = decider(self.samplers, Sampler.keep_samples)
+        chooser = decider(self.samplers, Sampler.choose_rays)
+        chosen = chooser.choose_rays(self.buffer, round(samples / keeper.kept), generator)
         answers = chosen.answers
         positions = answers.samples.positions(answers.rays)
-        keeps = (s.keep_samples(answers, positions, generator) for s in self.samplers)
-        kept, importance = next((keep for keep in keeps if keep is not None), (None, None))
+        kept, importance = keeper.keep_samples(answers, positions, generator)
         return RayBatch(chosen, _samples_of(chosen, positions, kept, importance), kept)
 
     def samples(self, count: int, generator: torch.Generator) -> tuple[SampleBatch, bool]:
@@ -58,10 +56,9 @@ class BatchSampler:
         whether the chunk is used for the first time."""
         number, new = self.buffer.pick(generator)
         answers = self.buffer.chunks[number]
-        candidates = count * max(sampler.candidates for sampler in self.samplers)
-        index = draw_samples(answers, candidates, generator)
-        choices = (s.choose_samples(answers, index, count, generator) for s in self.samplers)
-        chosen = next(choice for choice in choices if choice is not None)
+        chooser = decider(self.samplers, Sampler.choose_samples)
+        index = draw_samples(answers, count * chooser.candidates, generator)
+        chosen = chooser.choose_samples(answers, index, count, generator)
         return samples_at(answers, *chosen), new
 
     def learn_rays(self, batch: RayBatch, color: Tensor, target: Tensor) -> None:
@@ -90,8 +87,7 @@ class BatchSampler:
 
     def _new_rays(self, chunk: int, count: int, generator: torch.Generator) -> NewRays:
         samplers = [self.uniform] if chunk == HELD_OUT else self.samplers
-        choices = (sampler.draw_new_rays(chunk, count, generator) for sampler in samplers)
-        return next(choice for choice in choices if choice is not None)
+        return decider(samplers, Sampler.draw_new_rays).draw_new_rays(chunk, count, generator)
 
 
 def samplers_of(
@@ -99,6 +95,12 @@ def samplers_of(
 ) -> dict[str, Sampler]:
     """The samplers with these `names`, in the order of the table."""
     return {name: SAMPLERS[name](cameras, teacher.aabb) for name in SAMPLERS if name in names}
+
+
+def decider(samplers: list[Sampler], decision: Callable) -> Sampler:
+    """The first of `samplers` that overrides `decision`, a method of Sampler."""
+    name = decision.__name__
+    return next(s for s in samplers if getattr(type(s), name) is not decision)
 
 
 def _samples_of(

@@ -10,7 +10,7 @@ from ...renderer.cameras import Cameras
 from ...volume import Aabb
 from ..ray_buffer import RayBuffer
 from ..teacher_rays import SampleBatch, TeacherRays
-from .averages import learn, odds, spread
+from .averages import keeping, learn, odds, spread, systematic
 from .sampler import Sampler
 
 RESOLUTION = 64  # cells along each edge of the box, each with its own error
@@ -79,31 +79,6 @@ class PointSampler(Sampler):
 
     def restore(self, state: dict) -> None:
         self.errors = state["errors"]
-
-
-def keeping(values: Tensor, share: float) -> Tensor:
-    """Probabilities [N] of being kept, min(1, c * value), with a sum of `share` of N.
-
-    `values` [N] > 0. The factor c comes from a few passes over the values, each of which sets aside
-    those with probability 1 already: this finds the largest without a sort.
-    """
-    wanted = share * len(values)
-    factor = wanted / values.sum()
-    for _ in range(6):
-        certain = values * factor >= 1
-        left = torch.where(certain, 0.0, values).sum()
-        factor = torch.maximum(factor, (wanted - certain.sum()) / left.clamp_min(1e-30))
-    return (values * factor).clamp_max(1)
-
-
-def systematic(chances: Tensor, start: float) -> Tensor:
-    """Systematic sampling: ascending indices, each drawn with its chance in `chances` [N].
-
-    One wherever the running sum of `chances` in [0, 1], from `start` in [0, 1), passes an integer;
-    their number is the sum, rounded.
-    """
-    passed = (chances.cumsum(0, dtype=torch.float64) + start).floor()
-    return (passed.diff(prepend=passed.new_zeros(1)) > 0).nonzero()[:, 0]
 
 
 def sample_error(

@@ -45,8 +45,11 @@ class RayBatch:
 
 
 class Sampler:
-    """A policy of active learning, made from the views and the teacher's box. Decisions that it
-    does not override are left to the other samplers or uniform draws."""
+    """A policy of active learning, made from the views and the teacher's box.
+
+    Of the samplers that are on, the first in the table that overrides a decision makes it, always,
+    with its own `kept` and `candidates`; decisions that none overrides are uniform.
+    """
 
     kept = 1.0  # fraction of the samples of a step's rays that `keep_samples` keeps
     candidates = 1  # candidates drawn for each sample that `choose_samples` takes
@@ -54,31 +57,30 @@ class Sampler:
     def __init__(self, cameras: Cameras, aabb: Aabb):
         """`cameras` are the views in which the student is to match, `aabb` is the teacher's box."""
 
-    def draw_new_rays(self, chunk: int, count: int, generator: torch.Generator) -> NewRays | None:
-        """The `count` rays of the buffer's chunk number `chunk`, the same at every call; None
-        leaves the choice to others."""
-        return None
+    def draw_new_rays(self, chunk: int, count: int, generator: torch.Generator) -> NewRays:
+        """The `count` rays of the buffer's chunk number `chunk`, the same at every call."""
+        raise NotImplementedError
 
     def choose_rays(
         self, buffer: RayBuffer, samples: int, generator: torch.Generator
-    ) -> ChosenRays | None:
-        """Rays of `buffer` with about `samples` samples; None leaves the choice to others."""
-        return None
+    ) -> ChosenRays:
+        """Rays of `buffer` with about `samples` samples."""
+        raise NotImplementedError
 
     def choose_samples(
         self, answers: TeacherRays, index: Tensor, count: int, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor] | None:
+    ) -> tuple[Tensor, Tensor]:
         """`count` of the candidates `index` [candidates * count] int64 among the samples of
-        `answers`, and the importance [count] of each; None leaves the choice to others."""
-        return None
+        `answers`, and the importance [count] of each."""
+        raise NotImplementedError
 
     def keep_samples(
         self, answers: TeacherRays, positions: Tensor, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor] | None:
+    ) -> tuple[Tensor, Tensor] | tuple[None, None]:
         """Indices [N] int64, ascending, of the samples of `answers`, at `positions` [S, 3], at
-        which the student is evaluated, and the importance [N] of each; None leaves the choice to
-        others."""
-        return None
+        which the student is evaluated, and the importance [N] of each: 1 / its probability of being
+        kept, which must not be 0. Two times None keep all."""
+        raise NotImplementedError
 
     def learn_rays(self, batch: RayBatch, errors: Tensor) -> None:
         """Receives the root mean square errors [R] of a step's rays, in units of their mean."""

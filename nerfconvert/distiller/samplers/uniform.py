@@ -37,7 +37,12 @@ class UniformSampler(Sampler):
     def choose_samples(
         self, answers: TeacherRays, index: Tensor, count: int, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        return index[:count], torch.ones_like(answers.weights[:1]).expand(count)
+        return index, torch.ones_like(answers.weights[:1]).expand(count)
+
+    def keep_samples(
+        self, answers: TeacherRays, positions: Tensor, generator: torch.Generator
+    ) -> tuple[None, None]:
+        return None, None
 
 
 def query_random_rays(

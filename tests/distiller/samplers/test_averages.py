@@ -1,10 +1,19 @@
-"""Averages, odds and spread draws: closed forms."""
+"""Averages, odds, spread draws and random keeping: closed forms."""
 
 from __future__ import annotations
 
+import pytest
 import torch
 
-from nerfconvert.distiller.samplers.averages import FLOOR, learn, odds, relative, spread
+from nerfconvert.distiller.samplers.averages import (
+    FLOOR,
+    keeping,
+    learn,
+    odds,
+    relative,
+    spread,
+    systematic,
+)
 from tests.distiller.scene import seeded
 
 
@@ -37,3 +46,31 @@ def test_relative_errors_have_weighted_mean_one():
     errors, importance = torch.rand(2, 50, generator=seeded())
     found = relative(errors, importance)
     assert torch.isclose((found * importance).mean(), torch.tensor(1.0))
+
+
+def by_sorting(values: torch.Tensor, share: float) -> torch.Tensor:
+    """min(1, c * value) with the sum asked for, by trying every number of certain ones."""
+    descending, wanted = values.sort(descending=True).values, share * len(values)
+    for certain in range(len(values)):
+        factor = (wanted - certain) / descending[certain:].sum()
+        if factor * descending[certain] <= 1:
+            return (values * factor).clamp_max(1)
+    raise AssertionError("the share is below 1")
+
+
+@pytest.mark.parametrize("power", [1, 4, 12])
+def test_chances_are_those_that_sorting_finds(power):
+    values = torch.rand(2000, generator=seeded(), dtype=torch.float64).pow(power) + 0.01
+    found = keeping(values, 0.5)
+    torch.testing.assert_close(found, by_sorting(values, 0.5), rtol=1e-2, atol=1e-3)
+    assert abs(float(found.sum()) - 1000) < 5
+
+
+def test_each_is_kept_with_its_chance():
+    chances = torch.rand(300, generator=seeded(), dtype=torch.float64)
+    counts, starts = torch.zeros(300), 2000
+    for k in range(starts):
+        index = systematic(chances, (k + 0.5) / starts)
+        assert abs(len(index) - float(chances.sum())) <= 1
+        counts[index] += 1
+    assert float((counts / starts - chances).abs().max()) <= 1.01 / starts

@@ -9,7 +9,9 @@ from nerfconvert.distiller import ray_buffer, stages
 from nerfconvert.distiller.config import DistillConfig
 from nerfconvert.distiller.distill import distill
 from nerfconvert.distiller.samplers import SAMPLERS
-from nerfconvert.distiller.stages import curriculum
+from nerfconvert.distiller.samplers.point import PointSampler
+from nerfconvert.distiller.samplers.sampler import Sampler
+from nerfconvert.distiller.stages import curriculum, query_student
 from nerfconvert.distiller.trainer import Hooks
 from nerfconvert.errors import FormatError
 from tests.distiller.scene import cameras, filled_sampler, seeded, student, teacher
@@ -30,6 +32,22 @@ def test_uniform_draws_count_one(monkeypatch):
     assert torch.equal(samples.importance, torch.ones(100))
 
 
+def test_only_the_sampler_that_decides_sets_the_size_of_a_batch(monkeypatch):
+    """Neither the second of two that keep samples nor a first one that does not choose any."""
+    sampler = filled_sampler(monkeypatch, active=("point",))
+    alone = sampler.rays(400, seeded())
+    sampler.samplers.insert(1, PointSampler(cameras(), teacher().aabb))
+    both = sampler.rays(400, seeded())
+    assert torch.equal(both.samples.positions, alone.samples.positions)
+    plain = filled_sampler(monkeypatch)
+    wanted, _ = plain.samples(100, seeded())
+    idle = Sampler(cameras(), teacher().aabb)
+    idle.candidates = 4
+    plain.samplers.insert(0, idle)
+    found, _ = plain.samples(100, seeded())
+    assert torch.equal(found.positions, wanted.positions)
+
+
 @pytest.mark.parametrize("names", SETS, ids=",".join)
 def test_the_losses_have_the_expectation_of_uniform_ones(monkeypatch, names):
     """Over many batches of one student; the point sampler alone changes the errors of rays."""
@@ -48,6 +66,28 @@ def _losses(stage) -> torch.Tensor:
     generator = seeded()
     with torch.no_grad():
         return torch.stack([stage.loss(generator).loss for _ in range(150)])
+
+
+@pytest.mark.parametrize("names", SETS, ids=",".join)
+def test_the_losses_of_samples_of_rays_have_the_expectation_of_uniform_ones(monkeypatch, names):
+    """Those of kept samples too, while the samplers learn where to look."""
+    field = student()
+    found, wanted = (
+        _sample_losses(field, filled_sampler(monkeypatch, active=active)) for active in (names, ())
+    )
+    noise = (found.var() + wanted.var()).sqrt() / 150**0.5
+    assert abs(float(found.mean() - wanted.mean())) < 4 * float(noise) + 0.01 * wanted.mean()
+
+
+def _sample_losses(field, sampler) -> torch.Tensor:
+    """[150] losses at the samples of as many batches of rays."""
+    stage, generator = curriculum(field, sampler)[1], seeded()
+    stage.batch, losses = 1024, []
+    with torch.no_grad():
+        for _ in range(150):
+            stage.loss(generator)
+            losses.append(query_student(field, sampler.rays(1024, generator).samples)[2])
+    return torch.stack(losses)
 
 
 @pytest.mark.parametrize("names", [("ray",), ("point",), ALL], ids=",".join)

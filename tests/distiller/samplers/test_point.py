@@ -1,53 +1,18 @@
-"""Point sampler: who is kept, with which chance, and that sums stay what they were."""
+"""Point sampler: who is kept, and that sums stay what they were."""
 
 from __future__ import annotations
 
-import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from nerfconvert.distiller.samplers.averages import learn
-from nerfconvert.distiller.samplers.point import (
-    RATE,
-    PointSampler,
-    keeping,
-    sample_error,
-    systematic,
-)
+from nerfconvert.distiller.samplers.point import RATE, PointSampler, sample_error
 from nerfconvert.distiller.teacher_rays import TeacherRays
 from nerfconvert.volume import Aabb, Rays, Samples
 from tests.distiller.scene import cameras, seeded
 
 BOX = Aabb((-1, -1, -1), (1, 1, 1))
 LARGE = 200  # samples in the cell that is wrong
-
-
-def by_sorting(values: torch.Tensor, share: float) -> torch.Tensor:
-    """min(1, c * value) with the sum asked for, by trying every number of certain ones."""
-    descending, wanted = values.sort(descending=True).values, share * len(values)
-    for certain in range(len(values)):
-        factor = (wanted - certain) / descending[certain:].sum()
-        if factor * descending[certain] <= 1:
-            return (values * factor).clamp_max(1)
-    raise AssertionError("the share is below 1")
-
-
-@pytest.mark.parametrize("power", [1, 4, 12])
-def test_chances_are_those_that_sorting_finds(power):
-    values = torch.rand(2000, generator=seeded(), dtype=torch.float64).pow(power) + 0.01
-    found = keeping(values, PointSampler.kept)
-    torch.testing.assert_close(found, by_sorting(values, PointSampler.kept), rtol=1e-2, atol=1e-3)
-    assert abs(float(found.sum()) - 1000) < 5
-
-
-def test_each_is_kept_with_its_chance():
-    chances = torch.rand(300, generator=seeded(), dtype=torch.float64)
-    counts, starts = torch.zeros(300), 2000
-    for k in range(starts):
-        index = systematic(chances, (k + 0.5) / starts)
-        assert abs(len(index) - float(chances.sum())) <= 1
-        counts[index] += 1
-    assert float((counts / starts - chances).abs().max()) <= 1.01 / starts
 
 
 def wrong_somewhere() -> tuple[PointSampler, TeacherRays]:
