@@ -14,7 +14,7 @@ from typing import Any
 if sys.version_info >= (3, 11):
     import tomllib as tomllib
 else:
-    pass
+    import tomli as tomllib  # noqa: F401 (others import it from here)
 
 
 @contextlib.contextmanager
