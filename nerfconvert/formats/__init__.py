@@ -81,7 +81,7 @@ def write_whole(chosen: Format, field: Field, path: Path) -> None:
     try:
         with written_whole(path) as partial:
             chosen.write(field, partial)
-    except (OSError, RuntimeError) as problem:
+    except (OSError, RuntimeError, ValueError) as problem:
         said = problem.strerror if isinstance(problem, OSError) else None
         reason = said or str(problem).splitlines()[0]
         raise NerfConvertError(f"{path}: cannot be written: {reason}") from problem

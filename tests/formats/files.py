@@ -60,13 +60,18 @@ def tiny_field(name: str) -> RadianceField:
 TEXT = {"scene"}  # a text cut at the end of a line may be a whole, shorter text
 
 
+# Content of a small valid file, for each format that is only read.
+SAMPLES: dict[str, Callable[[], bytes]] = {"ppng": lambda: cbor2.dumps(ppng_document())}
+
+
 def write_sample(name: str, folder: Path) -> Path:
     """A small valid file of the format, with a suffix that tells nothing."""
     path = folder / "sample.bin"
     if FORMATS[name].can_write:
         save(tiny_field(name), path, format=name)
     else:
-        path.write_bytes(cbor2.dumps(ppng_document()))
+        assert name in SAMPLES, f"a format that is only read needs an entry in SAMPLES: {name}"
+        path.write_bytes(SAMPLES[name]())
     return path
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import pickle
 import resource
@@ -198,4 +199,12 @@ def test_full_disk_leaves_nothing(name, tmp_path):
             save(tiny_field(name), path, format=name)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_number_that_json_does_not_know_is_no_internal_error(tmp_path):
+    field = tiny_mlp()
+    field.info = dataclasses.replace(field.info, provenance={"loss": float("nan")})
+    with pytest.raises(NerfConvertError, match="cannot be written: Out of range float"):
+        save(field, tmp_path / "field.safetensors")
     assert not list(tmp_path.iterdir())
