@@ -86,14 +86,22 @@ def _compiled_arguments(loaded: ctypes.CDLL, symbol: str) -> tuple[tuple[str, st
     if tell is None:
         raise BackendError(f"{loaded._name} was built from other sources: build the kernels again")
     tell.restype = ctypes.c_char_p
-    return parse_arguments(tell().decode())
+    return parse_arguments(symbol, tell().decode())
 
 
-def parse_arguments(text: str) -> tuple[tuple[str, str], ...]:
-    """Kind and name of each argument of a C prototype: of "const T* unit", "pointer" and "unit"."""
+def parse_arguments(function: str, text: str) -> tuple[tuple[str, str], ...]:
+    """Kind and name of each argument of a C prototype: of "const T* unit", "pointer" and "unit".
+
+    Raises BackendError, naming `function`, for an argument of a type that `launch` cannot pass.
+    """
     kinds = {"int64_t": "int64", "double": "double"}
     found = []
     for argument in text.split(","):
-        declared, name = argument.rsplit(maxsplit=1)
-        found.append(("pointer" if "*" in argument else kinds[declared.strip()], name.strip("*")))
+        declared, _, name = argument.strip().rpartition(" ")
+        kind = "pointer" if "*" in argument else kinds.get(declared.strip())
+        if kind is None:
+            raise BackendError(
+                f"{function}: argument '{argument.strip()}' must be int64_t, double or a pointer"
+            )
+        found.append((kind, name.strip("*")))
     return tuple(found)

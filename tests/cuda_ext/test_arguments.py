@@ -24,7 +24,7 @@ def stated() -> dict[str, Arguments]:
     for header in sorted(OPS.glob("*/*.h")):
         for name, text in STATED.findall(header.read_text()):
             assert name not in found, f"{header.name} states {name} again"
-            found[name] = launch.parse_arguments(text.replace("\\\n", " "))
+            found[name] = launch.parse_arguments(name, text.replace("\\\n", " "))
     return found
 
 
@@ -92,6 +92,13 @@ def test_python_passes_what_the_headers_state(cpu, monkeypatch):
         kinds = tuple(kind for kind, _ in stated()[name])
         assert passed.pop(f"nc_{name}_f32", "never called") == {kinds}, name
     assert not passed
+
+
+@pytest.mark.parametrize("argument", ["float scale", "int count", "const int64_t n", "int64_t"])
+def test_arguments_of_other_types_are_refused(argument):
+    told = f"nc_new: argument '{argument}' must be int64_t, double or a pointer"
+    with pytest.raises(BackendError, match=told):
+        launch.parse_arguments("nc_new", f"const T* points, {argument}, int64_t size")
 
 
 @pytest.mark.parametrize(
