@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
+
 import pytest
 import torch
 
@@ -24,11 +27,24 @@ def devices() -> list:
 
 
 def require_native(kernel, arguments) -> None:
+    """Skips where the kernel is not compiled, unless the environment says that it must be."""
     try:
         with use_backend("native"):
             is_native(kernel.name, arguments[0])
     except BackendError as missing:
+        if os.environ.get("NERFCONVERT_REQUIRE_NATIVE") == "1":
+            pytest.fail(str(missing))
         pytest.skip(str(missing))
+
+
+@pytest.mark.parametrize(
+    ("demanded", "outcome"), [("1", pytest.fail.Exception), ("0", pytest.skip.Exception)]
+)
+def test_a_missing_kernel_is_no_skip_where_it_is_demanded(demanded, outcome, monkeypatch):
+    monkeypatch.setenv("NERFCONVERT_REQUIRE_NATIVE", demanded)
+    absent = dataclasses.replace(KERNELS["march"], name="absent")
+    with pytest.raises(outcome, match="absent"):
+        require_native(absent, [torch.zeros(1)])
 
 
 def run(kernel, arguments, backend_name) -> list[torch.Tensor]:
