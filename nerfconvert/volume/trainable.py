@@ -16,7 +16,11 @@ from .visibility import Visibility
 
 
 class Role(enum.Enum):
-    """What a parameter does, which decides how it is optimized and what it costs."""
+    """What a parameter does, which decides how it is optimized and what it costs.
+
+    A row table is [V, C] and a matrix [m, n], with no other number of dimensions: their optimizers
+    update rows and orthogonalize matrices. Tables and vectors have any shape.
+    """
 
     TABLE = "table"  # entries looked up by position: a step touches few of them
     ROW_TABLE = "row table"  # the same with long rows, worth updating one row at a time
@@ -26,11 +30,22 @@ class Role(enum.Enum):
 
 @dataclass(frozen=True)
 class ParameterGroup:
-    """Parameters of one part of a field that have one role."""
+    """Parameters of one part of a field that have one role. Raises ValueError for a row table or a
+    matrix without exactly two dimensions."""
 
     part: Literal["space", "decoder"]
     role: Role
     parameters: list[nn.Parameter]
+
+    def __post_init__(self):
+        if self.role not in (Role.ROW_TABLE, Role.MATRIX):
+            return
+        for parameter in self.parameters:
+            if parameter.ndim != 2:
+                raise ValueError(
+                    f"a {self.role.value} has two dimensions, got the shape "
+                    f"{list(parameter.shape)}; Role.TABLE and Role.VECTOR take any"
+                )
 
 
 class TrainableField(Field):
