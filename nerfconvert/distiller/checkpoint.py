@@ -36,8 +36,8 @@ def load_state(path: Path, fingerprint: dict[str, Any]) -> dict[str, Any]:
         raise FormatError(path, f"no resumable state ({type(error).__name__})") from error
     if found != fingerprint:
         names = sorted(found.keys() | fingerprint.keys())
-        changed = [n for n in names if found.get(n) != fingerprint.get(n)]
-        changes = ", ".join(f"{n} was {found.get(n)}, now {fingerprint.get(n)}" for n in changed)
+        pairs = [(n, *(x.get(n, "not recorded") for x in (found, fingerprint))) for n in names]
+        changes = ", ".join(f"{n} was {old}, now {new}" for n, old, new in pairs if old != new)
         raise FormatError(path, f"state of another run: {changes}; start anew with --overwrite")
     return state
 

@@ -12,7 +12,7 @@ from .checkpoint import digest_of, fingerprint_of
 from .config import DistillConfig
 from .progress import Clock, Distilled, Progress
 from .recipes import DEFAULT, RECIPES, refuse_active
-from .recipes.plan import Task
+from .recipes.plan import Plan, Task
 from .trainer import Hooks, Trainer
 
 START_SHARE = 1 / 3  # of a budget in seconds: what everything before the first step may take
@@ -61,7 +61,7 @@ def distill(
         shared=plan.shared,
         hooks=hooks,
         state_path=state_path,
-        fingerprint=_fingerprint(task, recipe) if state_path else {},
+        fingerprint=_fingerprint(task, recipe, plan) if state_path else {},
         new_optimizer=plan.new_optimizer,
         sparse=RECIPES[recipe].sparse,
     )
@@ -105,10 +105,9 @@ def _pace(clock: Clock, hooks: Hooks) -> Pace:
     return Pace(left, report)
 
 
-def _fingerprint(task: Task, recipe: str) -> dict[str, str]:
+def _fingerprint(task: Task, recipe: str, plan: Plan) -> dict[str, str]:
     """What a saved state must agree with to be gone on with."""
+    optimizers = plan.new_optimizer.description()
     teacher = digest_of(task.teacher)
-    kind = "distill"
-    return fingerprint_of(
-        kind, task.student, task.cameras, task.config, recipe=recipe, teacher=teacher
-    )
+    more = {"recipe": recipe, "optimizers": optimizers, "teacher": teacher}
+    return fingerprint_of("distill", task.student, task.cameras, task.config, **more)

@@ -1,9 +1,8 @@
-"""Adam for tables and vectors, RMSprop for row tables, Muon for the matrices of networks."""
+"""Optimizers, and which of them updates the parameters of each role."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import torch
@@ -24,6 +23,7 @@ class Adam:
     Not `torch.optim.Adam`: making one imports torch's compiler, which takes seconds.
     """
 
+    STATE_FLOATS = 2
     BETAS, EPS = (0.9, 0.99), 1e-15
 
     def __init__(self, params: list[nn.Parameter], lr: float):
@@ -59,6 +59,7 @@ class RowRmsprop:
     with Adam, half of its memory, and the same PSNR after as many steps (momentum gained 0.03 dB).
     """
 
+    STATE_FLOATS = 1
     BETA = 0.99
 
     def __init__(self, params: list[nn.Parameter], lr: float):
@@ -95,6 +96,7 @@ class Muon:
     In float32: torch's own Muon works in bfloat16, which most CPUs emulate, a hundred times slower.
     """
 
+    STATE_FLOATS = 1
     MOMENTUM = 0.95
 
     def __init__(self, params: list[nn.Parameter], lr: float):
@@ -147,6 +149,12 @@ def schedule(step: int, fraction: float) -> float:
 class FieldOptimizer(Protocol):
     """The optimizers of all parameters of a field, stepped and scheduled together."""
 
+    def __init__(self, field: TrainableField): ...
+
+    @staticmethod
+    def description() -> str:
+        """Names of the optimizers; a saved state of others is refused."""
+
     def schedule(self, step: int, fraction: float) -> float:
         """Factor on the peak learning rates."""
 
@@ -158,8 +166,9 @@ class FieldOptimizer(Protocol):
     def load_state_dict(self, state: Any) -> None: ...
 
 
-OptimizerMaker = Callable[[TrainableField], FieldOptimizer]
-# How the parameters of each role are optimized, and their peak learning rate.
+OptimizerMaker = type[FieldOptimizer]
+# How the parameters of each role are optimized, and their peak learning rate. Each class is made of
+# (params, lr) and has `step(scale)`, `state()` and STATE_FLOATS: numbers it holds per parameter.
 BY_ROLE = {
     Role.ROW_TABLE: (RowRmsprop, TABLE_RATE),
     Role.TABLE: (Adam, TABLE_RATE),
@@ -172,6 +181,11 @@ class RoleOptimizer:
     """Optimizes each parameter of `field` by its role, as `BY_ROLE` says."""
 
     schedule = staticmethod(schedule)
+
+    @staticmethod
+    def description() -> str:
+        """The class of each role's optimizer."""
+        return ", ".join(f"{role.value}: {make.__name__}" for role, (make, _) in BY_ROLE.items())
 
     def __init__(self, field: TrainableField):
         given = {role: field.parameters_of(role) for role in BY_ROLE}
@@ -198,12 +212,14 @@ class RoleOptimizer:
 def training_bytes(field: TrainableField, sparse: bool) -> float:
     """Mean bytes per parameter of `field` in training: values, gradients (where `sparse`, of row
     tables only the touched rows), optimizer state, and the copy against divergence
-    (`checkpoint.LastGood`)."""
+    (`checkpoint.LastGood`, half of row tables). Not `sparse`, a recipe may have Adam for all."""
     total = count = 0
     for role in Role:
+        rows, state = role is Role.ROW_TABLE, BY_ROLE[role][0].STATE_FLOATS
+        gradient = 0 if sparse and rows else 1
+        state = state if sparse else max(state, Adam.STATE_FLOATS)
+        floats = 1 + gradient + state + (0.5 if rows else 1)
         for p in field.parameters_of(role):
-            value = p.element_size()
-            halved = sparse and role is Role.ROW_TABLE
-            total += p.numel() * (2 * value + value // 2 if halved else 5 * value)
+            total += p.numel() * floats * p.element_size()
             count += p.numel()
     return total / max(1, count)

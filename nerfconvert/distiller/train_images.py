@@ -17,6 +17,7 @@ from ..volume.occupancy import dilate
 from .checkpoint import digest, fingerprint_of
 from .config import DistillConfig
 from .losses import ray_color_loss
+from .optimizers import RoleOptimizer
 from .progress import Clock, Distilled
 from .stages import StepLoss, batch_samples
 from .trainer import Hooks, Trainer
@@ -135,8 +136,8 @@ def train_images(
     stage = ImageStage(student, cameras, images, background, samples, LiveOccupancy(student))
     fingerprint = {}
     if state_path:
-        seen = digest(images, background)
-        fingerprint = fingerprint_of("images", student, cameras, config, images=seen)
+        more = {"images": digest(images, background), "optimizers": RoleOptimizer.description()}
+        fingerprint = fingerprint_of("images", student, cameras, config, **more)
     trainer = Trainer(
         student=student,
         config=config,

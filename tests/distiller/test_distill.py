@@ -9,14 +9,20 @@ from nerfconvert.adapters.hashgrid import HashgridConfig, HashgridField
 from nerfconvert.adapters.tensorial.field import TensorialConfig, TensorialField
 from nerfconvert.distiller.config import DistillConfig
 from nerfconvert.distiller.distill import distill
+from nerfconvert.distiller.optimizers import BY_ROLE, MATRIX_RATE, Muon
 from nerfconvert.distiller.train_images import train_images
 from nerfconvert.distiller.trainer import Hooks
 from nerfconvert.errors import FormatError, NerfConvertError, UsageError
 from nerfconvert.renderer.cameras import around
 from nerfconvert.renderer.image import render_image
-from nerfconvert.volume import Aabb, FieldInfo
+from nerfconvert.volume import Aabb, FieldInfo, Role
 from tests.distiller import scene
 from tests.distiller.scene import INFO
+
+
+class Momentum(Muon):
+    """An optimizer of another name whose state has the same shapes."""
+
 
 TINY = HashgridConfig(n_levels=6, log2_table_size=12, finest_resolution=64, hidden_width=32)
 
@@ -94,6 +100,28 @@ def test_a_state_of_another_run_is_refused(teacher, tmp_path):
     state.write_bytes(state.read_bytes()[:500])
     with pytest.raises(FormatError, match="no resumable state"):
         distill(teacher, student(), cameras(1), config, state_path=state, resume=True)
+
+
+def test_a_state_of_other_optimizers_is_refused(teacher, tmp_path, monkeypatch):
+    """Where their states could be taken for each other's, too; and one that names none."""
+    state, config = tmp_path / "run.state", DistillConfig(seconds=None, steps=10)
+    runs = {
+        "distill": lambda **more: distill(teacher, student(), cameras(1), config, **more),
+        "images": lambda **more: train_images(
+            student(), cameras(1, 1), torch.zeros(1, 24, 24, 3), config, **more
+        ),
+    }
+    for run in runs.values():
+        run(hooks=Hooks(should_stop=lambda: True), state_path=state)
+        with monkeypatch.context() as changed:
+            changed.setitem(BY_ROLE, Role.MATRIX, (Momentum, MATRIX_RATE))
+            with pytest.raises(FormatError, match=r"optimizers was .*Muon, now .*Momentum;"):
+                run(state_path=state, resume=True)
+        saved = torch.load(state)
+        del saved["fingerprint"]["optimizers"]
+        torch.save(saved, state)
+        with pytest.raises(FormatError, match="optimizers was not recorded, now row table"):
+            run(state_path=state, resume=True)
 
 
 def stopped_at_once(teacher, state) -> dict:

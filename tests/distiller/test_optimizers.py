@@ -5,11 +5,8 @@ import torch
 from torch import nn
 
 from nerfconvert.distiller.optimizers import (
-    MATRIX_RATE,
-    TABLE_RATE,
-    VECTOR_RATE,
+    BY_ROLE,
     Adam,
-    Muon,
     RoleOptimizer,
     RowRmsprop,
     orthogonalize,
@@ -47,23 +44,27 @@ class Roles(TrainableField):
 
 
 def test_every_parameter_goes_to_the_optimizer_of_its_role():
-    rows, table, matrix, head, bias = (nn.Parameter(torch.zeros(4, 4)) for _ in range(5))
-    field = Roles(TABLE=[table], MATRIX=[matrix], ROW_TABLE=[rows], VECTOR=[head, bias])
-    owners = [(type(part), part.lr, part.params) for part in RoleOptimizer(field).parts]
-    assert owners == [
-        (RowRmsprop, TABLE_RATE, [rows]),
-        (Adam, TABLE_RATE, [table]),
-        (Adam, VECTOR_RATE, [head, bias]),
-        (Muon, MATRIX_RATE, [matrix]),
-    ]
+    given = {role.name: [nn.Parameter(torch.zeros(4, 4)) for _ in range(2)] for role in Role}
+    parts = RoleOptimizer(Roles(**given)).parts
+    owners = [(type(part), part.lr, part.params) for part in parts]
+    assert owners == [(*entry, given[role.name]) for role, entry in BY_ROLE.items()]
+    assert set(BY_ROLE) == set(Role)
 
 
-def test_what_training_takes_follows_the_roles():
-    """Parameter, gradient, two averages and a copy; of touched rows one average and half a copy."""
-    one = nn.Parameter(torch.zeros(10))
-    assert training_bytes(Roles(TABLE=[one]), sparse=True) == 20
-    assert training_bytes(Roles(ROW_TABLE=[one]), sparse=True) == 10
-    assert training_bytes(Roles(ROW_TABLE=[one]), sparse=False) == 20
+@pytest.mark.parametrize("role", Role)
+def test_optimizers_hold_as_many_numbers_as_they_say(role):
+    make, rate = BY_ROLE[role]
+    held = make([nn.Parameter(torch.zeros(30, 40))], rate).state()
+    assert sum(x.numel() for x in held) // 1200 == make.STATE_FLOATS
+
+
+@pytest.mark.parametrize("role", Role)
+def test_what_training_takes_follows_the_roles(role):
+    """Parameter, gradient, state and copy; of rows no gradient where it is sparse, half a copy."""
+    field = Roles(**{role.name: [nn.Parameter(torch.zeros(5, 2))]})
+    state, rows = BY_ROLE[role][0].STATE_FLOATS, role is Role.ROW_TABLE
+    assert training_bytes(field, sparse=True) == 4 * (state + (1.5 if rows else 3))
+    assert training_bytes(field, sparse=False) == 4 * (2 + (2.5 if rows else 3))
 
 
 def test_adam_steps_as_torch_does():

@@ -71,6 +71,10 @@ class AdamW:
         )
 
     @staticmethod
+    def description() -> str:
+        return "AdamW"
+
+    @staticmethod
     def schedule(step: int, fraction: float) -> float:
         """A cosine from 1 to 0 over the budget, without warm-up."""
         return 0.5 * (1 + math.cos(math.pi * fraction))
