@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from nerfconvert import ConvertOptions, convert
+from nerfconvert.adapters import TRAINABLE
 from nerfconvert.options.groups import Budget, Views
 
 TOLERANCE = 0.3  # dB; between processors and numbers of threads they move by a tenth of it
@@ -18,6 +19,10 @@ RECORDED = {  # student: (size, steps, dB against PPNG lego on four held-out vie
     "vm": ("small", 60, 32.41),
     "cp": ("small", 60, 31.41),
 }
+
+
+def test_every_architecture_is_recorded():
+    assert set(RECORDED) == set(TRAINABLE)
 
 
 @pytest.mark.parametrize("student", RECORDED)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.optim import optimizer
 
-from nerfconvert.adapters import ADAPTERS
+from nerfconvert.adapters import ADAPTERS, TRAINABLE
 from nerfconvert.adapters.analytic import AnalyticConfig, AnalyticField, Primitive
 from nerfconvert.adapters.factorized import initialize as factorized_start
 from nerfconvert.distiller import distill as distill_module
@@ -18,6 +18,7 @@ from nerfconvert.distiller import ray_buffer, stages
 from nerfconvert.distiller import train_images as images
 from nerfconvert.distiller.config import DistillConfig
 from nerfconvert.distiller.distill import distill
+from nerfconvert.distiller.recipes import DEFAULT, RECIPES
 from nerfconvert.distiller.recipes.pvd import batch as published
 from nerfconvert.distiller.samplers import SAMPLERS
 from nerfconvert.distiller.train_images import train_images
@@ -29,6 +30,7 @@ from nerfconvert.renderer.image import render_image, render_rays
 from nerfconvert.renderer.occupancy import build_occupancy
 from nerfconvert.volume import Aabb, FieldInfo
 
+from .adapters.test_contract import tiny_config
 from .pretend_cuda import pretend_cuda, waits
 
 # torch takes a pretended tensor for one without values; loading a state fills it nevertheless.
@@ -37,20 +39,14 @@ INFO = FieldInfo(aabb=Aabb((-1, -1, -1), (1, 1, 1)))
 BOX = Primitive(
     kind="box", center=(0, 0, 0), size=(0.3, 0.3, 0.3), density=40, color=(0.9, 0.3, 0.1)
 )
-SMALL = {
-    "mlp": {"depth": 2, "width": 24, "skips": (), "position_octaves": 3, "head_width": 16},
-    "hashgrid": {"n_levels": 3, "log2_table_size": 9, "finest_resolution": 32, "hidden_width": 16},
-    "vm": {"resolution": 12, "density_components": 2, "appearance_components": 3},
-    "cp": {"resolution": 9, "density_components": 3, "appearance_components": 4},
-    "tensorial": {"resolution": 8},
-}
 VIEWS = around((0.0, 0.0, 0.0), (3.0, 3.2), 6, torch.Generator().manual_seed(1), size=(16, 16))
 
+PUBLISHED = [name for name in RECIPES if name != DEFAULT]
 DEVICES = {"compiled": (), "references": (), "cuda": (pytest.mark.needs_cuda,)}
 CASES = [
     pytest.param(where, name, marks=marks)
     for where, marks in DEVICES.items()
-    for name in (["hashgrid"] if where == "references" else sorted(SMALL))
+    for name in (["hashgrid"] if where == "references" else TRAINABLE)
 ]
 
 
@@ -89,7 +85,7 @@ def teacher_on(device) -> AnalyticField:
 
 
 def student_on(device, name: str = "hashgrid"):
-    return ADAPTERS[name](ADAPTERS[name].Config(**SMALL[name]), INFO).to(device)
+    return ADAPTERS[name](tiny_config(name), INFO).to(device)
 
 
 @pytest.mark.parametrize(("device", "name"), CASES, indirect=["device"])
@@ -143,7 +139,7 @@ def tiny_batches(device, monkeypatch) -> None:
     monkeypatch.setattr(published, "BATCH_RAYS", 32)
 
 
-@pytest.mark.parametrize("recipe", ["pvd", "pvd-al"])
+@pytest.mark.parametrize("recipe", PUBLISHED)
 @pytest.mark.parametrize(
     "device", [pytest.param(w, marks=m) for w, m in DEVICES.items()], indirect=True
 )
@@ -168,7 +164,7 @@ def per_step(run) -> float:
 
 
 @pytest.mark.parametrize("device", ["compiled"], indirect=True)
-@pytest.mark.parametrize("name", sorted(SMALL))
+@pytest.mark.parametrize("name", TRAINABLE)
 def test_a_step_does_not_wait_for_the_device(device, name, monkeypatch):
     """Distilling: never, but for a look at the loss every tenth step. Images: for the number of
     marched samples."""
@@ -182,9 +178,10 @@ def test_a_step_does_not_wait_for_the_device(device, name, monkeypatch):
 
 @pytest.mark.parametrize("device", ["compiled"], indirect=True)
 @pytest.mark.parametrize("until", [0.05, 0.95])
-@pytest.mark.parametrize(("sampler", "most"), [("camera", 0), ("ray", 3), ("point", 2)])
-def test_waits_of_active_samplers(device, sampler, most, until, monkeypatch):
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_waits_of_active_samplers(device, sampler, until, monkeypatch):
     """For which chunk, how many of its rays and which, and for how many samples are kept."""
+    most = {"camera": 0, "ray": 3, "point": 2}[sampler]
     monkeypatch.setattr(stages, "SAMPLES_UNTIL", until)
     teacher, student = teacher_on(device), student_on(device)
     config = DistillConfig(seconds=None, steps=20, memory_mb=16, active=(sampler,))
@@ -192,10 +189,11 @@ def test_waits_of_active_samplers(device, sampler, most, until, monkeypatch):
 
 
 @pytest.mark.parametrize("device", ["compiled"], indirect=True)
-@pytest.mark.parametrize(("recipe", "most"), [("pvd", 2), ("pvd-al", 9)])
-def test_waits_of_published_recipes(device, recipe, most, monkeypatch):
+@pytest.mark.parametrize("recipe", PUBLISHED)
+def test_waits_of_published_recipes(device, recipe, monkeypatch):
     """For the numbers of marched samples and of rays that fit; with active learning also for the
     choice of samples and for the pool, which lies on the CPU."""
+    most = {"pvd": 2, "pvd-al": 9}[recipe]
     tiny_batches(device, monkeypatch)
     teacher, student = teacher_on(device), student_on(device)
     config = DistillConfig(seconds=None, steps=20)

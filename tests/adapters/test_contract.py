@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -40,10 +41,15 @@ TINY = {
 }
 
 
+def tiny_config(name: str):
+    """The config of a small field of this architecture."""
+    assert name in TINY, f"TINY of {Path(__file__).name} needs a small config of '{name}'"
+    return ADAPTERS[name].Config(**TINY[name])
+
+
 def tiny(name: str) -> RadianceField:
-    """A small field with random parameters; an architecture not listed gets its defaults."""
-    made = ADAPTERS[name]
-    field = made(made.Config(**TINY.get(name, {})), INFO)
+    """A small field with random parameters."""
+    field = ADAPTERS[name](tiny_config(name), INFO)
     state = {
         k: torch.randn_like(v) * 0.3 if v.is_floating_point() and v.ndim else v
         for k, v in field.state_dict().items()

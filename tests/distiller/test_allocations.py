@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from nerfconvert.adapters import TRAINABLE
 from nerfconvert.distiller import ray_buffer as buffer
 from nerfconvert.distiller import train_images as images
 from nerfconvert.distiller.config import DistillConfig
@@ -18,7 +19,7 @@ from nerfconvert.distiller.recipes.plan import Task
 from nerfconvert.distiller.recipes.pvd import batch as published
 from nerfconvert.volume import Pace
 from nerfconvert.volume.occupancy import transfer_occupancy
-from tests.test_device import SMALL, VIEWS, student_on, teacher_on
+from tests.test_device import VIEWS, student_on, teacher_on
 
 CPU = torch.device("cpu")
 SEED = 3  # of every step: the same batch
@@ -74,7 +75,7 @@ def planned(recipe: str, name: str):
     return student, plan
 
 
-@pytest.mark.parametrize("name", sorted(SMALL))
+@pytest.mark.parametrize("name", TRAINABLE)
 def test_steps_of_our_recipe(name):
     student, plan = planned("fast", name)
     optimizer = plan.new_optimizer(student)
@@ -90,7 +91,7 @@ def test_steps_of_pvd():
         assert_steady(stage, optimizer)
 
 
-@pytest.mark.parametrize("name", sorted(SMALL))
+@pytest.mark.parametrize("name", TRAINABLE)
 def test_steps_on_images(name):
     student = student_on(CPU, name)
     pictures, live = torch.rand(6, 16, 16, 3), images.LiveOccupancy(student)
