@@ -125,6 +125,13 @@ def test_help_shows_three_commands_to_copy(name, capsys):
     assert "examples:" in text
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_offers_no_choice_of_python(name, capsys):
+    """A choice that may be left out is told as its default, not as a value None."""
+    main([name, "--help"])
+    assert "{None" not in capsys.readouterr().out
+
+
 def test_help_starts_quickly_and_without_torch():
     code = "import sys; from nerfconvert.cli import main; main(['convert', '--help']); "
     check = code + "assert 'torch' not in sys.modules"

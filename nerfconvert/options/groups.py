@@ -32,11 +32,15 @@ Resolution = Annotated[
 ]
 Background = Annotated[
     Literal["white", "black"] | None,
-    optional(help="What rays end on; default: as the source program."),
+    optional(metavar="{white,black}", help="What rays end on; default: as the source program."),
 ]
 DistillBackground = Annotated[
     Literal["white", "black", "random"] | None,
-    optional(help="What figures are measured on; rays always learn on random ones."),
+    optional(
+        metavar="{white,black,random}",
+        help="What figures are measured on; default: as the source program. "
+        "Rays always learn on random ones.",
+    ),
 ]
 CameraFile = Annotated[
     Path | None,

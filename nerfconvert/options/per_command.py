@@ -108,7 +108,12 @@ class TrainOptions:
     ] = None
     budget: Budget = field(default_factory=Budget)
     resolution: Resolution = None
-    background: Background = None
+    background: Annotated[
+        Literal["white", "black"] | None,
+        optional(
+            metavar="{white,black}", help="What rays and transparent pixels end on; default: white."
+        ),
+    ] = None
     eval_views: EvalViews = 8
     job: Job = field(default_factory=Job)
     where: Where = field(default_factory=Where)
