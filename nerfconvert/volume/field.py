@@ -30,7 +30,7 @@ class Field(nn.Module, abc.ABC):
     A representation that renders and has no density at a point (Gaussian splats) is a Field too.
 
     Attributes of every field:
-        architecture: its name in the ADAPTERS table.
+        architecture: its name in the table ARCHITECTURES.
         Config: the class of its config, a frozen dataclass that JSON can hold.
         config: with `info` enough to rebuild the module. It holds choices; what training finds
             (sizes, scales, which voxels are stored) is in parameters and buffers.
