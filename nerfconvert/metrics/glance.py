@@ -13,12 +13,12 @@ from torch import Tensor
 from ..distiller.progress import Progress
 from ..renderer.image import render_rays
 from ..volume import RadianceField
-from .evaluation import Evaluation
+from .evaluation import Evaluation, render_view
 from .image_metrics import mean, psnr
 
 LOOK_EVERY, LOOK_SECONDS, PREVIEW_SECONDS = 4.0, 0.15, 0.4  # between looks, and what one may take
 FIRST_SIDE, LEAST_SIDE, MOST_SIDE = 16, 8, 200  # pixels along a side of a look
-INITIAL_PIXELS = 4096  # of all views together
+INITIAL_PIXELS, FOG = 4096, 20.0  # of all views together, and dB
 
 
 def glance(
@@ -28,7 +28,7 @@ def glance(
     PSNR in dB against the same pixels of `reference` [H, W, 3]."""
     cameras = evaluation.cameras
     rows, columns = (
-        torch.linspace(0, size - 1, min(side, size)).round().long()
+        torch.arange(min(side, size)).add(0.5).mul(size / min(side, size)).long()
         for size in (cameras.height, cameras.width)
     )
     row, column = torch.meshgrid(rows, columns, indexing="ij")
@@ -41,11 +41,17 @@ def glance(
 
 
 def initial_psnr(field: RadianceField, evaluation: Evaluation, reference: Tensor) -> float:
-    """PSNR in dB of `field` against the views `reference` [V, H, W, 3], per view, then averaged,
-    from `INITIAL_PIXELS` of them: an untrained field is fog, which is slow to render."""
+    """PSNR in dB of `field` against the views `reference` [V, H, W, 3], per view, then averaged.
+
+    From `INITIAL_PIXELS` of them where that is less than `FOG`: an untrained field is slow to
+    render, and wrong everywhere alike. What is near errs at few pixels, so all of them count.
+    """
     side = math.isqrt(INITIAL_PIXELS // len(reference))
-    pairs = enumerate(reference)
-    return mean(glance(field, evaluation, view, image, side)[1] for view, image in pairs)
+    pairs = list(enumerate(reference))
+    level = mean(glance(field, evaluation, view, image, side)[1] for view, image in pairs)
+    if level < FOG:
+        return level
+    return mean(psnr(render_view(field, evaluation, view), image) for view, image in pairs)
 
 
 class LiveFigure:

@@ -7,6 +7,7 @@ import torch
 
 from nerfconvert.distiller.progress import Progress
 from nerfconvert.formats import load
+from nerfconvert.metrics import glance as module
 from nerfconvert.metrics.evaluation import Evaluation, Evaluator
 from nerfconvert.metrics.glance import LiveFigure, glance, initial_psnr
 from nerfconvert.metrics.image_metrics import psnr
@@ -32,18 +33,27 @@ def test_every_pixel_is_that_of_the_picture(seen):
     assert level > 90
 
 
-def test_fewer_pixels_are_spread_from_edge_to_edge(seen):
+def test_fewer_pixels_are_spread_evenly(seen):
     field, evaluation, images = seen
     image, _ = glance(field, evaluation, 0, images[0], side=4)
-    rows, columns = [0, 4, 7, 11], [0, 6, 13, 19]
+    rows, columns = [1, 4, 7, 10], [2, 7, 12, 17]
     torch.testing.assert_close(image, images[0][rows][:, columns], rtol=0, atol=1e-5)
 
 
 def test_the_level_before_training_is_the_mean_over_views(seen):
     field, evaluation, images = seen
-    gray = torch.full_like(images, 0.5)
-    wanted = sum(psnr(image, other) for image, other in zip(images, gray)) / 2
-    assert initial_psnr(field, evaluation, gray) == pytest.approx(wanted, abs=1e-3)
+    for other in (torch.full_like(images, 0.5), (images + 0.02).clamp(max=1)):
+        wanted = sum(psnr(*pair) for pair in zip(images, other)) / 2
+        assert initial_psnr(field, evaluation, other) == pytest.approx(wanted, abs=1e-3)
+
+
+def test_what_is_near_is_measured_at_every_pixel(seen, monkeypatch):
+    field, evaluation, images = seen
+    monkeypatch.setattr(module, "INITIAL_PIXELS", 8)  # two by two of each view
+    marked = images.clone()
+    marked[:, 0, 0] = 1 - marked[:, 0, 0]  # none of those
+    wanted = sum(psnr(image, other) for image, other in zip(images, marked)) / 2
+    assert initial_psnr(field, evaluation, marked) == pytest.approx(wanted, abs=1e-3)
 
 
 def test_the_live_figure_looks_again_only_when_it_is_due(seen):
