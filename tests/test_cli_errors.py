@@ -95,6 +95,7 @@ arch = "hashgrid"
         ("steps = { mlp = 6 }" + GOOD, 2, "neither a budget of hashgrid"),
         ('pairs = [["a", "hashgird"]]' + GOOD, 2, "did you mean 'hashgrid'"),
         ("pairs = [3]" + GOOD, 2, "[teacher, target]"),
+        ("pairs = []" + GOOD, 2, "pairs is empty"),
         ('recipes = ["fats"]' + GOOD, 2, "did you mean 'fast'"),
         ('resolution = "big"' + GOOD, 2, "400x300"),
         (GOOD.replace('"a"', '"a/b"'), 2, "name of a teacher"),

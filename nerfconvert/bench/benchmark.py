@@ -89,7 +89,9 @@ class BenchConfig:
             self.budget(architecture)
 
     def _check_pairs(self) -> None:
-        """Raises UsageError unless `pairs` hold a teacher and a target each."""
+        """Raises UsageError unless `pairs` hold a teacher and a target each, and at least one."""
+        if self.pairs == ():
+            raise UsageError("pairs is empty: name a [teacher, target], or leave pairs out for all")
         names = [entry.name for entry in self.teachers], [entry.name for entry in self.targets]
         for pair in self.pairs or ():
             if len(pair) != 2:

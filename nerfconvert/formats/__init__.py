@@ -83,7 +83,7 @@ def write_whole(chosen: Format, field: Field, path: Path) -> None:
             chosen.write(field, partial)
     except (OSError, RuntimeError, ValueError) as problem:
         said = problem.strerror if isinstance(problem, OSError) else None
-        reason = said or str(problem).splitlines()[0]
+        reason = said or next(iter(str(problem).splitlines()), type(problem).__name__)
         raise NerfConvertError(f"{path}: cannot be written: {reason}") from problem
 
 

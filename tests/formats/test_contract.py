@@ -19,8 +19,9 @@ from nerfconvert.errors import (
     UnknownNameError,
     UnsupportedError,
 )
-from nerfconvert.formats import FORMATS, identify, load, save
+from nerfconvert.formats import FORMATS, identify, load, save, write_whole
 from nerfconvert.formats.format import Format
+from nerfconvert.formats.native import Native
 from tests.formats.files import TEXT, flipped, probe_points, tiny_field, tiny_mlp, write_sample
 
 WRITABLE = [name for name, made in FORMATS.items() if made.can_write]
@@ -187,6 +188,18 @@ def test_what_cannot_be_written(tmp_path):
     with pytest.raises(UnsupportedError, match="first_relu"):
         save(tiny_mlp(), tmp_path / "field.ckpt")
     assert not list(tmp_path.iterdir())
+
+
+class Silent(Native):
+    """A format whose library fails without a word, as torch does at times."""
+
+    def write(self, field, path):
+        raise RuntimeError
+
+
+def test_a_failure_without_words_is_still_named(tmp_path):
+    with pytest.raises(NerfConvertError, match="cannot be written: RuntimeError"):
+        write_whole(Silent(), tiny_mlp(), tmp_path / "field.safetensors")
 
 
 @pytest.mark.parametrize("name", NETWORKS)
