@@ -1,16 +1,46 @@
-"""Every error that nerfconvert raises on purpose; each knows the exit code of the command line."""
+"""Every error that nerfconvert raises on purpose; each knows the exit code of the command line.
+
+Messages are written with the flags of the command; `str()` of an error says the library's
+arguments instead.
+"""
 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from pathlib import Path
+
+FLAG = re.compile(r"(?<![\w-])(?:--([a-z]+(?:-[a-z]+)*)|-o\b)(?: ([a-z][a-z0-9]*)(?![\w-]))?")
+SWITCHES = {"overwrite", "resume"}
+CHOICES = {"device", "backend", "recipe"}
+RENAMED = {"set": "settings", None: "output"}  # -o is an output
+
+
+def as_arguments(message: str) -> str:
+    """`message` with the library's arguments where it has the command's flags."""
+
+    def argument(found: re.Match) -> str:
+        flag, word = found[1], found[2]
+        name = RENAMED.get(flag) or flag.replace("-", "_")
+        if flag in CHOICES and word:
+            return f"{name}='{word}'"
+        return (f"{name}=True" if flag in SWITCHES else name) + (f" {word}" if word else "")
+
+    return FLAG.sub(argument, message)
 
 
 class NerfConvertError(Exception):
     """Something a user can mend. The message names what was found and what was expected."""
 
     exit_code = 1
+
+    def __init__(self, message: str):
+        super().__init__(message)
+        self.message = message  # as the command line says it
+
+    def __str__(self) -> str:
+        return as_arguments(self.message)
 
 
 class UsageError(NerfConvertError):
@@ -24,9 +54,15 @@ class UnknownNameError(UsageError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]):
         known = sorted(known)
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"; did you mean '{near[0]}'?" if near else ""
-        super().__init__(f"unknown {kind} '{name}'{hint} (known: {', '.join(known)})")
+        super().__init__(
+            f"unknown {kind} '{name}'{did_you_mean(name, known)} (known: {', '.join(known)})"
+        )
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a message about a wrong name: the nearest of the known ones, or nothing."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean '{near[0]}'?" if near else ""
 
 
 class FormatError(NerfConvertError):

@@ -64,7 +64,7 @@ def test_an_interrupted_conversion_ends_as_an_unbroken_one(scenes, tmp_path):
         if 0 < progress.step < 80:
             os.kill(os.getpid(), signal.SIGINT)
 
-    with pytest.raises(InterruptedRunError, match="--resume") as caught:
+    with pytest.raises(InterruptedRunError, match="resume=True") as caught:
         convert(options(scenes, broken, BUDGET), on_progress=interrupt)
     assert caught.value.exit_code == 130
     assert not broken.exists()

@@ -16,7 +16,7 @@ from nerfconvert.runtime.inputs import open_field
 from nerfconvert.runtime.memory import _of_the_container, available_bytes
 from nerfconvert.students.planning import blueprint, file_bytes, plan_student
 from nerfconvert.students.presets import field_config, student_info
-from nerfconvert.students.sizes import parameters_help, parse_bytes, rounded
+from nerfconvert.students.sizes import check_max_size, parameters_help, parse_bytes, rounded
 from nerfconvert.volume import Aabb, FieldInfo
 from tests.test_cli import QUICK
 
@@ -38,6 +38,8 @@ def test_the_help_names_the_true_parameter_counts(architecture):
         for size in SIZES
     }
     assert ARCHITECTURES[architecture].sizes == counted
+    more = ARCHITECTURES[architecture].more_sizes
+    assert sorted(ADAPTERS[architecture].PRESETS) == sorted((*SIZES, *more))
     assert architecture in parameters_help()
     assert counted["small"] < counted["base"] < counted["large"]
 
@@ -84,6 +86,15 @@ def test_a_limit_that_nothing_fits_names_the_smallest():
         planned(max_size="1MB")
 
 
+@pytest.mark.parametrize("architecture", TRAINABLE)
+def test_a_limit_that_nothing_fits_is_known_without_a_scene(architecture):
+    with pytest.raises(UsageError, match=r"no size of .* fits; the smallest, small"):
+        check_max_size(architecture, "2kB", ())
+    check_max_size(architecture, "2kB", ["any=1"])
+    check_max_size(architecture, "14MB", ())
+    check_max_size(architecture, None, ())
+
+
 @pytest.mark.parametrize(
     ("text", "count"),
     [("5MB", 5_000_000), ("1.5 GB", 1_500_000_000), ("300kB", 300_000), ("4MiB", 4 << 20),
@@ -95,14 +106,14 @@ def test_bytes(text, count):
 
 @pytest.mark.parametrize("text", ["", "MB", "-5MB", "5TB", "five", "1e6", "5 M B"])
 def test_no_bytes(text):
-    with pytest.raises(UsageError, match="--max-size must look like 5MB"):
+    with pytest.raises(UsageError, match="max_size must look like 5MB"):
         ConvertOptions(source="a", target="b", to="hashgrid", max_size=text)
 
 
 @pytest.mark.parametrize("kind", [ConvertOptions, TrainOptions])
 def test_one_way_to_say_the_size(kind):
     names = {"source": "a", "to": "mlp"} if kind is ConvertOptions else {"data": "a", "arch": "mlp"}
-    with pytest.raises(UsageError, match="--size or --max-size"):
+    with pytest.raises(UsageError, match="give size or max_size"):
         kind(target="b", size="small", max_size="5MB", **names)
 
 
@@ -113,7 +124,7 @@ def test_the_file_of_a_conversion_stays_within_its_limit(scenes, tmp_path, capsy
     assert target.stat().st_size <= 4_000_000
     assert load(target).config == field_config("hashgrid", "small", ())
     assert main([*argv, "-w", "--max-size", "300kB"]) == 2
-    assert "the smallest, small, takes 3.83 MB" in capsys.readouterr().err
+    assert "the smallest, small, takes at least 3.57 MB" in capsys.readouterr().err
 
 
 def test_a_student_beyond_the_memory_is_refused_with_the_figure(scenes, tmp_path, capsys):
