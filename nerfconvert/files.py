@@ -24,7 +24,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     The file is durable before it is renamed. Where the block raises, `path` stays as it was and
     what was written is removed. The suffix of the name is that of `path`.
     """
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    partial = partial_path(path)
     try:
         yield partial
         with open(partial, "rb+") as file:
@@ -32,6 +32,11 @@ def written_whole(path: Path) -> Iterator[Path]:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def partial_path(path: Path) -> Path:
+    """What `written_whole` writes to before it is `path`."""
+    return path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -18,6 +18,8 @@ class Architecture:
 
     field: str  # "module:Class"
     parameters: tuple[int, int, int] | None = None  # once trained, by SIZES; verified by a test
+    more_sizes: tuple[str, ...] = ()  # presets beside SIZES
+    by_scene: bool = False  # whether the box or the occupancy of a scene changes `parameters`
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -26,17 +28,29 @@ class Architecture:
 
 
 ARCHITECTURES = {
-    "mlp": Architecture("nerfconvert.adapters.mlp:MlpField", (84_548, 595_844, 2_305_796)),
+    "mlp": Architecture(
+        "nerfconvert.adapters.mlp:MlpField", (84_548, 595_844, 2_305_796), ("nerf", "krrish94")
+    ),
     "hashgrid": Architecture(
         "nerfconvert.adapters.hashgrid:HashgridField", (891_584, 5_789_216, 22_705_728)
     ),
     "tensorial": Architecture(
-        "nerfconvert.adapters.tensorial.field:TensorialField", (3_261_636, 24_041_836, 184_218_300)
+        "nerfconvert.adapters.tensorial.field:TensorialField",
+        (3_261_636, 24_041_836, 184_218_300),
+        by_scene=True,
     ),
     "vm": Architecture(
-        "nerfconvert.adapters.factorized.vm:VmField", (1_786_831, 9_870_235, 30_807_859)
+        "nerfconvert.adapters.factorized.vm:VmField",
+        (1_786_831, 9_870_235, 30_807_859),
+        ("tensorf",),
+        by_scene=True,
     ),
-    "cp": Architecture("nerfconvert.adapters.factorized.cp:CpField", (183_859, 590_947, 1_174_723)),
+    "cp": Architecture(
+        "nerfconvert.adapters.factorized.cp:CpField",
+        (183_859, 590_947, 1_174_723),
+        ("tensorf",),
+        by_scene=True,
+    ),
     "ppng": Architecture("nerfconvert.adapters.ppng:PpngField"),
     "analytic": Architecture("nerfconvert.adapters.analytic:AnalyticField"),
 }

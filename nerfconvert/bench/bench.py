@@ -19,6 +19,7 @@ from ..options.per_command import BenchOptions
 from ..report.matrix import matrix_markdown, matrix_rows
 from ..report.receipt import strict
 from ..runtime.device import machine, pick_device, with_backend
+from ..runtime.outputs import check_folder
 from ..runtime.signals import StopRequest, stop_on_signals
 from .benchmark import BenchConfig, Target, Teacher
 from .cells import Cell, bench_document
@@ -53,8 +54,7 @@ def bench(
     BackendError, BenchInterruptedError.
     """
     folder = options.output
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"-o {folder} must be a folder, found a file")
+    check_folder(folder)
     path, data = _asked(options)
     config = read_bench_config(path)
     if data is not None:

@@ -83,7 +83,7 @@ class BenchConfig:
                 raise UnknownNameError("recipe", recipe, RECIPES)
         if self.background not in ("white", "black"):
             raise UsageError(f"background must be white or black, got '{self.background}'")
-        parse_resolution(self.resolution)
+        parse_resolution(self.resolution, "resolution")
         self._check_pairs()
         for architecture in [t.arch for t in self.targets] + [t.to for t in self.teachers if t.to]:
             self.budget(architecture)

@@ -1,25 +1,46 @@
-"""File formats, a module per program; content decides the format of a file, not its name."""
+"""File formats, a module per program; content decides the format of a file, not its name.
+
+The table imports no torch, so that a target is refused before anything is loaded.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from ..adapters import ARCHITECTURES
 from ..errors import FormatError, NerfConvertError, OutputExistsError, UnsupportedError
 from ..files import written_whole
 from ..registry import Registry
-from ..volume import Field, RadianceField
 from .format import Format
 
-FORMATS = Registry(
-    "format",
-    {
-        "nerfconvert": "nerfconvert.formats.native:Native",
-        "nerf-pytorch": "nerfconvert.formats.nerf_pytorch:NerfPytorch",
-        "krrish94": "nerfconvert.formats.krrish94:Krrish94",
-        "ppng": "nerfconvert.formats.ppng:Ppng",
-        "scene": "nerfconvert.formats.scene_toml:SceneToml",
-    },
-)
+if TYPE_CHECKING:
+    from ..volume import Field, RadianceField
+
+
+@dataclass(frozen=True)
+class FormatFiles:
+    """Where to import a format's class, and what its files hold, known without importing it."""
+
+    format: str  # "module:Class"
+    suffixes: tuple[str, ...]  # the usual one first
+    writes: tuple[str, ...] = ()  # architectures that it can write; verified by a test
+
+
+FORMAT_FILES = {
+    "nerfconvert": FormatFiles(
+        "nerfconvert.formats.native:Native", (".safetensors",), tuple(ARCHITECTURES)
+    ),
+    "nerf-pytorch": FormatFiles(
+        "nerfconvert.formats.nerf_pytorch:NerfPytorch", (".tar",), ("mlp",)
+    ),
+    "krrish94": FormatFiles("nerfconvert.formats.krrish94:Krrish94", (".ckpt",), ("mlp",)),
+    "ppng": FormatFiles("nerfconvert.formats.ppng:Ppng", (".ppng",)),
+    "scene": FormatFiles("nerfconvert.formats.scene_toml:SceneToml", (".toml",), ("analytic",)),
+}
+FORMATS = Registry("format", {name: files.format for name, files in FORMAT_FILES.items()})
+WRITABLE = tuple(name for name, files in FORMAT_FILES.items() if files.writes)
 
 STARTS = {
     b"PK\x03\x04": "a zip archive",
@@ -63,7 +84,7 @@ def save(
     NerfConvertError (the disk is full, the folder is missing).
     """
     path = Path(path)
-    chosen = FORMATS[format]() if format else format_of_suffix(path)
+    chosen = FORMATS[format or name_of_suffix(path, field.architecture)]()
     if not chosen.can_write:
         raise UnsupportedError(f"{chosen.title} files can be read but not written")
     if field.architecture not in chosen.architectures:
@@ -87,14 +108,22 @@ def write_whole(chosen: Format, field: Field, path: Path) -> None:
         raise NerfConvertError(f"{path}: cannot be written: {reason}") from problem
 
 
-def format_of_suffix(path: Path) -> Format:
-    """The writable format whose suffix the path has. Raises UnsupportedError."""
-    writable = {n: make for n, make in FORMATS.items() if make.can_write}
-    for make in writable.values():
-        if path.suffix.lower() in make.suffixes:
-            return make()
-    known = ", ".join(f"{make.suffixes[0]} ({name})" for name, make in writable.items())
-    raise UnsupportedError(f"{path}: no format has this suffix; known: {known}, or pass a format")
+def name_of_suffix(path: Path, architecture: str) -> str:
+    """The name of the format that a new file of this suffix has. Raises UnsupportedError, which
+    lists those that can hold `architecture`."""
+    suffix = path.suffix.lower()
+    for name, files in FORMAT_FILES.items():
+        if suffix in files.suffixes:
+            return name
+    known = ", ".join(
+        f"{files.suffixes[0]} ({name})"
+        for name, files in FORMAT_FILES.items()
+        if architecture in files.writes
+    )
+    found = (
+        f"no format has the suffix {suffix}" if suffix else "it has no suffix to tell its format"
+    )
+    raise UnsupportedError(f"{path}: {found}; known: {known}, or give --format")
 
 
 def describe(path: Path) -> str:

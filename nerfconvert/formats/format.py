@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import abc
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from ..volume import RadianceField
+if TYPE_CHECKING:
+    from ..volume import RadianceField
 
 
 class Format(abc.ABC):

@@ -6,6 +6,7 @@ Imports no torch, as `options` does.
 from __future__ import annotations
 
 import functools
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from ..kernels.backends import BACKENDS
 from ..students.sizes import parameters_help
 
 DEFAULT_SECONDS = 120.0
+MOST = 2**31 - 1  # no count, seed, figure or time in seconds is larger
 optional = functools.partial(arg, help_behavior_hint="")  # the help text says what None means
 Overwrite = Annotated[bool, arg(aliases=("-w",), help="Replace an output that is there.")]
 Data = Annotated[
@@ -90,6 +92,9 @@ class Budget:
         at_least("--seconds", self.seconds, 0.001)
         at_least("--steps", self.steps, 1)
         at_least("--memory-mb", self.memory_mb, 16)
+        if self.seconds is not None and self.steps is not None:
+            raise UsageError("give --seconds or --steps, not both")
+        self.checkpoints()
 
     def checkpoints(self) -> tuple[float, ...]:
         """The seconds of `eval_at`, ascending. Raises UsageError."""
@@ -99,14 +104,12 @@ class Budget:
             raise UsageError(
                 f"--eval-at must be seconds like 60,120, got {self.eval_at}"
             ) from error
-        if times and times[0] <= 0:
+        if not all(0 < t < math.inf for t in times):
             raise UsageError(f"--eval-at must be positive seconds, got {self.eval_at}")
         return tuple(times)
 
     def distill_config(self, seed: int, active: tuple[str, ...] = ()) -> DistillConfig:
-        """The optimisation's own config. Raises UsageError where both budgets are given."""
-        if self.seconds is not None and self.steps is not None:
-            raise UsageError("give --seconds or --steps, not both")
+        """The optimisation's own config."""
         seconds = DEFAULT_SECONDS if self.seconds is self.steps is None else self.seconds
         return DistillConfig(
             seconds=seconds, steps=self.steps, seed=seed, memory_mb=self.memory_mb, active=active
@@ -125,6 +128,7 @@ class Views:
 
     def __post_init__(self):
         at_least("--eval-views", self.eval_views, 1)
+        parse_resolution(self.resolution)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +143,10 @@ class Gates:
         optional(metavar="DB", help="Most PSNR lost against the truth, dB (needs --data)."),
     ] = None
 
+    def __post_init__(self):
+        at_least("--min-psnr", self.min_psnr, -MOST)
+        at_least("--max-drop", self.max_drop, -MOST)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
@@ -150,6 +158,9 @@ class Job:
     preview: Annotated[
         bool, arg(help="Write OUT.preview.png every few seconds, until OUT is there.")
     ] = False
+
+    def __post_init__(self):
+        at_least("--seed", self.seed, -MOST)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,19 +181,45 @@ class Where:
 
 
 def at_least(option: str, value: float | None, low: float) -> None:
-    """Raises UsageError unless `value` is None or at least `low`."""
-    if value is not None and not value >= low:
-        raise UsageError(f"{option} must be at least {low:g}, got {value:g}")
+    """Raises UsageError unless `value` is None, or a number from `low` to MOST."""
+    if value is None or low <= value <= MOST:
+        return
+    if value >= low:
+        raise UsageError(f"{option} must be at most {MOST:,}, got {value:g}")
+    wanted = "a number" if low == -MOST else f"at least {low:g}"
+    raise UsageError(f"{option} must be {wanted}, got {value:g}")
 
 
-def parse_resolution(text: str | None) -> tuple[int, int] | None:
-    """(width, height) of '400x300', or of '400' for a square; None of None. Raises UsageError."""
+def parse_resolution(text: str | None, option: str = "--resolution") -> tuple[int, int] | None:
+    """(width, height) of '400x300', or of '400' for a square; None of None. Raises UsageError,
+    which names `option`."""
     if text is None:
         return None
     match = re.fullmatch(r"(\d{1,5})(?:[xX](\d{1,5}))?", text.strip())
     if not match:
-        raise UsageError(f"--resolution must look like 400x300, got '{text}'")
+        raise UsageError(f"{option} must look like 400x300, got '{text}'")
     width, height = int(match[1]), int(match[2] or match[1])
     if not (1 <= width <= 16384 and 1 <= height <= 16384):
-        raise UsageError(f"--resolution must be 1 to 16384 pixels a side, got '{text}'")
+        raise UsageError(f"{option} must be 1 to 16384 pixels a side, got '{text}'")
     return width, height
+
+
+def parse_corners(text: str) -> tuple[list[float], list[float]]:
+    """(low, high) of '1.5', half an edge about the origin, or of two corners 'x,y,z,x,y,z'.
+
+    Raises UsageError.
+    """
+    try:
+        numbers = [float(n) for n in text.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) == 1:
+        numbers = [-numbers[0]] * 3 + [numbers[0]] * 3
+    if len(numbers) != 6 or not all(map(math.isfinite, numbers)):
+        raise UsageError(
+            f"--bounds must be half an edge, as 1.5, or two corners, as -1,-1,0,1,1,2; got '{text}'"
+        )
+    low, high = numbers[:3], numbers[3:]
+    if not all(a < b for a, b in zip(low, high)):
+        raise UsageError(f"--bounds must be a box with low < high on each axis, got '{text}'")
+    return low, high

@@ -18,6 +18,7 @@ from ..distiller.samplers import SAMPLERS
 from ..errors import UnknownNameError, UsageError
 from ..students.sizes import one_size
 from .groups import (
+    MOST,
     Background,
     Budget,
     CameraFile,
@@ -35,6 +36,8 @@ from .groups import (
     Where,
     at_least,
     optional,
+    parse_corners,
+    parse_resolution,
 )
 
 Recipe = Literal[tuple(RECIPES)]
@@ -74,6 +77,8 @@ class ConvertOptions:
         as_paths(self, "source", "target")
         one_size(self.size, self.max_size)
         refuse_active(self.samplers(), self.recipe)
+        if self.gates.max_drop is not None and self.views.data is None:
+            raise UsageError("--max-drop compares with the truth: give --data as well")
 
     def samplers(self) -> tuple[str, ...]:
         """The samplers of `active`, in the order of the table. Raises UnknownNameError."""
@@ -122,6 +127,10 @@ class TrainOptions:
         as_paths(self, "data", "target")
         one_size(self.size, self.max_size)
         at_least("--eval-views", self.eval_views, 1)
+        parse_resolution(self.resolution)
+        parse_resolution(self.train_resolution, "--train-resolution")
+        if self.bounds is not None:
+            parse_corners(self.bounds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +153,10 @@ class RenderOptions:
         as_paths(self, "checkpoint", "output")
         at_least("--frames", self.frames, 1)
         at_least("--fps", self.fps, 1)
+        parse_resolution(self.resolution)
+        suffix = self.output.suffix.lower()
+        if suffix not in ("", ".mp4"):
+            raise UsageError(f"-o must end in .mp4, or be a folder for PNG files, got '{suffix}'")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,6 +182,10 @@ class CompareOptions:
         object.__setattr__(self, "checkpoints", tuple(Path(c) for c in self.checkpoints))
         at_least("--eval-views", self.eval_views, 1)
         at_least("--frames", self.frames, 0)
+        at_least("--seed", self.seed, -MOST)
+        parse_resolution(self.resolution)
+        if not self.checkpoints or (len(self.checkpoints) < 2 and self.data is None):
+            raise UsageError("give two checkpoints to compare, or one and --data with the truth")
 
 
 @dataclass(frozen=True, kw_only=True)

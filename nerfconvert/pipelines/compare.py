@@ -10,9 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import OutputExistsError, UsageError
 from ..files import write_json, write_text
-from ..formats import identify
 from ..metrics.evaluation import Evaluation, Evaluator, Pictures, held_out
 from ..metrics.image_metrics import mean, per_view, psnr
 from ..options.groups import Views, parse_resolution
@@ -23,10 +21,11 @@ from ..renderer.panes import heat_map, pane, side_by_side, to_bytes
 from ..renderer.video import write_image, write_video
 from ..report.page import report_page
 from ..report.quality import NO_TRUTH
-from ..report.receipt import strict
+from ..report.receipt import describe_file, strict
 from ..runtime.device import machine, pick_device, with_backend
 from ..runtime.inputs import open_field
 from ..volume import RadianceField
+from .checks import check_compare
 
 FPS = 24
 
@@ -41,15 +40,11 @@ def compare(
     truth as well. `on_frame` hears (video frames done, all). Raises UsageError, FormatError,
     OutputExistsError, BackendError.
     """
-    if not options.checkpoints or (len(options.checkpoints) < 2 and options.data is None):
-        raise UsageError("give two checkpoints to compare, or one and --data with the truth")
+    check_compare(options)
     folder = options.output
-    if (folder / "compare.json").exists() and not options.overwrite:
-        raise OutputExistsError(folder / "compare.json")
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"-o {folder} must be a folder, found a file")
     device = pick_device(options.where.device)
     fields = [open_field(path, device) for path in options.checkpoints]
+    files = [describe_file(path, field) for path, field in zip(options.checkpoints, fields)]
     evaluator = Evaluator(held_out(fields[0], _views(options), options.seed))
     pictures = [evaluator.render(field) for field in fields]
     folder.mkdir(parents=True, exist_ok=True)
@@ -63,8 +58,8 @@ def compare(
         "views": len(evaluator.evaluation.cameras),
         "resolution": evaluator.evaluation.resolution,
         "fields": [
-            _row(path, field, shot, pictures[0] if field is not fields[0] else None, evaluator)
-            for path, field, shot in zip(options.checkpoints, fields, pictures, strict=True)
+            _row(file, shot, pictures[0] if shot is not pictures[0] else None, evaluator)
+            for file, shot in zip(files, pictures, strict=True)
         ],
         "video": str(video) if video else None,
         "report": str(folder / "report.html"),
@@ -94,18 +89,11 @@ def _titles(paths: tuple[Path, ...], fields: list[RadianceField]) -> list[str]:
 
 
 def _row(
-    path: Path, field: RadianceField, shot: Pictures, first: Pictures | None, evaluator: Evaluator
+    file: dict[str, Any], shot: Pictures, first: Pictures | None, evaluator: Evaluator
 ) -> dict[str, Any]:
     """One entry of `fields`; `first` is None for the first field itself."""
     truth = evaluator.evaluation.truth
-    row = {
-        "path": str(path),
-        "format": identify(path).name,
-        "architecture": field.architecture,
-        "parameters": field.parameter_count,
-        "bytes": path.stat().st_size,
-        "seconds_per_frame": shot.seconds_per_frame,
-    }
+    row = {**file, "seconds_per_frame": shot.seconds_per_frame}
     row |= _figures("truth", shot.images, truth, NO_TRUTH)
     row |= _figures("first", shot.images, first.images if first else None, "this is the first")
     reference = truth if truth is not None else first.images if first else None

@@ -18,7 +18,6 @@ from ..distiller.progress import Distilled
 from ..distiller.recipes import RECIPES
 from ..distiller.trainer import Hooks
 from ..distiller.visibility_pruning import prune_unseen
-from ..errors import UsageError
 from ..files import write_json
 from ..formats import save
 from ..metrics.evaluation import Evaluator, Pictures, held_out, teaching_cameras
@@ -30,19 +29,14 @@ from ..report.quality import check_gates, curve_point, quality, render_speed
 from ..report.receipt import describe_file, stages, strict
 from ..runtime.device import machine, pick_device, with_backend
 from ..runtime.inputs import open_field, refuse_empty, warn_of_invalid
-from ..runtime.outputs import (
-    check_holds,
-    check_output,
-    preview_path,
-    receipt_path,
-    state_path,
-    write_preview,
-)
+from ..runtime.outputs import preview_path, receipt_path, state_path
+from ..runtime.preview import write_preview
 from ..runtime.signals import InterruptedRunError, stop_on_signals
 from ..students.planning import plan_student
 from ..students.presets import field_config, student_info
 from ..volume import Pace, RadianceField, TrainableField
 from ..volume.nan_masked import NanMaskedField
+from .checks import check_convert
 
 log = logging.getLogger(__name__)
 SCHEMA = "nerfconvert.receipt/1"
@@ -64,12 +58,14 @@ def convert(
     BackendError, InterruptedRunError (the state is saved), and QualityError after writing OUT.
     """
     started = time.perf_counter()
-    _check(options)
+    check_convert(options)
+    field_config(options.to, options.size, options.settings)  # a wrong one is named at once
     config = options.budget.distill_config(options.job.seed, options.samplers())
     timeline = Timeline(on_progress, config.seconds)
     timeline.phase("opening the source")
     device = parallel.start(pick_device(options.where.device))
     teacher = NanMaskedField(open_field(options.source, device))
+    source = describe_file(options.source, teacher)  # now: the file may be gone at the end
     refuse_empty(options.source, teacher)
     load_s = time.perf_counter() - started
     evaluator = Evaluator(held_out(teacher, options.views, options.job.seed))
@@ -92,7 +88,7 @@ def convert(
         "seed": options.job.seed,
         "recipe": options.recipe,
         "active": ",".join(options.samplers()) or "none",
-        "source": {**describe_file(options.source, teacher), "nan": teacher.counts()},
+        "source": {**source, "nan": teacher.counts()},
         "target": describe_file(options.target, student),
         "quality": quality(evaluator.evaluation, before, after, outcome.psnr_initial),
         "time": {**_time(outcome, evaluator, started), "load_s": load_s},
@@ -108,15 +104,6 @@ def convert(
         left_over.unlink(missing_ok=True)
     check_gates(options.gates, receipt)
     return receipt
-
-
-def _check(options: ConvertOptions) -> None:
-    """Refuses, before any work, what cannot end well."""
-    if options.gates.max_drop is not None and options.views.data is None:
-        raise UsageError("--max-drop compares with the truth: give --data DIR as well")
-    field_config(options.to, options.size, options.settings)  # a wrong one is named at once
-    check_output(options.target, options.job.overwrite)
-    check_holds(options.target, options.format, options.to)
 
 
 def _measured(

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import UsageError
 from ..formats import identify
 from ..metrics.evaluation import background_of, settled_median
 from ..options.groups import parse_resolution
@@ -21,8 +20,8 @@ from ..renderer.video import write_images, write_video
 from ..report.receipt import strict
 from ..runtime.device import machine, pick_device, with_backend
 from ..runtime.inputs import open_field
-from ..runtime.outputs import check_output
 from ..volume import RadianceField
+from .checks import check_render
 
 
 @with_backend
@@ -33,17 +32,15 @@ def render(
 
     Raises UsageError, FormatError, OutputExistsError, BackendError.
     """
-    suffix = options.output.suffix.lower()
-    if suffix not in ("", ".mp4"):
-        raise UsageError(f"-o must end in .mp4, or be a folder for PNG files, got '{suffix}'")
-    check_output(options.output, options.overwrite)
+    check_render(options)
     device = pick_device(options.where.device)
     field = open_field(options.checkpoint, device)
+    format = identify(options.checkpoint).name
     size = parse_resolution(options.resolution)
     cameras = camera_path(field, options.cameras, options.frames, size)
     seconds: list[float] = []
     frames = _frames(field, cameras, background_of(field, options.background), seconds, on_frame)
-    if suffix:
+    if options.output.suffix:
         count = write_video(options.output, frames, fps=options.fps)
     else:
         count = write_images(options.output, frames)
@@ -51,7 +48,7 @@ def render(
         {
             "schema": "nerfconvert.render/1",
             "path": str(options.checkpoint),
-            "format": identify(options.checkpoint).name,
+            "format": format,
             "architecture": field.architecture,
             "output": str(options.output),
             "frames": count,

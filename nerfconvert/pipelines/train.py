@@ -18,17 +18,18 @@ from ..errors import UsageError
 from ..formats import save
 from ..metrics.evaluation import Evaluator, from_data
 from ..metrics.image_metrics import mean_psnr
-from ..options.groups import parse_resolution
+from ..options.groups import parse_corners, parse_resolution
 from ..options.per_command import TrainOptions
 from ..renderer.image import BACKGROUNDS
 from ..renderer.scene import read_scene
 from ..report.receipt import describe_file, stages, strict
 from ..runtime.device import machine, pick_device, with_backend
-from ..runtime.outputs import check_holds, check_output, state_path
+from ..runtime.outputs import state_path
 from ..runtime.signals import InterruptedRunError, stop_on_signals
 from ..students.planning import plan_student
 from ..students.presets import field_config
 from ..volume import Aabb, FieldInfo, TrainableField
+from .checks import check_train
 
 HALF_EDGE = 1.5  # world units; holds every object of NeRF-Synthetic
 
@@ -42,9 +43,8 @@ def train(
 ) -> dict[str, Any]:
     """The account of a training; writes OUT. Raises as `convert` does."""
     started = time.perf_counter()
+    check_train(options)
     field_config(options.arch, options.size, options.settings)  # a wrong one is named at once
-    check_output(options.target, options.job.overwrite)
-    check_holds(options.target, options.format, options.arch)
     device = parallel.start(pick_device(options.where.device))
     choice = options.background or "white"
     evaluator = Evaluator(
@@ -93,11 +93,9 @@ def train(
 
 def parse_bounds(text: str | None) -> Aabb:
     """The box of '1.5' (half edge about the origin) or 'x,y,z,x,y,z'. Raises UsageError."""
+    low, high = parse_corners(text or str(HALF_EDGE))
     try:
-        numbers = [float(n) for n in text.split(",")] if text else [HALF_EDGE]
-        if len(numbers) == 1:
-            numbers = [-numbers[0]] * 3 + [numbers[0]] * 3
-        return Aabb(tuple(numbers[:3]), tuple(numbers[3:]))
+        return Aabb(tuple(low), tuple(high))
     except ValueError as error:
         raise UsageError(f"--bounds must be a half edge or two corners: {error}") from error
 
@@ -111,7 +109,7 @@ def _fitted(
     scene = read_scene(
         options.data,
         split="train",
-        resolution=parse_resolution(options.train_resolution),
+        resolution=parse_resolution(options.train_resolution, "--train-resolution"),
         background=evaluator.evaluation.background,
     )
     state = state_path(options.target)

@@ -1,35 +1,85 @@
-"""Outputs of a command: what it will write, beside what, and whether that can be."""
+"""Outputs of a command: what it will write, beside what, and whether that can be.
+
+Imports no torch, so that what cannot end well is refused at once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Iterable
 from pathlib import Path
 
-from torch import Tensor
+from ..errors import OutputExistsError, UnknownNameError, UnsupportedError, UsageError
+from ..files import partial_path
+from ..formats import FORMAT_FILES, WRITABLE, name_of_suffix
 
-from ..errors import OutputExistsError, UnsupportedError, UsageError
-from ..files import written_whole
-from ..formats import FORMATS, format_of_suffix
-from ..renderer.panes import to_bytes
-from ..renderer.video import write_image
+NAME_MAX = 255  # bytes of a file name, where the system does not tell
 
 
-def check_output(path: Path, overwrite: bool) -> None:
-    """Raises OutputExistsError for an output that is there, UsageError for a missing folder."""
+def check_file(path: Path, overwrite: bool, inputs: Iterable[Path] = ()) -> None:
+    """Refuses a file that cannot be written, or not without losing one of the `inputs`.
+
+    Raises OutputExistsError for one that is there, UsageError for all else.
+    """
+    folder = path.absolute().parent
+    if not os.path.exists(folder):
+        raise UsageError(f"{path}: the folder {folder} does not exist")
+    _check_folder(path, folder)
+    _check_name(path, folder)
+    refuse_inputs(path, inputs)
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; name a file")
     if path.exists() and not overwrite:
         raise OutputExistsError(path)
-    if not path.absolute().parent.is_dir():
-        raise UsageError(f"{path}: the folder {path.absolute().parent} does not exist")
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path} is a device or a pipe; name a file")
+
+
+def check_run(
+    target: Path, overwrite: bool, inputs: Iterable[Path], beside: Iterable[Path]
+) -> None:
+    """As `check_file`, for a target and the files `beside` it that the run writes."""
+    check_file(target, overwrite, inputs)
+    for path in beside:
+        _check_name(path, path.absolute().parent)
+        refuse_inputs(path, inputs)
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{path} is in the way: {target.name} needs a file of this name")
+
+
+def check_folder(path: Path) -> None:
+    """Raises UsageError where `path` is not, and cannot become, a folder that can be written to."""
+    above = path.absolute()
+    while not os.path.exists(above):
+        above = above.parent
+    if above == path.absolute() and not path.is_dir():
+        raise UsageError(f"-o {path} must be a folder, found a file")
+    _check_folder(path, above)
+    if above != path.absolute():
+        _check_name(path, above)
 
 
 def check_holds(path: Path, format: str | None, architecture: str) -> None:
-    """Raises UnsupportedError, before any work is spent, where `path` cannot hold the result."""
-    chosen = FORMATS[format]() if format else format_of_suffix(path)
-    if not chosen.can_write or architecture not in chosen.architectures:
-        what = f"a {architecture}" if chosen.can_write else "anything (they are only read)"
-        raise UnsupportedError(
-            f"{path}: {chosen.title} files cannot hold {what}; name a .safetensors file instead"
+    """Raises UnsupportedError where `path` cannot hold the result, UnknownNameError for a format
+    that cannot be written."""
+    if format is not None and format not in FORMAT_FILES:
+        raise UnknownNameError("format", format, WRITABLE)
+    name = format or name_of_suffix(path, architecture)
+    held = FORMAT_FILES[name].writes
+    if architecture not in held:
+        what = (
+            f"a {architecture}, only {', '.join(held)}" if held else "anything: they are read only"
         )
+        raise UnsupportedError(
+            f"{path}: {name} files cannot hold {what}; name a .safetensors file instead"
+        )
+
+
+def refuse_inputs(path: Path, inputs: Iterable[Path]) -> None:
+    """Raises UsageError where `path` is one of the `inputs`, by whatever name."""
+    for found in inputs:
+        if _same(path, found):
+            raise UsageError(f"{path} is an input of this command ({found}); name another output")
 
 
 def state_path(target: Path) -> Path:
@@ -42,16 +92,30 @@ def preview_path(target: Path) -> Path:
     return target.with_name(target.name + ".preview.png")
 
 
-def write_preview(target: Path) -> Callable[[Tensor], None]:
-    """What writes an image [H, W, 3] in [0, 1] as the preview of OUT."""
-
-    def write(image: Tensor) -> None:
-        with written_whole(preview_path(target)) as partial:
-            write_image(partial, to_bytes(image))
-
-    return write
-
-
 def receipt_path(target: Path) -> Path:
     """OUT.receipt.json beside OUT."""
     return target.with_name(target.name + ".receipt.json")
+
+
+def _same(one: Path, other: Path) -> bool:
+    return os.path.exists(one) and os.path.exists(other) and one.samefile(other)
+
+
+def _check_folder(path: Path, folder: Path) -> None:
+    if not folder.is_dir():
+        raise UsageError(f"{path}: {folder} is not a folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"{path}: the folder {folder} cannot be written to")
+
+
+def _check_name(path: Path, folder: Path) -> None:
+    try:
+        limit = os.pathconf(folder, "PC_NAME_MAX")
+    except (AttributeError, OSError, ValueError):  # Windows
+        limit = NAME_MAX
+    longest = len(os.fsencode(partial_path(path).name))
+    if longest > limit:
+        raise UsageError(
+            f"the name {path.name[:40]}... is too long by {longest - limit} bytes, with what the "
+            "run adds to it while it writes"
+        )

@@ -19,7 +19,7 @@ from ..runtime.memory import available_bytes
 from ..volume import FieldInfo, OccupancyGrid, RadianceField, TrainableField
 from ..volume.occupancy import transfer_occupancy
 from .presets import field_config
-from .sizes import ASSUMED_OCCUPANCY, bytes_figure, parse_bytes
+from .sizes import ASSUMED_OCCUPANCY, bytes_figure, nothing_fits, parse_bytes
 
 log = logging.getLogger(__name__)
 HEADER_BYTES, TENSOR_BYTES = 4096, 128  # of a file's header, and in it for each tensor
@@ -113,10 +113,7 @@ def _largest(
     fitting = [name for name, size in sizes.items() if size <= limit]
     if not fitting:
         smallest = min(sizes, key=sizes.get)
-        raise UsageError(
-            f"--max-size {bytes_figure(limit)}: no size of {architecture} fits; the smallest, "
-            f"{smallest}, takes {bytes_figure(sizes[smallest])} (`--set` makes it smaller)"
-        )
+        raise nothing_fits(limit, architecture, smallest, bytes_figure(sizes[smallest]))
     chosen = max(fitting, key=sizes.get)
     log.info("--max-size: %s %s takes %s", architecture, chosen, bytes_figure(sizes[chosen]))
     return field_config(architecture, chosen, settings)

@@ -7,9 +7,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from ..adapters import ADAPTERS, ARCHITECTURES, TRAINABLE
-from ..errors import UnknownNameError, UnsupportedError, UsageError
+from ..adapters import ADAPTERS
+from ..errors import UnknownNameError, UsageError
 from ..volume import Aabb, FieldInfo, RadianceField
+from .sizes import check_trainable
 
 MARGIN = 0.05  # of the occupied box's edges, added on each side of a student's box
 
@@ -20,14 +21,8 @@ def field_config(architecture: str, size: str, settings: Sequence[str]) -> Any:
     Raises UnknownNameError for an unknown architecture, size or key, UsageError for a value that
     the config refuses, UnsupportedError for an architecture that cannot be trained.
     """
-    if architecture in ARCHITECTURES and architecture not in TRAINABLE:
-        raise UnsupportedError(
-            f"{architecture} fields can be read but not trained; choose another architecture "
-            "(`nerfconvert formats` lists what there is)"
-        )
+    check_trainable(architecture, size)
     kind = ADAPTERS[architecture]
-    if size not in kind.PRESETS:
-        raise UnknownNameError(f"size of {architecture}", size, kind.PRESETS)
     values = {**kind.PRESETS[size], **_parsed(architecture, kind.Config, settings)}
     try:
         return kind.Config(**values)

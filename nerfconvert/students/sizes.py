@@ -6,12 +6,14 @@ Imports no torch, so that `--help` stays fast.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-from ..adapters import ARCHITECTURES, TRAINABLE
-from ..errors import UsageError
+from ..adapters import ARCHITECTURES, SIZES, TRAINABLE
+from ..errors import UnknownNameError, UnsupportedError, UsageError
 
 # The size of a sparse architecture grows with occupancy; without a scene, this one is assumed.
 ASSUMED_OCCUPANCY = 0.05
+SMALLEST_PART = 0.02  # of its parameters in the table: what a sparse scene may leave
 
 
 def rounded(count: int) -> str:
@@ -28,6 +30,41 @@ def parameters_help() -> str:
     return "; ".join(
         f"{name} {', '.join(rounded(count) for count in ARCHITECTURES[name].sizes.values())}"
         for name in TRAINABLE
+    )
+
+
+def check_trainable(architecture: str, size: str) -> None:
+    """Raises UnknownNameError for an architecture or a size that is not in the table,
+    UnsupportedError for an architecture that is only read."""
+    if architecture not in ARCHITECTURES:
+        raise UnknownNameError("architecture", architecture, TRAINABLE)
+    if architecture not in TRAINABLE:
+        known = ", ".join(TRAINABLE)
+        raise UnsupportedError(
+            f"{architecture} fields can be read but not trained; choose one of {known}"
+        )
+    known = (*SIZES, *ARCHITECTURES[architecture].more_sizes)
+    if size not in known:
+        raise UnknownNameError(f"size of {architecture}", size, known)
+
+
+def check_max_size(architecture: str, max_size: str | None, settings: Sequence[str]) -> None:
+    """Raises UsageError where no size can fit `max_size`, as far as that is known without a scene;
+    `settings` may make any size smaller."""
+    limit, about = parse_bytes(max_size), ARCHITECTURES[architecture]
+    if limit is None or settings:
+        return
+    name, count = min(about.sizes.items(), key=lambda entry: entry[1])
+    least = round(4 * count * (SMALLEST_PART if about.by_scene else 1))
+    if limit < least:
+        raise nothing_fits(limit, architecture, name, f"at least {bytes_figure(least)}")
+
+
+def nothing_fits(limit: int, architecture: str, smallest: str, takes: str) -> UsageError:
+    """The error for a `--max-size` below every size."""
+    return UsageError(
+        f"--max-size {bytes_figure(limit)}: no size of {architecture} fits; the smallest, "
+        f"{smallest}, takes {takes} (`--set` makes it smaller)"
     )
 
 

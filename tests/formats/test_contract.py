@@ -19,12 +19,11 @@ from nerfconvert.errors import (
     UnknownNameError,
     UnsupportedError,
 )
-from nerfconvert.formats import FORMATS, identify, load, save, write_whole
+from nerfconvert.formats import FORMAT_FILES, FORMATS, WRITABLE, identify, load, save, write_whole
 from nerfconvert.formats.format import Format
 from nerfconvert.formats.native import Native
 from tests.formats.files import TEXT, flipped, probe_points, tiny_field, tiny_mlp, write_sample
 
-WRITABLE = [name for name, made in FORMATS.items() if made.can_write]
 NETWORKS = [name for name in WRITABLE if "mlp" in FORMATS[name].architectures]
 
 
@@ -50,9 +49,11 @@ def test_describes_itself(name):
     made = FORMATS[name]()
     assert isinstance(made, Format)
     assert made.name == name
-    assert made.suffixes
-    assert all(s.startswith(".") for s in made.suffixes)
     assert made.architectures
+    assert all(s.startswith(".") for s in made.suffixes)
+    files = FORMAT_FILES[name]
+    assert made.suffixes == files.suffixes
+    assert (set(made.architectures) if made.can_write else set()) == set(files.writes)
 
 
 def test_exactly_one_claims_a_file(sample):
@@ -179,7 +180,7 @@ def test_refuses_to_overwrite(tmp_path):
 def test_what_cannot_be_written(tmp_path):
     with pytest.raises(NerfConvertError, match="cannot be written"):
         save(tiny_mlp(), tmp_path / "absent" / "field.tar", format="nerfconvert")
-    with pytest.raises(UnsupportedError, match="suffix"):
+    with pytest.raises(UnsupportedError, match="no format has the suffix"):
         save(tiny_mlp(), tmp_path / "field.xyz")
     with pytest.raises(UnsupportedError, match="not written"):
         save(tiny_mlp(), tmp_path / "field.ppng", format="ppng")

@@ -148,5 +148,5 @@ def test_a_box_without_volume_is_named(tmp_path, capsys):
     error = capsys.readouterr().err
     assert "flat.toml" in error
     assert "aabb has no volume" in error
-    with pytest.raises(UsageError, match=r"--bounds must be.*aabb has no volume"):
+    with pytest.raises(UsageError, match=r"bounds must be a box with low < high"):
         parse_bounds("0")

@@ -53,5 +53,5 @@ def test_bounds():
 
 @pytest.mark.parametrize("text", ["wide", "1,2", "0", "1,1,1,0,0,0", "-1", "nan"])
 def test_bounds_that_hold_nothing(text):
-    with pytest.raises(UsageError, match="--bounds"):
+    with pytest.raises(UsageError, match="bounds must be"):
         parse_bounds(text)
