@@ -16,6 +16,13 @@ from ..options.per_command import (
     RenderOptions,
     TrainOptions,
 )
+from ..pipelines.checks import (
+    check_bench,
+    check_compare,
+    check_convert,
+    check_render,
+    check_train,
+)
 from .terminal import Terminal
 
 
@@ -66,6 +73,7 @@ class Convert:
     output: Annotated[Output, arg(name="")] = field(default_factory=Output)
 
     def run(self, terminal: Terminal, argv: list[str]) -> int:
+        check_convert(self.options)
         from ..pipelines.convert import convert
         from ..report.quality import QualityError
         from ..report.tables import receipt_tables
@@ -95,6 +103,7 @@ class Train:
     output: Annotated[Output, arg(name="")] = field(default_factory=Output)
 
     def run(self, terminal: Terminal, argv: list[str]) -> int:
+        check_train(self.options)
         from ..pipelines.train import train
         from ..report.tables import train_tables
 
@@ -119,6 +128,7 @@ class Render:
     output: Annotated[Output, arg(name="")] = field(default_factory=Output)
 
     def run(self, terminal: Terminal, argv: list[str]) -> int:
+        check_render(self.options)
         from ..pipelines.render import render
 
         with terminal.frames("render") as report:
@@ -147,6 +157,7 @@ class Compare:
     output: Annotated[Output, arg(name="")] = field(default_factory=Output)
 
     def run(self, terminal: Terminal, argv: list[str]) -> int:
+        check_compare(self.options)
         from ..pipelines.compare import compare
         from ..report.tables import compare_tables
 
@@ -173,6 +184,7 @@ class Bench:
     output: Annotated[Output, arg(name="")] = field(default_factory=Output)
 
     def run(self, terminal: Terminal, argv: list[str]) -> int:
+        check_bench(self.options)
         from ..bench.bench import bench
         from ..report.tables import bench_tables, cell_line
 
