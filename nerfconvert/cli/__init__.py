@@ -10,14 +10,10 @@ import traceback
 from collections.abc import Sequence
 from typing import Any
 
-from ..errors import NerfConvertError, UnknownNameError
+from ..errors import NerfConvertError, UnknownNameError, UsageError
+from .stopping import INTERRUPTED, Stopped, stopping
 
-USAGE = 2
-INTERRUPTED = 128
-
-
-class Terminated(BaseException):
-    """SIGTERM arrived outside of a run that could have saved its state."""
+HELP = {"-h", "--help"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,40 +21,56 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
     verbose = "-v" in argv or "--verbose" in argv
     _set_up(verbose)
-    previous = _on_sigterm(_terminate)
-    try:
-        return _run(argv)
-    except NerfConvertError as error:
-        return _failed(str(error), error.exit_code, verbose)
-    except KeyboardInterrupt:
-        return _failed("interrupted", INTERRUPTED + signal.SIGINT, False)
-    except Terminated:
-        return _failed("terminated", INTERRUPTED + signal.SIGTERM, False)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return INTERRUPTED + signal.SIGPIPE
-    except Exception as error:
-        what = f"internal error: {type(error).__name__}: {error}"
-        hint = "" if verbose else " (run again with -v for the traceback)"
-        return _failed(what + hint, 1, verbose)
-    finally:
-        _on_sigterm(previous)
+    with stopping() as stop:
+        try:
+            return _run(argv)
+        except NerfConvertError as error:
+            return _failed(error.message, error.exit_code, verbose)
+        except Stopped as stopped:
+            return _failed(str(stopped), INTERRUPTED + stopped.signum, False)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return INTERRUPTED + signal.SIGPIPE
+        except Exception as error:
+            if stop.signum is not None:  # a library made something else of Stopped
+                return _failed(str(Stopped(stop.signum)), INTERRUPTED + stop.signum, False)
+            what = f"internal error: {type(error).__name__}: {error}"
+            hint = "" if verbose else " (run again with -v for the traceback)"
+            return _failed(what + hint, 1, verbose)
 
 
 def _run(argv: list[str]) -> int:
-    import tyro
-
     from .. import __version__
-    from .commands import COMMANDS, command_type
+    from .command_arguments import check_arguments
+    from .commands import COMMANDS
     from .terminal import Terminal
 
     if argv[:1] == ["--version"]:
         print(__version__)
         return 0
-    if argv and not argv[0].startswith("-") and argv[0] not in COMMANDS:
+    asks_help = not argv or not HELP.isdisjoint(argv)
+    if argv and argv[0] not in COMMANDS and argv[0] not in HELP:
         raise UnknownNameError("command", argv[0], COMMANDS)
+    if not asks_help:
+        check_arguments(argv[0], COMMANDS[argv[0]], argv[1:])
+    command = _parsed(argv, asks_help)
+    if command is None:
+        return 0
+    output = command.output
+    # Of the processes that torchrun starts only the first prints.
+    first = "TORCHELASTIC_RUN_ID" not in os.environ or os.environ["RANK"] == "0"
+    terminal = Terminal(json=output.json and first, quiet=output.quiet or not first)
+    return command.run(terminal, argv)
+
+
+def _parsed(argv: list[str], asks_help: bool) -> Any:
+    """The command of `argv`, ready to run; None where help was asked for, and is printed."""
+    import tyro
+
+    from .commands import command_type
+
     try:
-        command = tyro.cli(
+        return tyro.cli(
             command_type(),
             prog="nerfconvert",
             description=(
@@ -69,31 +81,19 @@ def _run(argv: list[str]) -> int:
             ),
             args=argv or ["--help"],
             config=(tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes),
+            console_outputs=asks_help,
         )
-    except SystemExit as stop:  # tyro has printed help or what is wrong
-        return USAGE if stop.code else 0
-    output = command.output
-    # Of the processes that torchrun starts only the first prints.
-    first = "TORCHELASTIC_RUN_ID" not in os.environ or os.environ["RANK"] == "0"
-    terminal = Terminal(json=output.json and first, quiet=output.quiet or not first)
-    return command.run(terminal, argv)
+    except SystemExit as stop:
+        if stop.code:
+            how = f"`nerfconvert {argv[0]} --help`"
+            raise UsageError(f"these arguments make no sense together; see {how}") from None
+        return None
 
 
 def _set_up(verbose: bool) -> None:
     level = logging.INFO if verbose else logging.WARNING
+    logging.raiseExceptions = False  # a warning from a signal handler may interrupt another one
     logging.basicConfig(level=level, format="%(levelname)s: %(message)s", stream=sys.stderr)
-
-
-def _terminate(signum: int, frame: object) -> None:
-    raise Terminated
-
-
-def _on_sigterm(handler: Any) -> Any:
-    """Installs a handler of SIGTERM and returns the one before; only the main thread can."""
-    try:
-        return signal.signal(signal.SIGTERM, handler)
-    except ValueError:
-        return handler
 
 
 def _failed(message: str, code: int, verbose: bool) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,13 +10,20 @@ from pathlib import Path
 
 from ..errors import NerfConvertError
 
+log = logging.getLogger(__name__)
+
 
 class InterruptedRunError(NerfConvertError):
-    """A run was stopped by a signal; its state is on disk."""
+    """A run was stopped by a signal; the message says whether its state is on disk."""
 
     def __init__(self, signum: int, state: Path):
         name = signal.Signals(signum).name
-        super().__init__(f"stopped by {name}; repeat the command with --resume to go on ({state})")
+        how = (
+            f"; repeat the command with --resume to go on ({state})"
+            if state.is_file()
+            else " before its first step: there is nothing to go on from, repeat the command"
+        )
+        super().__init__(f"stopped by {name}{how}")
         self.exit_code = 128 + signum
 
 
@@ -30,7 +38,8 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """While open, SIGINT and SIGTERM set the yielded request; a second one takes effect at once.
+    """While open, SIGINT and SIGTERM set the yielded request, which the log acknowledges; a second
+    one takes effect at once.
 
     Signals can only be caught in the main thread; elsewhere the request stays unset.
     """
@@ -39,6 +48,7 @@ def stop_on_signals() -> Iterator[StopRequest]:
 
     def note(signum: int, frame: object) -> None:
         request.signum = signum
+        log.warning("stopping after this step; once more to stop at once")
         for number, handler in previous.items():
             signal.signal(number, handler)
 

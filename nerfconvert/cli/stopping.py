@@ -1,0 +1,72 @@
+"""Ctrl-C and SIGTERM outside of a run that saves its state: acknowledged, then the command ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+INTERRUPTED = 128  # plus the signal's number: the exit code
+IMPORTING = "<frozen importlib._bootstrap>"
+
+
+class Stopped(BaseException):
+    """A signal asked the command to end; raised wherever it is, so that nothing is left half."""
+
+    def __init__(self, signum: int):
+        super().__init__(signum)
+        self.signum = signum
+
+    def __str__(self) -> str:
+        return f"stopped by {signal.Signals(self.signum).name}"
+
+
+class Stop:
+    """The handler: it says that the command ends and raises Stopped; a second signal ends at once.
+
+    Nor does it raise in an import: an extension module may swallow that, and nothing is written.
+    """
+
+    def __init__(self) -> None:
+        self.signum: int | None = None
+
+    def __call__(self, signum: int, frame: FrameType | None) -> None:
+        if self.signum is not None or _imports(frame):
+            _say(str(Stopped(signum)))
+            os._exit(INTERRUPTED + signum)
+        self.signum = signum
+        _say("stopping; once more to stop at once")
+        raise Stopped(signum)
+
+
+@contextmanager
+def stopping() -> Iterator[Stop]:
+    """While open, SIGINT and SIGTERM go to the yielded handler. An ignored SIGINT stays ignored; in
+    a thread other than the main one nothing changes."""
+    stop, previous = Stop(), {}
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) != signal.SIG_IGN:
+                previous[number] = signal.signal(number, stop)
+    except ValueError:  # not the main thread
+        previous.clear()
+    try:
+        yield stop
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _imports(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename == IMPORTING:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _say(message: str) -> None:
+    """Straight to the terminal: a handler may have interrupted a print."""
+    os.write(2, f"nerfconvert: {message}\n".encode())
