@@ -8,7 +8,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from ..errors import NerfConvertError, UnknownNameError, UsageError
 from .stopping import INTERRUPTED, Stopped, stopping
@@ -90,10 +90,21 @@ def _parsed(argv: list[str], asks_help: bool) -> Any:
         return None
 
 
+class _Messages(logging.StreamHandler):
+    """Log messages go to what stderr is then: a progress bar puts its own there, to print above."""
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, stream: TextIO) -> None: ...
+
+
 def _set_up(verbose: bool) -> None:
     level = logging.INFO if verbose else logging.WARNING
     logging.raiseExceptions = False  # a warning from a signal handler may interrupt another one
-    logging.basicConfig(level=level, format="%(levelname)s: %(message)s", stream=sys.stderr)
+    logging.basicConfig(level=level, format="%(levelname)s: %(message)s", handlers=[_Messages()])
 
 
 def _failed(message: str, code: int, verbose: bool) -> int:
