@@ -62,6 +62,7 @@ def test_info_knows_what_convert_wrote(converted, blobs, capsys):
     assert main(["info", str(converted), blobs, "--json"]) == 0
     files = document(capsys)["files"]
     assert [f["architecture"] for f in files] == ["hashgrid", "analytic"]
+    assert [f["can"] for f in files] == [["convert", "render", "compare"]] * 2
     assert files[0]["problems"] == []
     assert 0 < files[0]["occupancy"] < 1
     assert files[1]["occupancy"] is None
@@ -107,7 +108,9 @@ def test_formats_and_doctor_speak_json(capsys):
     names = [f["name"] for f in document(capsys)["formats"]]
     assert "nerfconvert" in names
     assert main(["doctor", "--json"]) == 0
-    assert document(capsys)["packages"]["torch"]
+    found = document(capsys)
+    assert found["packages"]["torch"]
+    assert (found["cuda"] is None) == bool(found.get("cuda_reason"))
 
 
 def test_without_json_stdout_stays_empty(blobs, capsys):

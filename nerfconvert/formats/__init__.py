@@ -14,6 +14,7 @@ from ..errors import FormatError, NerfConvertError, OutputExistsError, Unsupport
 from ..files import written_whole
 from ..registry import Registry
 from .format import Format
+from .unknown_file import describe
 
 if TYPE_CHECKING:
     from ..volume import Field, RadianceField
@@ -41,17 +42,6 @@ FORMAT_FILES = {
 }
 FORMATS = Registry("format", {name: files.format for name, files in FORMAT_FILES.items()})
 WRITABLE = tuple(name for name, files in FORMAT_FILES.items() if files.writes)
-
-STARTS = {
-    b"PK\x03\x04": "a zip archive",
-    b"\x80\x02": "a pickle",
-    b"\x93NUMPY": "a numpy array",
-    b"\x1f\x8b": "gzip data",
-    b"ply\n": "a PLY mesh or point cloud",
-    b"\x89PNG": "a PNG image",
-    b"\xff\xd8\xff": "a JPEG image",
-    b"{": "JSON text",
-}
 
 
 def identify(path: Path | str) -> Format:
@@ -124,23 +114,6 @@ def name_of_suffix(path: Path, architecture: str) -> str:
         f"no format has the suffix {suffix}" if suffix else "it has no suffix to tell its format"
     )
     raise UnsupportedError(f"{path}: {found}; known: {known}, or give --format")
-
-
-def describe(path: Path) -> str:
-    """A guess, in words, at the content of a file that no format recognizes. Raises FormatError
-    where it cannot be read."""
-    try:
-        with open(path, "rb") as file:
-            start = file.read(4096)
-    except OSError as problem:
-        raise FormatError(path, f"cannot be read: {problem.strerror}") from None
-    if not start:
-        return "an empty file"
-    if start[8:9] == b"{" and int.from_bytes(start[:8], "little") < path.stat().st_size:
-        return "a safetensors file of another program"
-    if start.startswith(b"PK") and b"data.pkl" in start:
-        return "a torch checkpoint of an unknown program"
-    return next((text for head, text in STARTS.items() if start.startswith(head)), "unknown bytes")
 
 
 def expected_files() -> str:

@@ -143,7 +143,12 @@ def occupancy_of(document: Document) -> Tensor:
     """[r, r, r] bool, indexed by our world's [x, y, z]."""
     resolution = document.count("grid_res")
     levels = document.get("grid_rles", list)
-    if not 4 <= resolution <= 512 or resolution % 4 or len(levels) != 1:
+    if len(levels) > 1:
+        raise ValueError(
+            f"its occupancy has {len(levels)} levels: it is of an unbounded scene, which this "
+            "release does not read; expected 1"
+        )
+    if not 4 <= resolution <= 512 or resolution % 4 or not levels:
         raise ValueError(f"grid_res is {resolution} with {len(levels)} levels; expected 128 with 1")
     runs = levels[0]
     if not isinstance(runs, list) or not all(type(run) is int and run >= 0 for run in runs):

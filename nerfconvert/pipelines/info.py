@@ -13,6 +13,7 @@ from ..adapters import ADAPTERS, ARCHITECTURES, TRAINABLE
 from ..errors import NerfConvertError
 from ..formats import FORMATS, identify, load
 from ..report.receipt import strict
+from ..runtime.inputs import why_not_rendered
 from ..students.presets import settings_of
 from ..volume import RadianceField
 
@@ -70,7 +71,17 @@ def _entry(path: Path) -> dict[str, Any]:
         **_occupancy(field),
         "config": dataclasses.asdict(field.config),
         "provenance": dict(field.info.provenance),
+        **_uses(field),
         "problems": problems(field),
+    }
+
+
+def _uses(field: RadianceField) -> dict[str, Any]:
+    """Which commands take the field, and which do not, with the reason."""
+    reason = why_not_rendered(field)
+    return {
+        "can": [] if reason else ["convert", "render", "compare"],
+        "cannot": [f"convert, render, compare: it {reason}"] if reason else [],
     }
 
 

@@ -25,7 +25,7 @@ def load(path: Path | str, device: torch.device | str = "cpu") -> RadianceField:
     """
     field = formats.load(path).to(device).eval()
     unknown = bool((field.occupancy.words == -1).all())
-    if unknown and field.info.frame != "ndc":
+    if unknown and why_not_rendered(field) is None:
         try:
             build_occupancy(field)
         except NerfConvertError as error:
@@ -40,12 +40,19 @@ def open_field(path: Path, device: torch.device) -> RadianceField:
     focal length of the capture, which its file does not hold.
     """
     field = load(path, device).requires_grad_(False)
-    if field.info.frame == "ndc":
-        raise UnsupportedError(
-            f"{path} lives in normalised device coordinates (a forward-facing capture): this "
-            "release reads and re-saves such fields, but does not render or convert them yet"
-        )
+    if reason := why_not_rendered(field):
+        raise UnsupportedError(f"{path} {reason}")
     return field
+
+
+def why_not_rendered(field: RadianceField) -> str | None:
+    """Why `field` can be neither rendered nor converted; None where it can."""
+    if field.info.frame == "ndc":
+        return (
+            "lives in normalised device coordinates (a forward-facing capture): this release "
+            "reads and re-saves such fields, but does not render or convert them yet"
+        )
+    return None
 
 
 def refuse_empty(path: Path, field: NanMaskedField) -> None:

@@ -162,7 +162,8 @@ def test_no_file(tmp_path):
 
 def test_torch_checkpoint_of_another_program(tmp_path):
     torch.save({"model": torch.zeros(3)}, tmp_path / "other.pth")
-    assert "torch checkpoint of an unknown program" in refusal(tmp_path / "other.pth")
+    message = refusal(tmp_path / "other.pth")
+    assert "torch checkpoint of an unknown program" in message
 
 
 def test_refuses_to_overwrite(tmp_path):

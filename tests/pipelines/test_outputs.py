@@ -6,6 +6,7 @@ import torch
 from nerfconvert.adapters.mlp import MlpConfig, MlpField
 from nerfconvert.errors import UnsupportedError
 from nerfconvert.formats import save
+from nerfconvert.pipelines.info import info as info_document
 from nerfconvert.runtime.inputs import open_field
 from nerfconvert.volume import Aabb, FieldInfo
 
@@ -16,3 +17,6 @@ def test_a_forward_facing_field_is_refused_by_name(tmp_path):
     save(MlpField(MlpConfig(depth=2, width=8, skips=(), head_width=4), info), path)
     with pytest.raises(UnsupportedError, match=r"fern.safetensors lives in normalised device"):
         open_field(path, torch.device("cpu"))
+    (entry,) = info_document([path])["files"]
+    assert entry["can"] == []
+    assert entry["cannot"][0].startswith("convert, render, compare: it lives in normalised device")
