@@ -77,7 +77,11 @@ def is_native(kernel: str, like: Tensor) -> bool:
 
 @functools.cache
 def _warn_once(device_type: str) -> None:
-    LOGGER.warning("kernels not compiled for %s: the slower torch references run", device_type)
+    LOGGER.warning(
+        "no kernels are compiled for %s: torch references run, many times slower, and a budget in "
+        "seconds buys as much less; `nerfconvert doctor` says how to get them",
+        device_type,
+    )
 
 
 def backend_info() -> dict[str, Any]:

@@ -27,7 +27,7 @@ def doctor() -> dict[str, Any]:
         "system": platform.platform(),
         "cpu": processor(),
         "threads": torch.get_num_threads(),
-        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        **_cuda(),
         "packages": {name: _version(name) for name in PACKAGES},
         "ffmpeg": _ffmpeg(),
         "backends": backends(),
@@ -36,12 +36,26 @@ def doctor() -> dict[str, Any]:
     }
 
 
+def _cuda() -> dict[str, str | None]:
+    """`cuda`: the device's name; None with a reason where torch can use none."""
+    if torch.cuda.is_available():
+        return {"cuda": torch.cuda.get_device_name()}
+    built = torch.version.cuda
+    reason = (
+        f"torch is built for CUDA {built}, but sees no device"
+        if built
+        else f"this torch ({torch.__version__}) is built without CUDA"
+    )
+    return {"cuda": None, "cuda_reason": reason}
+
+
 def _problems(kernels: dict[str, Any]) -> list[str]:
     found = []
     if kernels["cpu_library"] is None:
         found.append(
             "the kernels are not compiled for this CPU, so everything is several times slower: "
-            "install a C++ compiler and cmake, then `pip install --force-reinstall --no-deps .`"
+            "install a C++ compiler and cmake, then `pip install --force-reinstall --no-deps .`, "
+            "or scripts/build_native.sh for a source tree that is run as it is"
         )
     if torch.cuda.is_available() and kernels["cuda_library"] is None:
         found.append("CUDA works but the CUDA kernels are not compiled: nvcc was not found")

@@ -77,6 +77,7 @@ def _info_pairs(entry: dict[str, Any]) -> list[tuple[str, str]]:
         pairs.append(("box", f"({low}) to ({high})"))
     if entry["occupancy"] is not None:
         pairs.append(("occupied", f"{entry['occupancy']:.1%}"))
+    pairs += [(key, ", ".join(entry[key])) for key in ("can", "cannot") if entry.get(key)]
     return pairs + [("problem", text) for text in entry["problems"]]
 
 
@@ -111,13 +112,19 @@ def _sizes(entry: dict[str, Any]) -> str:
 def doctor_tables(document: dict[str, Any]) -> list[Table]:
     """Labels and values; problems last."""
     plain = ("version", "python", "system", "cpu", "threads", "cuda", "ffmpeg")
-    pairs = [(key, str(document[key] or "none")) for key in plain]
+    pairs = [(key, str(document[key] or _none(document, key))) for key in plain]
     pairs += [(name, version or "missing") for name, version in document["packages"].items()]
     kernels = document["kernels"]
     pairs.append(("kernels", kernels["isa_level"] or "references only (slow)"))
-    pairs.append(("cuda kernels", "compiled" if kernels["cuda_library"] else "none"))
+    unused = "" if document["cuda"] else ", unused: they wait for a CUDA device"
+    pairs.append(("cuda kernels", f"compiled{unused}" if kernels["cuda_library"] else "none"))
     pairs += [(name, _backend(found)) for name, found in document["backends"].items()]
     return [_pairs(pairs + [("problem", text) for text in document["problems"]])]
+
+
+def _none(document: dict[str, Any], key: str) -> str:
+    reason = document.get(f"{key}_reason")
+    return f"none: {reason}" if reason else "none"
 
 
 def _backend(found: dict[str, Any]) -> str:

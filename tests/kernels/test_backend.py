@@ -84,7 +84,7 @@ def test_environment_demands_native(tmp_path):
 
 def test_falls_back_with_one_warning(tmp_path):
     warning, library, forced = run_without_libraries(FALLS_BACK, tmp_path, require="")
-    assert warning == "WARNING kernels not compiled for cpu: the slower torch references run"
+    assert warning.startswith("WARNING no kernels are compiled for cpu: torch references run")
     assert library == "library None"
     assert forced.startswith("forced: no compiled kernel 'march'")
 
