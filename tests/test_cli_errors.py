@@ -7,11 +7,16 @@ import os
 import signal
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import torch
 
 from nerfconvert.cli import main
+from nerfconvert.files import sha256
+from nerfconvert.options.groups import Budget, Views
+from nerfconvert.options.per_command import ConvertOptions
+from nerfconvert.pipelines.convert import convert as run_convert
 from tests.test_cli import QUICK, TINY, document
 
 
@@ -50,6 +55,21 @@ def convert(source: str, target, *extra: str) -> int:
             2,
             "--recipe fast",
         ),
+        (["convert", "IN", "IN", "--to", "mlp", "-w"], 2, "is an input of this command"),
+        (["convert", "IN", "o", "--to", "mlp"], 2, "it has no suffix"),
+        (["convert", "IN", "o", "--to", "mlp", "--format", "ply"], 2, "unknown format 'ply'"),
+        (["convert", "IN", "o.safetensors", "--to", "mlp", "--max-size", "2kB"], 2, "no size of"),
+        (["convert", "IN", "o.safetensors", "--to", "mlp", "--seconds", "inf"], 2, "--seconds"),
+        (["convert", "IN", "o.safetensors", "--to", "mlp", "--min-psnr", "nan"], 2, "--min-psnr"),
+        (["convert", "IN", "o.safetensors", "--to", "mlp", "--seed", "9" * 30], 2, "--seed"),
+        (["convert", "IN", "o.safetensors", "--to", "mlp", "--eval-at", "x"], 2, "--eval-at"),
+        (["train", ".", "o.safetensors", "--arch", "mlp", "--bounds", "1,2"], 2, "--bounds"),
+        (
+            ["train", ".", "o.safetensors", "--arch", "mlp", "--train-resolution", "big"],
+            2,
+            "--train-resolution",
+        ),
+        (["compare", "IN", "IN", "-o", "IN"], 2, "must be a folder"),
         (["render", "IN", "-o", "out.gif"], 2, ".mp4"),
         (["render", "IN", "-o", "o.mp4", "--resolution", "0x5"], 2, "1 to 16384"),
         (["render", "IN", "-o", "o.mp4", "--resolution", "big"], 2, "400x300"),
@@ -217,3 +237,33 @@ RECEIPT = {
     "protocol": {"background", "color_space", "rounding", "mean", "cameras"},
     "machine": {"device", "cpu", "processes", "threads", "torch", "backend"},
 }
+
+
+def test_a_run_without_a_state_says_that_it_starts_anew(tmp_path, blobs, capsys, caplog):
+    assert convert(blobs, tmp_path / "o.safetensors", "--resume") == 0
+    assert "there is no" in caplog.text
+    assert "starts from the beginning" in caplog.text
+
+
+def test_the_receipt_has_the_source_that_was_read(tmp_path, blobs):
+    """Its file is replaced while the conversion runs."""
+    source, target = tmp_path / "in.toml", tmp_path / "o.safetensors"
+    source.write_bytes(Path(blobs).read_bytes())
+    expected = sha256(source)
+
+    def replace(progress):
+        if progress.step:
+            source.write_text("gone")
+
+    asked = ConvertOptions(
+        source=source,
+        target=target,
+        to="hashgrid",
+        size="small",
+        settings=("log2_table_size=12",),
+        budget=Budget(steps=3, memory_mb=64),
+        views=Views(eval_views=1, resolution="16"),
+    )
+    receipt = run_convert(asked, on_progress=replace)
+    assert source.read_text() == "gone"
+    assert receipt["source"]["sha256"] == expected

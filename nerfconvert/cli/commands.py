@@ -76,6 +76,7 @@ class Convert:
         check_convert(self.options)
         from ..pipelines.convert import convert
         from ..report.quality import QualityError
+        from ..report.remarks import size_and_speed
         from ..report.tables import receipt_tables
 
         try:
@@ -86,6 +87,8 @@ class Convert:
             raise
         terminal.document(receipt, receipt_tables)
         terminal.say(f"wrote {self.options.target} and {self.options.target}.receipt.json")
+        if remark := size_and_speed(receipt):
+            terminal.say(remark)
         return 0
 
 

@@ -29,7 +29,7 @@ from ..report.quality import check_gates, curve_point, quality, render_speed
 from ..report.receipt import describe_file, stages, strict
 from ..runtime.device import machine, pick_device, with_backend
 from ..runtime.inputs import open_field, refuse_empty, warn_of_invalid
-from ..runtime.outputs import preview_path, receipt_path, state_path
+from ..runtime.outputs import note_fresh_start, preview_path, receipt_path, state_path
 from ..runtime.preview import write_preview
 from ..runtime.signals import InterruptedRunError, stop_on_signals
 from ..students.planning import plan_student
@@ -59,6 +59,7 @@ def convert(
     """
     started = time.perf_counter()
     check_convert(options)
+    note_fresh_start(options.target, options.job.resume)
     field_config(options.to, options.size, options.settings)  # a wrong one is named at once
     config = options.budget.distill_config(options.job.seed, options.samplers())
     timeline = Timeline(on_progress, config.seconds)

@@ -24,7 +24,7 @@ from ..renderer.image import BACKGROUNDS
 from ..renderer.scene import read_scene
 from ..report.receipt import describe_file, stages, strict
 from ..runtime.device import machine, pick_device, with_backend
-from ..runtime.outputs import state_path
+from ..runtime.outputs import note_fresh_start, state_path
 from ..runtime.signals import InterruptedRunError, stop_on_signals
 from ..students.planning import plan_student
 from ..students.presets import field_config
@@ -44,6 +44,7 @@ def train(
     """The account of a training; writes OUT. Raises as `convert` does."""
     started = time.perf_counter()
     check_train(options)
+    note_fresh_start(options.target, options.job.resume)
     field_config(options.arch, options.size, options.settings)  # a wrong one is named at once
     device = parallel.start(pick_device(options.where.device))
     choice = options.background or "white"

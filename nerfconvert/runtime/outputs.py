@@ -5,6 +5,7 @@ Imports no torch, so that what cannot end well is refused at once.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +14,7 @@ from ..errors import OutputExistsError, UnknownNameError, UnsupportedError, Usag
 from ..files import partial_path
 from ..formats import FORMAT_FILES, WRITABLE, name_of_suffix
 
+log = logging.getLogger(__name__)
 NAME_MAX = 255  # bytes of a file name, where the system does not tell
 
 
@@ -85,6 +87,13 @@ def refuse_inputs(path: Path, inputs: Iterable[Path]) -> None:
 def state_path(target: Path) -> Path:
     """OUT.state: what an interrupted run needs to go on."""
     return target.with_name(target.name + ".state")
+
+
+def note_fresh_start(target: Path, resume: bool) -> None:
+    """Logs that a run which was asked to go on has nothing to go on from."""
+    state = state_path(target)
+    if resume and not state.exists():
+        log.warning("--resume: there is no %s, so this run starts from the beginning", state)
 
 
 def preview_path(target: Path) -> Path:

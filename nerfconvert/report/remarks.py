@@ -1,0 +1,19 @@
+"""What a user should notice about a conversion."""
+
+from __future__ import annotations
+
+from typing import Any
+
+SLOWER = 1.1  # times: less than that is noise of the measurement
+
+
+def size_and_speed(receipt: dict[str, Any]) -> str | None:
+    """One line where the target of a receipt is larger, or slower to render, than its source."""
+    larger = receipt["target"]["bytes"] / receipt["source"]["bytes"]
+    render = receipt["render"]
+    slower = render["target_s_per_frame"] / render["source_s_per_frame"]
+    found = [f"{larger:.1f} times as large as its source"] if larger > 1 else []
+    found += [f"{slower:.1f} times as slow to render"] if slower > SLOWER else []
+    if not found:
+        return None
+    return f"note: the target is {' and '.join(found)}; --size small or --max-size make it smaller"
