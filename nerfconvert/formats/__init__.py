@@ -41,7 +41,6 @@ FORMAT_FILES = {
     "scene": FormatFiles("nerfconvert.formats.scene_toml:SceneToml", (".toml",), ("analytic",)),
 }
 FORMATS = Registry("format", {name: files.format for name, files in FORMAT_FILES.items()})
-WRITABLE = tuple(name for name, files in FORMAT_FILES.items() if files.writes)
 
 
 def identify(path: Path | str) -> Format:

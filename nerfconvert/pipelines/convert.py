@@ -32,8 +32,8 @@ from ..runtime.inputs import open_field, refuse_empty, warn_of_invalid
 from ..runtime.outputs import note_fresh_start, preview_path, receipt_path, state_path
 from ..runtime.preview import write_preview
 from ..runtime.signals import InterruptedRunError, stop_on_signals
-from ..students.planning import plan_student
-from ..students.presets import field_config, student_info
+from ..students.planning import check_student, plan_student
+from ..students.presets import student_info
 from ..volume import Pace, RadianceField, TrainableField
 from ..volume.nan_masked import NanMaskedField
 from .checks import check_convert
@@ -60,11 +60,11 @@ def convert(
     started = time.perf_counter()
     check_convert(options)
     note_fresh_start(options.target, options.job.resume)
-    field_config(options.to, options.size, options.settings)  # a wrong one is named at once
     config = options.budget.distill_config(options.job.seed, options.samplers())
     timeline = Timeline(on_progress, config.seconds)
     timeline.phase("opening the source")
     device = parallel.start(pick_device(options.where.device))
+    check_student(options.to, device, **_asked(options))
     teacher = NanMaskedField(open_field(options.source, device))
     source = describe_file(options.source, teacher)  # now: the file may be gone at the end
     refuse_empty(options.source, teacher)
@@ -128,6 +128,17 @@ def _measured(
     return evaluator.render(teacher, on_view)
 
 
+def _asked(options: ConvertOptions) -> dict[str, Any]:
+    """What `options` say about the student."""
+    return {
+        "size": options.size,
+        "max_size": options.max_size,
+        "settings": options.settings,
+        "memory_mb": options.budget.memory_mb,
+        "sparse": RECIPES[options.recipe].sparse,
+    }
+
+
 def _prepared(
     options: ConvertOptions, teacher: RadianceField, config: DistillConfig
 ) -> tuple[TrainableField, Cameras, float]:
@@ -143,12 +154,8 @@ def _prepared(
         options.to,
         info,
         teacher.device,
-        size=options.size,
-        max_size=options.max_size,
-        settings=options.settings,
-        memory_mb=options.budget.memory_mb,
-        sparse=RECIPES[options.recipe].sparse,
         teacher=teacher,
+        **_asked(options),
     )
     torch.manual_seed(options.job.seed)  # of its first weights
     student = ADAPTERS[options.to](chosen, info).to(teacher.device)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..errors import OutputExistsError, UnknownNameError, UnsupportedError, UsageError
 from ..files import partial_path
-from ..formats import FORMAT_FILES, WRITABLE, name_of_suffix
+from ..formats import FORMAT_FILES, name_of_suffix
 
 log = logging.getLogger(__name__)
 NAME_MAX = 255  # bytes of a file name, where the system does not tell
@@ -65,7 +65,8 @@ def check_holds(path: Path, format: str | None, architecture: str) -> None:
     """Raises UnsupportedError where `path` cannot hold the result, UnknownNameError for a format
     that cannot be written."""
     if format is not None and format not in FORMAT_FILES:
-        raise UnknownNameError("format", format, WRITABLE)
+        known = [name for name, files in FORMAT_FILES.items() if architecture in files.writes]
+        raise UnknownNameError("format", format, known)
     name = format or name_of_suffix(path, architecture)
     held = FORMAT_FILES[name].writes
     if architecture not in held:

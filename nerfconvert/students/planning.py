@@ -10,19 +10,26 @@ from typing import Any
 
 import torch
 
-from ..adapters import ADAPTERS, SIZES
+from ..adapters import ADAPTERS, ARCHITECTURES, SIZES
 from ..distiller import parallel
 from ..distiller.optimizers import training_bytes
 from ..errors import UsageError
 from ..formats.parts.rebuild import WithoutMemory
 from ..runtime.memory import available_bytes
-from ..volume import FieldInfo, OccupancyGrid, RadianceField, TrainableField
+from ..volume import Aabb, FieldInfo, OccupancyGrid, RadianceField, TrainableField
 from ..volume.occupancy import transfer_occupancy
 from .presets import field_config
 from .sizes import ASSUMED_OCCUPANCY, bytes_figure, nothing_fits, parse_bytes
 
 log = logging.getLogger(__name__)
 HEADER_BYTES, TENSOR_BYTES = 4096, 128  # of a file's header, and in it for each tensor
+
+
+def check_student(architecture: str, device: torch.device, **asked: Any) -> None:
+    """Raises what `plan_student` with `asked` would raise for any scene, before there is one."""
+    field_config(architecture, asked["size"], asked["settings"])
+    if not ARCHITECTURES[architecture].by_scene:
+        plan_student(architecture, FieldInfo(aabb=Aabb((-1,) * 3, (1,) * 3)), device, **asked)
 
 
 def plan_student(

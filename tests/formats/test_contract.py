@@ -19,11 +19,12 @@ from nerfconvert.errors import (
     UnknownNameError,
     UnsupportedError,
 )
-from nerfconvert.formats import FORMAT_FILES, FORMATS, WRITABLE, identify, load, save, write_whole
+from nerfconvert.formats import FORMAT_FILES, FORMATS, identify, load, save, write_whole
 from nerfconvert.formats.format import Format
 from nerfconvert.formats.native import Native
 from tests.formats.files import TEXT, flipped, probe_points, tiny_field, tiny_mlp, write_sample
 
+WRITABLE = [name for name, files in FORMAT_FILES.items() if files.writes]
 NETWORKS = [name for name in WRITABLE if "mlp" in FORMATS[name].architectures]
 
 

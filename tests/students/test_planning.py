@@ -14,7 +14,7 @@ from nerfconvert.formats import load, save
 from nerfconvert.options.per_command import ConvertOptions, TrainOptions
 from nerfconvert.runtime.inputs import open_field
 from nerfconvert.runtime.memory import _of_the_container, available_bytes
-from nerfconvert.students.planning import blueprint, file_bytes, plan_student
+from nerfconvert.students.planning import blueprint, check_student, file_bytes, plan_student
 from nerfconvert.students.presets import field_config, student_info
 from nerfconvert.students.sizes import check_max_size, parameters_help, parse_bytes, rounded
 from nerfconvert.volume import Aabb, FieldInfo
@@ -125,6 +125,16 @@ def test_the_file_of_a_conversion_stays_within_its_limit(scenes, tmp_path, capsy
     assert load(target).config == field_config("hashgrid", "small", ())
     assert main([*argv, "-w", "--max-size", "300kB"]) == 2
     assert "the smallest, small, takes at least 3.57 MB" in capsys.readouterr().err
+
+
+def test_what_no_scene_can_change_is_refused_without_one():
+    asked = {"size": "base", "max_size": None, "settings": (), "memory_mb": 64}
+    check_student("mlp", CPU, **asked)
+    with pytest.raises(UsageError, match="of memory is available"):
+        check_student("mlp", CPU, **{**asked, "memory_mb": 10**9})
+    check_student("vm", CPU, **{**asked, "memory_mb": 10**9})  # its box may be flat
+    with pytest.raises(UsageError, match="no size of hashgrid fits"):
+        check_student("hashgrid", CPU, **{**asked, "max_size": "1MB"})
 
 
 def test_a_student_beyond_the_memory_is_refused_with_the_figure(scenes, tmp_path, capsys):
