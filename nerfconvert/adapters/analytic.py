@@ -105,8 +105,10 @@ class AnalyticField(RadianceField):
         for name, column in _columns(config.primitives).items():
             self.register_buffer(name, column, persistent=False)
         self._checked = any(body.checks for body in config.primitives)
-        kinds = [body.kind for body in config.primitives]
-        self._kinds = {k: [i for i, kind in enumerate(kinds) if kind == k] for k in PROFILES}
+        for kind in PROFILES:
+            bodies = [i for i, body in enumerate(config.primitives) if body.kind == kind]
+            places = torch.tensor(bodies, dtype=torch.int64)
+            self.register_buffer(f"{kind}_bodies", places, persistent=False)
 
     def encode(self, positions: Tensor) -> Tensor:
         offset = positions[:, None] - self.center  # [N, P, 3]
@@ -127,10 +129,11 @@ class AnalyticField(RadianceField):
     def _profiles(self, offset: Tensor) -> Tensor:
         """Each body's part [N, P] of its density at `offset` [N, P, 3] from its center."""
         parts = offset.new_empty(offset.shape[:2])
-        for kind, bodies in self._kinds.items():
-            if bodies:
+        for kind, profile in PROFILES.items():
+            bodies = self.get_buffer(f"{kind}_bodies")
+            if len(bodies):
                 size, softness = self.size[bodies], self.softness[bodies]
-                parts[:, bodies] = PROFILES[kind](offset[:, bodies], size, softness)
+                parts[:, bodies] = profile(offset[:, bodies], size, softness)
         return parts
 
     def density(self, features: Tensor) -> Tensor:

@@ -67,7 +67,7 @@ def test_a_backend_that_is_missing(command, name, scenes, tmp_path, capsys, monk
         "train": ["train", str(tmp_path), out, "--arch", "hashgrid"],
         "render": ["render", str(scenes / "blobs.toml"), "-o", str(tmp_path / "out.mp4")],
         "compare": ["compare", *2 * [str(scenes / "blobs.toml")], "-o", str(tmp_path / "out")],
-        "bench": ["bench", str(tmp_path / "none.toml"), "-o", str(tmp_path / "out")],
+        "bench": ["bench", str(scenes / "blobs.toml"), "-o", str(tmp_path / "out")],
     }
     assert main([*words[command], "--backend", name]) == 6
     told = capsys.readouterr().err

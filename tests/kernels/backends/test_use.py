@@ -77,7 +77,7 @@ def test_an_absent_package_is_named(name, monkeypatch):
 
 def test_backends_that_need_cuda(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
-    told = "CUDA only, got --device cpu"
+    told = "CUDA only, got device='cpu'"
     for name in ("half", "nerfacc", "tcnn"):
         with pytest.raises(BackendError, match=told), use_backend(name, CPU):
             pass
