@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -12,15 +13,20 @@ from ..errors import UsageError
 from ..renderer.cameras import Cameras
 from ..renderer.image import query, render_samples
 from ..renderer.march import march_rays
+from ..renderer.visual_hull import visual_hull
 from ..volume import RadianceField, TrainableField
 from ..volume.occupancy import dilate
 from .checkpoint import digest, fingerprint_of
 from .config import DistillConfig
+from .emptied import Emptied, begin_anew
 from .losses import ray_color_loss
 from .optimizers import RoleOptimizer
+from .pixels import ShowingPixels, draw_pixels, least_opacity
 from .progress import Clock, Distilled
 from .stages import StepLoss, batch_samples
 from .trainer import Hooks, Trainer
+
+log = logging.getLogger(__name__)
 
 COARSE_STEPS = 128  # samples along the box diagonal until the occupancy is known
 FINE_STEPS = 512
@@ -35,19 +41,28 @@ THRESHOLD = 0.01  # opacity of a fine step below which a cell is empty
 
 
 class LiveOccupancy:
-    """The student's occupancy, re-estimated from its own density while it trains (instant-ngp)."""
+    """The student's occupancy, re-estimated from its own density while it trains (instant-ngp).
 
-    def __init__(self, student: RadianceField):
-        self.student = student
+    `hull` [r, r, r] bool, r = RESOLUTION, holds the cells that may be occupied at all.
+    """
+
+    def __init__(self, student: RadianceField, hull: Tensor):
+        self.student, self.hull = student, hull.to(student.device)
+        self.cells = self.hull.flatten().nonzero()[:, 0]
         self.opacity = torch.zeros(
             RESOLUTION**3, device=student.device
         )  # decayed maximum of each cell
+
+    def begin(self) -> None:
+        """Lets the student have density in all of the hull."""
+        self.opacity.zero_()
+        self.student.occupancy.assign(self.hull)
 
     @torch.no_grad()
     def refresh(self, number: int, prune: bool) -> None:
         """Looks once into each cell of part `number`; prunes only if asked."""
         generator = torch.Generator().manual_seed(number)
-        cells = torch.arange(number % PARTS, RESOLUTION**3, PARTS, device=self.opacity.device)
+        cells = self.cells[number % PARTS :: PARTS]
         x, y, z = cells // RESOLUTION**2, cells // RESOLUTION % RESOLUTION, cells % RESOLUTION
         corner = torch.stack([x, y, z], -1)
         shift = torch.rand(corner.shape, generator=generator).to(corner.device)
@@ -56,9 +71,9 @@ class LiveOccupancy:
         found = -torch.expm1(-self._density(unit) * step)
         self.opacity[cells] = torch.maximum(self.opacity[cells] * DECAY, found)
         if prune:
-            threshold = min(THRESHOLD, float(self.opacity.mean()))
+            threshold = min(THRESHOLD, float(self.opacity[self.cells].mean()))
             occupied = (self.opacity > threshold).view((RESOLUTION,) * 3)
-            self.student.occupancy.assign(dilate(occupied))
+            self.student.occupancy.assign(dilate(occupied) & self.hull)
 
     def _density(self, unit: Tensor) -> Tensor:
         positions = self.student.aabb.from_unit(unit)
@@ -72,46 +87,88 @@ class ImageStage:
 
     student: TrainableField
     cameras: Cameras
-    images: Tensor  # [V, H, W, 3]
-    background: float
+    images: Tensor  # [V, H, W, 3], or [V, H, W, 4] multiplied by alpha
+    background: float  # of images without alpha
     samples: int  # wanted a step
     occupancy: LiveOccupancy
     name: str = "images"
     rays: int = 64  # adapts so that a step has about `samples`
     known: bool = False  # the occupancy has been pruned at least once
+    begun: int = 0  # the step at which the student was new, for the first or second time
+    emptied: Emptied = field(init=False)
+    showing: ShowingPixels | None = None  # after a restart half of the rays are theirs
+
+    def __post_init__(self):
+        self.emptied = Emptied(self.student.device)
 
     def prepare(self, step: int, fraction: float) -> bool:
         replaced = self.student.refine(fraction)
         if step and step % OCCUPANCY_EVERY == 0:
-            self.known = step >= FIRST_PRUNING
+            self.known = step - self.begun >= FIRST_PRUNING
             self.occupancy.refresh(step // OCCUPANCY_EVERY, self.known)
+            if not self.begun and self.emptied.looks_so(step):
+                self._restart(step)
+                return True
         return replaced
 
+    def _restart(self, step: int) -> None:
+        log.warning(
+            "step %d: the field has emptied itself; it begins anew, with half of its rays through "
+            "pixels that show something",
+            step,
+        )
+        begin_anew(self.student, step)
+        self.occupancy.begin()
+        self.known, self.begun = False, step
+        self.showing = ShowingPixels(self.images, self.background)
+
     def loss(self, generator: torch.Generator) -> StepLoss:
-        v, h, w, _ = self.images.shape
-        pick = torch.rand(3, self.rays, generator=generator)
-        views, rows, columns = (pick[0] * v).long(), (pick[1] * h).long(), (pick[2] * w).long()
-        device = self.student.device
+        drawn = draw_pixels(self.images, self.rays, generator)
+        if self.showing:
+            self.showing.put_into(drawn, generator)
+        views, rows, columns = drawn
+        pixels, device = self.images[views, rows, columns], self.student.device
         rays = self.cameras.rays_at(views, columns + 0.5, rows + 0.5).to(device)
         steps = FINE_STEPS if self.known else COARSE_STEPS
         jitter = torch.rand(self.rays, generator=generator).to(device)
         samples = march_rays(self.student, rays, self.student.aabb.diagonal / steps, jitter)
         density, rgb = query(self.student, rays, samples)
-        seen = render_samples(density, rgb, samples, self.background)
-        error = ray_color_loss(seen.rgb, self.images[views, rows, columns].to(device))
+        background, target = self._targets(pixels, generator)
+        seen = render_samples(density, rgb, samples, background)
+        self.emptied.learn(seen.opacity, least_opacity(pixels, self.background))
+        error = ray_color_loss(seen.rgb, target)
         used = max(1, len(samples))
         rays_now, self.rays = self.rays, int(min(8192, max(64, self.rays * self.samples / used)))
         return StepLoss(error, len(samples), rays_now, error.detach())
+
+    def _targets(self, pixels: Tensor, generator: torch.Generator) -> tuple[float | Tensor, Tensor]:
+        """Background and colors [R, 3] of `pixels` [R, 3 or 4]. Where there is alpha each ray has a
+        background of its own: on one alone, thin things of nearly its color fit as nothing."""
+        device = self.student.device
+        if pixels.shape[-1] == 3:
+            return self.background, pixels.to(device)
+        background = torch.rand(len(pixels), 3, generator=generator)
+        target = pixels[:, :3] + (1 - pixels[:, 3:]) * background
+        return background.to(device), target.to(device)
 
     def finished(self, step: int, fraction: float) -> bool:
         return False
 
     def state(self) -> dict:
-        return {"rays": self.rays, "known": self.known, "opacity": self.occupancy.opacity}
+        return {
+            "rays": self.rays,
+            "known": self.known,
+            "begun": self.begun,
+            "opacity": self.occupancy.opacity,
+            "emptied": self.emptied.means,
+        }
 
     def restore(self, state: dict) -> None:
-        self.rays, self.known = state["rays"], state["known"]
+        self.rays, self.known, self.begun = state["rays"], state["known"], state["begun"]
         self.occupancy.opacity = state["opacity"].to(self.student.device)
+        self.emptied.means = state["emptied"].to(self.student.device)
+        if self.begun:
+            self.showing = ShowingPixels(self.images, self.background)
 
 
 def train_images(
@@ -125,7 +182,8 @@ def train_images(
     state_path: Path | None = None,
     resume: bool = False,
 ) -> Distilled:
-    """Trains `student` in place on `images` [V, H, W, 3] sRGB in [0, 1], already over `background`.
+    """Trains `student` in place on `images` [V, H, W, 3] sRGB in [0, 1], already over `background`,
+    or [V, H, W, 4], color multiplied by alpha, over random ones.
 
     Occupancy is learned on the way, as in instant-ngp. Raises DivergedError on NaN, UsageError
     where `config` asks for active learning.
@@ -133,7 +191,9 @@ def train_images(
     if config.active:
         raise UsageError("active learning is for distilling, not for training on images")
     clock, samples = Clock(config), BATCH_FACTOR * batch_samples(student)
-    stage = ImageStage(student, cameras, images, background, samples, LiveOccupancy(student))
+    occupancy = LiveOccupancy(student, _hull(student, cameras, images))
+    occupancy.begin()
+    stage = ImageStage(student, cameras, images, background, samples, occupancy)
     fingerprint = {}
     if state_path:
         more = {"images": digest(images, background), "optimizers": RoleOptimizer.description()}
@@ -152,3 +212,18 @@ def train_images(
     if resume:
         trainer.resume()
     return trainer.run()
+
+
+def _hull(student: RadianceField, cameras: Cameras, images: Tensor) -> Tensor:
+    """[r, r, r] bool, r = RESOLUTION: where the `images` allow density; without alpha everywhere.
+
+    It keeps samples and gradients on thin objects, which else end as nothing.
+    """
+    everywhere = torch.ones((RESOLUTION,) * 3, dtype=torch.bool)
+    if images.shape[-1] == 3:
+        return everywhere
+    hull = visual_hull(images[..., 3], cameras, student.aabb, RESOLUTION)
+    if hull.any():
+        return hull
+    log.warning("no part of the box is in the silhouettes of all images; alpha carves nothing")
+    return everywhere

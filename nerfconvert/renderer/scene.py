@@ -22,17 +22,21 @@ from ..errors import FormatError, UsageError
 from .cameras import Cameras, focal_of
 
 HOLD_OUT = 8  # of a file without splits every 8th view is a test view
+OPAQUE = 0.995  # alpha above which 8 bits say 1
 SIZE = (400, 400)  # of cameras whose file gives an angle of view but no size
 
 
 @dataclass(frozen=True)
 class Scene:
     """V cameras and their images: `images` [V, H, W, 3] sRGB in [0, 1] on the background, or None
-    where only poses were requested. `names` are the frames' file paths as written."""
+    where only poses were requested. Read without a background, images of which some are not opaque
+    are [V, H, W, 4], color multiplied by alpha. `names` are the frames' file paths as written,
+    `aabb_scale` is what instant-ngp's files say of the box."""
 
     cameras: Cameras
     images: Tensor | None
     names: tuple[str, ...]
+    aabb_scale: float | None = None
 
 
 @dataclass(frozen=True)
@@ -60,15 +64,16 @@ def read_scene(
     split: str | None = None,
     views: int | None = None,
     resolution: tuple[int, int] | None = None,
-    background: float = 1.0,
+    background: float | None = 1.0,
     images: bool = True,
 ) -> Scene:
     """The scene in `path`: a folder with transforms*.json, or such a file.
 
     `split` (train, test, val) picks `transforms_<split>.json` of a folder; a single file is split:
     every 8th frame is test, the others train. `views` keeps that many evenly spaced frames;
-    `resolution` (width, height) shrinks the images by area averaging. Raises FormatError for a file
-    that is missing, damaged or inconsistent.
+    `resolution` (width, height) shrinks the images by area averaging. `background` is the gray
+    level under images with alpha; None keeps their alpha. Raises FormatError for a file that is
+    missing, damaged or inconsistent.
     """
     file, cut = _find(Path(path), split)
     document = _parse(file)
@@ -87,11 +92,12 @@ def read_scene(
     if resolution is not None:
         _check_aspect(lens, resolution)
         cameras = cameras.resized(*resolution)
+    scale = _number(file, document, "aabb_scale") if "aabb_scale" in document else None
     if not images:
-        return Scene(cameras, None, names)
+        return Scene(cameras, None, names, scale)
     size = (cameras.width, cameras.height)
     stack = [_image(_image_path(file, n), lens, maps, size, background) for n in names]
-    return Scene(cameras, torch.from_numpy(np.stack(stack)), names)
+    return Scene(cameras, _stacked(stack), names, scale)
 
 
 def native_size(path: Path | str, split: str | None = None) -> tuple[int, int]:
@@ -257,8 +263,20 @@ def _load(path: Path) -> np.ndarray:
     return raw[..., order].astype(np.float32) * scale
 
 
-def _image(path: Path, lens: Lens, maps, size: tuple[int, int], background: float) -> np.ndarray:
-    """[H, W, 3] float32 on `background`: undistorted, shrunk premultiplied, blended in sRGB."""
+def _stacked(images: list[np.ndarray]) -> Tensor:
+    """[V, H, W, 3], or with alpha (1 where an image has none) where some pixel is not opaque."""
+    if all(i.shape[-1] == 3 or i[..., 3].min() > OPAQUE for i in images):
+        return torch.from_numpy(np.stack([i[..., :3] for i in images]))
+    opaque = np.ones((*images[0].shape[:2], 1), np.float32)
+    whole = [i if i.shape[-1] == 4 else np.concatenate([i, opaque], -1) for i in images]
+    return torch.from_numpy(np.stack(whole))
+
+
+def _image(
+    path: Path, lens: Lens, maps, size: tuple[int, int], background: float | None
+) -> np.ndarray:
+    """[H, W, 3] float32 on `background`: undistorted, shrunk premultiplied, blended in sRGB. None
+    leaves it premultiplied with alpha, [H, W, 4], where the file has it."""
     image = _load(path)
     if image.shape[:2] != (lens.height, lens.width):
         found = f"{image.shape[1]}x{image.shape[0]}"
@@ -269,6 +287,6 @@ def _image(path: Path, lens: Lens, maps, size: tuple[int, int], background: floa
         image = cv2.remap(image, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     if (image.shape[1], image.shape[0]) != size:
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    if image.shape[-1] == 4:
+    if image.shape[-1] == 4 and background is not None:
         image = image[..., :3] + (1 - image[..., 3:]) * np.float32(background)
     return np.ascontiguousarray(image, dtype=np.float32).clip(0, 1)

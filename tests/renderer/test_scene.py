@@ -184,3 +184,19 @@ def test_real_data(shared):
     assert lego.images[:, 0, 0].min() == 1  # white corners
     fox = read_scene(shared / "data/fox", split="test", views=2, resolution=(135, 240))
     assert fox.images.shape == (2, 240, 135, 3)
+
+
+def test_without_a_background_alpha_is_kept_and_color_multiplied_by_it(tmp_path):
+    write_transforms(tmp_path, "transforms", POSES[:1], [rgba(255, 51)], aabb_scale=4)
+    scene = read_scene(tmp_path, background=None)
+    torch.testing.assert_close(scene.images, torch.full((1, 8, 8, 4), 0.2))
+    assert scene.aabb_scale == 4
+
+
+def test_alpha_that_hides_nothing_is_dropped_and_a_missing_one_is_opaque(tmp_path):
+    opaque, half, without = rgba(9, 255), rgba(9, 128), np.full((8, 8, 3), 9, np.uint8)
+    write_transforms(tmp_path, "transforms", POSES[:2], [opaque, without])
+    assert read_scene(tmp_path, background=None).images.shape == (2, 8, 8, 3)
+    write_transforms(tmp_path, "transforms", POSES[:2], [half, without])
+    alpha = read_scene(tmp_path, background=None).images[:, 0, 0, 3]
+    assert alpha.tolist() == pytest.approx([128 / 255, 1.0])
