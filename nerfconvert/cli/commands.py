@@ -99,7 +99,7 @@ class Train:
     examples:
       nerfconvert train lego lego.safetensors --arch hashgrid
       nerfconvert train lego out.safetensors --arch mlp --seconds 600 --eval-at 60,120,300,600
-      nerfconvert train fox fox.safetensors --arch hashgrid --bounds 4 --background black
+      nerfconvert train fox fox.safetensors --arch hashgrid
     """
 
     options: Annotated[TrainOptions, arg(name="")]

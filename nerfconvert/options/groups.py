@@ -36,6 +36,13 @@ Background = Annotated[
     Literal["white", "black"] | None,
     optional(metavar="{white,black}", help="What rays end on; default: as the source program."),
 ]
+TrainBackground = Annotated[
+    Literal["white", "black"] | None,
+    optional(
+        help="What figures are measured on; default: as the images have it. Where they have alpha, "
+        "rays learn on random ones."
+    ),
+]
 DistillBackground = Annotated[
     Literal["white", "black", "random"] | None,
     optional(

@@ -32,6 +32,7 @@ from .groups import (
     Resolution,
     Settings,
     Size,
+    TrainBackground,
     Views,
     Where,
     at_least,
@@ -105,7 +106,10 @@ class TrainOptions:
     format: Format = None
     bounds: Annotated[
         str | None,
-        optional(metavar="M|X,Y,Z,X,Y,Z", help="Box: half edge or two corners; default 1.5."),
+        optional(
+            metavar="M|X,Y,Z,X,Y,Z",
+            help="Box: half edge or two corners; default: of aabb_scale, else of the cameras.",
+        ),
     ] = None
     train_resolution: Annotated[
         str | None,
@@ -113,12 +117,7 @@ class TrainOptions:
     ] = None
     budget: Budget = field(default_factory=Budget)
     resolution: Resolution = None
-    background: Annotated[
-        Literal["white", "black"] | None,
-        optional(
-            metavar="{white,black}", help="What rays and transparent pixels end on; default: white."
-        ),
-    ] = None
+    background: TrainBackground = None
     eval_views: EvalViews = 8
     job: Job = field(default_factory=Job)
     where: Where = field(default_factory=Where)

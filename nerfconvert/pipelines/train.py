@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from .. import __version__
 from ..adapters import ADAPTERS
@@ -14,24 +16,26 @@ from ..distiller import parallel
 from ..distiller.progress import Distilled, Progress
 from ..distiller.train_images import train_images
 from ..distiller.trainer import Hooks
-from ..errors import UsageError
 from ..formats import save
-from ..metrics.evaluation import Evaluator, from_data
+from ..metrics.evaluation import Evaluation, Evaluator, from_data
 from ..metrics.image_metrics import mean_psnr
-from ..options.groups import parse_corners, parse_resolution
+from ..options.groups import parse_resolution
 from ..options.per_command import TrainOptions
 from ..renderer.image import BACKGROUNDS
-from ..renderer.scene import read_scene
+from ..renderer.scene import Scene, read_scene
 from ..report.receipt import describe_file, stages, strict
 from ..runtime.device import machine, pick_device, with_backend
 from ..runtime.outputs import note_fresh_start, state_path
 from ..runtime.signals import InterruptedRunError, stop_on_signals
 from ..students.planning import plan_student
 from ..students.presets import field_config
-from ..volume import Aabb, FieldInfo, TrainableField
+from ..volume import FieldInfo, TrainableField
 from .checks import check_train
+from .placement import place
 
-HALF_EDGE = 1.5  # world units; holds every object of NeRF-Synthetic
+log = logging.getLogger(__name__)
+
+SHOWN = 1.0  # dB over an empty picture from which on a field shows something
 
 
 @with_backend
@@ -47,11 +51,18 @@ def train(
     note_fresh_start(options.target, options.job.resume)
     field_config(options.arch, options.size, options.settings)  # a wrong one is named at once
     device = parallel.start(pick_device(options.where.device))
-    choice = options.background or "white"
+    scene = read_scene(
+        options.data,
+        split="train",
+        resolution=parse_resolution(options.train_resolution, "--train-resolution"),
+        background=None,
+    )
+    placement = place(options, scene)
+    choice = placement.background.value
     evaluator = Evaluator(
         from_data(options.data, options.resolution, options.eval_views, BACKGROUNDS[choice])
     )
-    info = FieldInfo(aabb=parse_bounds(options.bounds), background=choice)
+    info = FieldInfo(aabb=placement.box.value, background=choice)
     config = plan_student(
         options.arch,
         info,
@@ -64,10 +75,11 @@ def train(
     torch.manual_seed(options.job.seed)
     field = ADAPTERS[options.arch](config, info).to(device)
     field.start_coarse()
-    outcome = _fitted(options, field, evaluator, on_progress)
+    outcome = _fitted(options, field, scene, evaluator, on_progress)
     if parallel.rank():
         return {}
     pictures = evaluator.render(field)
+    psnr, empty_psnr = _against_empty(pictures.images, evaluator.evaluation)
     save(field, options.target, options.format, overwrite=True)
     state_path(options.target).unlink(missing_ok=True)
     return strict(
@@ -77,7 +89,8 @@ def train(
             "argv": list(argv),
             "seed": options.job.seed,
             **describe_file(options.target, field),
-            "psnr_vs_truth": mean_psnr(pictures.images, evaluator.evaluation.truth),
+            "psnr_vs_truth": psnr,
+            "psnr_of_empty": empty_psnr,
             "views": len(pictures.images),
             "resolution": evaluator.evaluation.resolution,
             "seconds": outcome.seconds,
@@ -85,6 +98,7 @@ def train(
             "steps": outcome.steps,
             "stages": stages(outcome),
             "curve": outcome.curve,
+            "placement": placement.document(),
             "seconds_per_frame": pictures.seconds_per_frame,
             "protocol": evaluator.evaluation.protocol,
             "machine": machine(device),
@@ -92,27 +106,29 @@ def train(
     )
 
 
-def parse_bounds(text: str | None) -> Aabb:
-    """The box of '1.5' (half edge about the origin) or 'x,y,z,x,y,z'. Raises UsageError."""
-    low, high = parse_corners(text or str(HALF_EDGE))
-    try:
-        return Aabb(tuple(low), tuple(high))
-    except ValueError as error:
-        raise UsageError(f"--bounds must be a half edge or two corners: {error}") from error
+def _against_empty(images: Tensor, evaluation: Evaluation) -> tuple[float, float]:
+    """Mean PSNR in dB of rendered `images` [V, H, W, 3], and of pictures with nothing but the
+    background; warns where they are nearly equal."""
+    truth = evaluation.truth
+    psnr = mean_psnr(images, truth)
+    empty = mean_psnr(torch.full_like(truth, evaluation.background), truth)
+    name = evaluation.protocol["background"]
+    if psnr < empty + SHOWN:
+        log.warning(
+            "the field shows nothing: %.1f dB against the truth, and an empty %s picture has %.1f "
+            "dB; try another --bounds, --background or --seed, or more --seconds",
+            psnr, name, empty,
+        )  # fmt: skip
+    return psnr, empty
 
 
 def _fitted(
     options: TrainOptions,
     field: TrainableField,
+    scene: Scene,
     evaluator: Evaluator,
     on_progress: Callable[[Progress], None] | None,
 ) -> Distilled:
-    scene = read_scene(
-        options.data,
-        split="train",
-        resolution=parse_resolution(options.train_resolution, "--train-resolution"),
-        background=evaluator.evaluation.background,
-    )
     state = state_path(options.target)
 
     def measure(seconds: float) -> dict[str, float]:

@@ -28,6 +28,11 @@ def train_tables(document: dict[str, Any]) -> list[Table]:
         for point in document["curve"]
     ]
     pairs.append(("PSNR vs truth", figure(document["psnr_vs_truth"], "dB")))
+    pairs.append(("of empty pictures", figure(document["psnr_of_empty"], "dB")))
+    placement = document["placement"]
+    low, high = ("(" + ", ".join(f"{x:.4g}" for x in c) + ")" for c in placement["bounds"])
+    pairs.append(("box", f"{low} to {high}, from {placement['bounds_from']}"))
+    pairs.append(("background", f"{placement['background']}, from {placement['background_from']}"))
     return [_pairs([*pairs, ("steps", f"{document['steps']:,}")])]
 
 

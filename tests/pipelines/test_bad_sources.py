@@ -12,7 +12,7 @@ from nerfconvert.adapters.analytic import AnalyticConfig, AnalyticField, Primiti
 from nerfconvert.cli import main
 from nerfconvert.errors import NerfConvertError, UsageError
 from nerfconvert.formats import save
-from nerfconvert.pipelines.train import parse_bounds
+from nerfconvert.pipelines.placement import parse_bounds
 from nerfconvert.renderer.cameras import on_circle
 from nerfconvert.renderer.image import render_image
 from nerfconvert.runtime.inputs import open_field, refuse_empty, warn_of_invalid

@@ -3,11 +3,10 @@
 import pytest
 import torch
 
-from nerfconvert.errors import UsageError
 from nerfconvert.formats import load
 from nerfconvert.options.groups import Budget
 from nerfconvert.options.per_command import TrainOptions
-from nerfconvert.pipelines.train import parse_bounds, train
+from nerfconvert.pipelines.train import train
 from nerfconvert.renderer.cameras import around
 from nerfconvert.renderer.image import render_image
 from nerfconvert.renderer.panes import to_bytes
@@ -43,15 +42,22 @@ def test_a_field_learns_from_photographs(photographs, tmp_path):
     assert document["psnr_vs_truth"] > 17
     assert document["views"] == 2
     assert load(document["path"]).aabb.high == (1.0, 1.0, 1.0)
+    assert document["psnr_of_empty"] < document["psnr_vs_truth"] - 1
+    assert document["placement"]["background_from"] == "opaque images with white corners"
 
 
-def test_bounds():
-    assert parse_bounds(None).high == (1.5, 1.5, 1.5)
-    assert parse_bounds("2").low == (-2.0, -2.0, -2.0)
-    assert parse_bounds("0,0,0,1,2,3").high == (1.0, 2.0, 3.0)
-
-
-@pytest.mark.parametrize("text", ["wide", "1,2", "0", "1,1,1,0,0,0", "-1", "nan"])
-def test_bounds_that_hold_nothing(text):
-    with pytest.raises(UsageError, match="bounds must be"):
-        parse_bounds(text)
+def test_a_field_that_shows_nothing_is_said(photographs, tmp_path, caplog):
+    document = train(
+        TrainOptions(
+            data=photographs,
+            target=tmp_path / "o.safetensors",
+            arch="hashgrid",
+            size="small",
+            settings=("log2_table_size=12", "finest_resolution=64"),
+            bounds="9,9,9,10,10,10",
+            budget=Budget(steps=1),
+            eval_views=2,
+        )
+    )
+    assert document["psnr_vs_truth"] == pytest.approx(document["psnr_of_empty"], abs=0.1)
+    assert "the field shows nothing" in caplog.text
