@@ -43,10 +43,12 @@ THRESHOLD = 0.01  # opacity of a fine step below which a cell is empty
 class LiveOccupancy:
     """The student's occupancy, re-estimated from its own density while it trains (instant-ngp).
 
-    `hull` [r, r, r] bool, r = RESOLUTION, holds the cells that may be occupied at all.
+    `hull` [r, r, r] bool, r = RESOLUTION, holds the cells that may be occupied at all; by default
+    all.
     """
 
-    def __init__(self, student: RadianceField, hull: Tensor):
+    def __init__(self, student: RadianceField, hull: Tensor | None = None):
+        hull = torch.ones((RESOLUTION,) * 3, dtype=torch.bool) if hull is None else hull
         self.student, self.hull = student, hull.to(student.device)
         self.cells = self.hull.flatten().nonzero()[:, 0]
         self.opacity = torch.zeros(
@@ -214,16 +216,15 @@ def train_images(
     return trainer.run()
 
 
-def _hull(student: RadianceField, cameras: Cameras, images: Tensor) -> Tensor:
-    """[r, r, r] bool, r = RESOLUTION: where the `images` allow density; without alpha everywhere.
+def _hull(student: RadianceField, cameras: Cameras, images: Tensor) -> Tensor | None:
+    """[r, r, r] bool, r = RESOLUTION: where alpha of the `images` allows density; None without.
 
     It keeps samples and gradients on thin objects, which else end as nothing.
     """
-    everywhere = torch.ones((RESOLUTION,) * 3, dtype=torch.bool)
     if images.shape[-1] == 3:
-        return everywhere
-    hull = visual_hull(images[..., 3], cameras, student.aabb, RESOLUTION)
+        return None
+    hull = visual_hull(images[..., 3].cpu(), cameras, student.aabb, RESOLUTION)
     if hull.any():
         return hull
     log.warning("no part of the box is in the silhouettes of all images; alpha carves nothing")
-    return everywhere
+    return None
