@@ -15,9 +15,11 @@ from ..renderer.image import render_rays
 from ..volume import RadianceField
 from .evaluation import Evaluation, render_view
 from .image_metrics import mean, psnr
+from .timeline import OnProgress, Timeline
 
 LOOK_EVERY, LOOK_SECONDS, PREVIEW_SECONDS = 4.0, 0.15, 0.4  # between looks, and what one may take
 FIRST_SIDE, LEAST_SIDE, MOST_SIDE = 16, 8, 200  # pixels along a side of a look
+ENOUGH, FOGGY = 1024, 0.3  # pixels to time, after this part of a budget: fog is slow to render
 INITIAL_PIXELS, FOG = 4096, 20.0  # of all views together, and dB
 
 
@@ -68,6 +70,7 @@ class LiveFigure:
         self.field, self.evaluation, self.reference = field, evaluation, reference
         self.preview = preview
         self.psnr: float | None = None
+        self.view_seconds: float | None = None  # of a whole view, where that can be told
         self._side, self._due = FIRST_SIDE, 0.0
 
     def added(self, progress: Progress) -> Progress:
@@ -79,7 +82,22 @@ class LiveFigure:
                 self.preview(image)
             took = time.monotonic() - begun
             allowed = PREVIEW_SECONDS if self.preview else LOOK_SECONDS
+            if progress.fraction > FOGGY and image[..., 0].numel() >= ENOUGH:
+                self.view_seconds = took * self.reference.numel() / image.numel()
             wanted = self._side * math.sqrt(allowed / max(took, 1e-6))
             self._side = int(min(max(wanted, LEAST_SIDE), 2 * self._side, MOST_SIDE))
             self._due = begun + took + LOOK_EVERY
         return dataclasses.replace(progress, psnr=self.psnr)
+
+
+def watched(live: LiveFigure, timeline: Timeline, views: int) -> OnProgress:
+    """What hears of training and tells `timeline`: it adds the figure of `live`, and what measuring
+    as many `views` will take."""
+
+    def report(progress: Progress) -> None:
+        shown = live.added(progress)
+        if live.view_seconds is not None:
+            timeline.expects(views * live.view_seconds)
+        timeline.training(shown)
+
+    return report

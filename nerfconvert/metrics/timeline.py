@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import time
 from collections.abc import Callable
 
 from ..distiller.progress import Progress
 
+log = logging.getLogger(__name__)
+# A command of N seconds should end by (1 + LATE_SHARE) * N + LATE_SECONDS, measuring included.
+LATE_SHARE, LATE_SECONDS = 0.15, 10.0
 REPORT_EVERY = 0.25  # seconds between reports
 FINISH = 1.0  # seconds to write files
 
@@ -25,6 +29,7 @@ class Timeline:
         self.on_progress, self.seconds = on_progress, seconds
         self.training_left = seconds or 0.0
         self.measuring_left = 0.0
+        self._warned = False
         self._begun, self._told = time.monotonic(), -REPORT_EVERY
 
     @property
@@ -46,10 +51,24 @@ class Timeline:
         will be measured after that."""
 
         def measured(number: int, seconds: float) -> None:
-            self.measuring_left = seconds * (views - number - 1 + later)
+            self.expects(seconds * (views - number - 1 + later))
             self._tell(Progress(what, 0, 0.0, 0.0, None, rays=0, samples=0))
 
         return measured
+
+    def expects(self, seconds: float) -> None:
+        """Takes `seconds` of measuring as still ahead; warns, once, where they make it late."""
+        self.measuring_left = seconds
+        total, budget = self.spent + self.left, self.seconds
+        if self._warned or not budget or not self.training_left:
+            return
+        if total > (1 + LATE_SHARE) * budget + LATE_SECONDS:
+            self._warned = True
+            log.warning(
+                "this takes about %.0f s, not %.0f: measuring takes %.0f s from here on; "
+                "--eval-views or --resolution make it less",
+                *(total, budget, seconds),
+            )
 
     def training(self, progress: Progress) -> None:
         """Passes on what training reports, with the time that all of the command takes."""

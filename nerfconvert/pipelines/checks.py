@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..errors import FormatError, OutputExistsError
+from ..options.groups import Job
 from ..options.per_command import (
     BenchOptions,
     CompareOptions,
@@ -35,9 +36,7 @@ def check_convert(options: ConvertOptions) -> None:
     """Raises UsageError, UnsupportedError, FormatError, OutputExistsError."""
     _check_student(options.to, options.size, options.max_size, options.settings)
     inputs = _there(options.source, options.views.data, options.views.cameras)
-    beside = [receipt_path(options.target), state_path(options.target)]
-    if options.job.preview:
-        beside.append(preview_path(options.target))
+    beside = [receipt_path(options.target), *_beside(options.target, options.job)]
     check_run(options.target, options.job.overwrite, inputs, beside)
     check_holds(options.target, options.format, options.to)
 
@@ -46,7 +45,7 @@ def check_train(options: TrainOptions) -> None:
     """Raises as `check_convert` does."""
     _check_student(options.arch, options.size, options.max_size, options.settings)
     inputs = _there(options.data)
-    check_run(options.target, options.job.overwrite, inputs, [state_path(options.target)])
+    check_run(options.target, options.job.overwrite, inputs, _beside(options.target, options.job))
     check_holds(options.target, options.format, options.arch)
 
 
@@ -74,6 +73,11 @@ def check_bench(options: BenchOptions) -> None:
     """Raises as `check_convert` does."""
     _there(options.config, options.data)
     check_folder(options.output)
+
+
+def _beside(target: Path, job: Job) -> list[Path]:
+    """What a training leaves beside `target` while it goes on."""
+    return [state_path(target), *([preview_path(target)] if job.preview else [])]
 
 
 def _check_student(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -21,7 +20,7 @@ from ..distiller.visibility_pruning import prune_unseen
 from ..files import write_json
 from ..formats import save
 from ..metrics.evaluation import Evaluator, Pictures, held_out, teaching_cameras
-from ..metrics.glance import LiveFigure, initial_psnr
+from ..metrics.glance import LiveFigure, initial_psnr, watched
 from ..metrics.timeline import OnProgress, Timeline
 from ..options.per_command import ConvertOptions
 from ..renderer.cameras import Cameras
@@ -38,10 +37,7 @@ from ..volume import Pace, RadianceField, TrainableField
 from ..volume.nan_masked import NanMaskedField
 from .checks import check_convert
 
-log = logging.getLogger(__name__)
 SCHEMA = "nerfconvert.receipt/1"
-# A conversion of N seconds should end by (1 + LATE_SHARE) * N + LATE_SECONDS, measuring included.
-LATE_SHARE, LATE_SECONDS = 0.15, 10.0
 PRUNE_SHARE = 0.1  # of N: what finding the places that cameras see may take
 
 
@@ -70,14 +66,16 @@ def convert(
     refuse_empty(options.source, teacher)
     load_s = time.perf_counter() - started
     evaluator = Evaluator(held_out(teacher, options.views, options.job.seed))
-    before = None if parallel.rank() else _measured(options, teacher, evaluator, timeline)
+    views = len(evaluator.evaluation.cameras)
+    heard = timeline.measures("measuring the source", views, views)
+    before = None if parallel.rank() else evaluator.render(teacher, heard)
     refuse_empty(options.source, teacher)
     student, cameras, spent = _prepared(options, teacher, config)
     task = teacher, student, cameras, config
     outcome = _distilled(options, task, evaluator, before, timeline, spent)
     if before is None:
         return {}
-    heard = timeline.measures("measuring the target", len(before.images))
+    heard = timeline.measures("measuring the target", views)
     after = evaluator.render(student, heard)
     timeline.phase("writing")
     warn_of_invalid(options.source, teacher)
@@ -105,27 +103,6 @@ def convert(
         left_over.unlink(missing_ok=True)
     check_gates(options.gates, receipt)
     return receipt
-
-
-def _measured(
-    options: ConvertOptions, teacher: RadianceField, evaluator: Evaluator, timeline: Timeline
-) -> Pictures:
-    """The source's held-out views; says beforehand where they make the command late."""
-    views, seconds = options.views.eval_views, timeline.seconds
-    heard = timeline.measures("measuring the source", views, views)
-
-    def on_view(number: int, took: float) -> None:
-        heard(number, took)
-        late = timeline.spent + (2 * views - number - 1) * took
-        if number == 0 and seconds and late > LATE_SHARE * seconds + LATE_SECONDS:
-            log.warning(
-                "measuring makes this take about %.0f s, not %.0f: the source needs %.1f s for "
-                "each of %d views, and OUT is measured, too; --eval-views or --resolution make "
-                "it less",
-                *(late + seconds, seconds, took, views),
-            )
-
-    return evaluator.render(teacher, on_view)
 
 
 def _asked(options: ConvertOptions) -> dict[str, Any]:
@@ -185,7 +162,7 @@ def _distilled(
         preview = write_preview(options.target) if options.job.preview else None
         live = LiveFigure(student, evaluation, before.images[0], preview)
         hooks = Hooks(
-            on_progress=lambda progress: timeline.training(live.added(progress)),
+            on_progress=watched(live, timeline, len(before.images)),
             checkpoints=options.budget.checkpoints(),
             on_checkpoint=measure,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -13,19 +13,22 @@ from torch import Tensor
 from .. import __version__
 from ..adapters import ADAPTERS
 from ..distiller import parallel
-from ..distiller.progress import Distilled, Progress
+from ..distiller.progress import Distilled
 from ..distiller.train_images import train_images
 from ..distiller.trainer import Hooks
 from ..formats import save
 from ..metrics.evaluation import Evaluation, Evaluator, from_data
+from ..metrics.glance import LiveFigure, watched
 from ..metrics.image_metrics import mean_psnr
+from ..metrics.timeline import OnProgress, Timeline
 from ..options.groups import parse_resolution
 from ..options.per_command import TrainOptions
 from ..renderer.image import BACKGROUNDS
 from ..renderer.scene import Scene, read_scene
 from ..report.receipt import describe_file, stages, strict
 from ..runtime.device import machine, pick_device, with_backend
-from ..runtime.outputs import note_fresh_start, state_path
+from ..runtime.outputs import note_fresh_start, preview_path, state_path
+from ..runtime.preview import write_preview
 from ..runtime.signals import InterruptedRunError, stop_on_signals
 from ..students.planning import plan_student
 from ..students.presets import field_config
@@ -43,13 +46,15 @@ def train(
     options: TrainOptions,
     *,
     argv: Sequence[str] = (),
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> dict[str, Any]:
     """The account of a training; writes OUT. Raises as `convert` does."""
     started = time.perf_counter()
     check_train(options)
     note_fresh_start(options.target, options.job.resume)
     field_config(options.arch, options.size, options.settings)  # a wrong one is named at once
+    timeline = Timeline(on_progress, options.budget.distill_config(options.job.seed).seconds)
+    timeline.phase("reading the images")
     device = parallel.start(pick_device(options.where.device))
     scene = read_scene(
         options.data,
@@ -62,26 +67,17 @@ def train(
     evaluator = Evaluator(
         from_data(options.data, options.resolution, options.eval_views, BACKGROUNDS[choice])
     )
-    info = FieldInfo(aabb=placement.box.value, background=choice)
-    config = plan_student(
-        options.arch,
-        info,
-        device,
-        size=options.size,
-        max_size=options.max_size,
-        settings=options.settings,
-        memory_mb=options.budget.memory_mb,
-    )
-    torch.manual_seed(options.job.seed)
-    field = ADAPTERS[options.arch](config, info).to(device)
-    field.start_coarse()
-    outcome = _fitted(options, field, scene, evaluator, on_progress)
+    field = _new(options, FieldInfo(aabb=placement.box.value, background=choice), device)
+    outcome = _fitted(options, field, scene, evaluator, timeline)
     if parallel.rank():
         return {}
-    pictures = evaluator.render(field)
+    heard = timeline.measures("measuring", len(evaluator.evaluation.cameras))
+    pictures = evaluator.render(field, heard)
+    timeline.phase("writing")
     psnr, empty_psnr = _against_empty(pictures.images, evaluator.evaluation)
     save(field, options.target, options.format, overwrite=True)
-    state_path(options.target).unlink(missing_ok=True)
+    for left_over in (state_path(options.target), preview_path(options.target)):
+        left_over.unlink(missing_ok=True)
     return strict(
         {
             "schema": "nerfconvert.train/1",
@@ -106,6 +102,23 @@ def train(
     )
 
 
+def _new(options: TrainOptions, info: FieldInfo, device: torch.device) -> TrainableField:
+    """The field that is to be trained, as it begins."""
+    config = plan_student(
+        options.arch,
+        info,
+        device,
+        size=options.size,
+        max_size=options.max_size,
+        settings=options.settings,
+        memory_mb=options.budget.memory_mb,
+    )
+    torch.manual_seed(options.job.seed)
+    field = ADAPTERS[options.arch](config, info).to(device)
+    field.start_coarse()
+    return field
+
+
 def _against_empty(images: Tensor, evaluation: Evaluation) -> tuple[float, float]:
     """Mean PSNR in dB of rendered `images` [V, H, W, 3], and of pictures with nothing but the
     background; warns where they are nearly equal."""
@@ -127,30 +140,34 @@ def _fitted(
     field: TrainableField,
     scene: Scene,
     evaluator: Evaluator,
-    on_progress: Callable[[Progress], None] | None,
+    timeline: Timeline,
 ) -> Distilled:
-    state = state_path(options.target)
+    state, evaluation = state_path(options.target), evaluator.evaluation
 
     def measure(seconds: float) -> dict[str, float]:
         images = evaluator.render(field).images
-        return {"seconds": seconds, "psnr_vs_truth": mean_psnr(images, evaluator.evaluation.truth)}
+        return {"seconds": seconds, "psnr_vs_truth": mean_psnr(images, evaluation.truth)}
 
-    with stop_on_signals() as stop:
+    hooks = Hooks()
+    if not parallel.rank():
+        preview = write_preview(options.target) if options.job.preview else None
+        live = LiveFigure(field, evaluation, evaluation.truth[0], preview)
+        hooks = Hooks(
+            on_progress=watched(live, timeline, len(evaluation.cameras)),
+            checkpoints=options.budget.checkpoints(),
+            on_checkpoint=measure,
+        )
+    with stop_on_signals() as hooks.should_stop:
         outcome = train_images(
             field,
             scene.cameras,
             scene.images,
             options.budget.distill_config(options.job.seed),
-            background=evaluator.evaluation.background,
-            hooks=Hooks(
-                on_progress=on_progress,
-                should_stop=stop,
-                checkpoints=() if parallel.rank() else options.budget.checkpoints(),
-                on_checkpoint=measure,
-            ),
+            background=evaluation.background,
+            hooks=hooks,
             state_path=state,
             resume=options.job.resume,
         )
     if outcome.interrupted:
-        raise InterruptedRunError(stop.signum, state)
+        raise InterruptedRunError(hooks.should_stop.signum, state)
     return outcome

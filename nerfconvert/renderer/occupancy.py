@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 
 import torch
@@ -17,6 +18,8 @@ log = logging.getLogger(__name__)
 BATCH = 1 << 16  # points queried at once
 COARSE_POINTS = 4  # per cell of the coarse grid, whose cells are twice as wide
 FINE_POINTS = 2  # per cell of the fine grid, within and next to coarse cells with density
+TIMED = 1 << 14  # points by which a field is timed
+RIM_POINTS = 2  # that the rim takes, per occupied cell, about
 
 
 @torch.no_grad()
@@ -58,19 +61,36 @@ def build_occupancy(
 
 
 @torch.no_grad()
-def refine_occupancy(field: RadianceField, *, threshold: float = 0.01) -> None:
+def refine_occupancy(
+    field: RadianceField, *, threshold: float = 0.01, seconds: float | None = None
+) -> None:
     """Drops the occupied cells of `field` in which it has no density itself.
 
     For a student with its teacher's occupancy: fewer samples to render, and no haze where both are
-    empty. A field that is empty everywhere keeps its cells.
+    empty. A field that is empty everywhere keeps its cells. Fewer points of a cell are queried
+    where all of them would take more than `seconds`, and nothing is dropped where one would.
     """
     known = field.occupancy.dense()
     generator = torch.Generator().manual_seed(0)
+    points = COARSE_POINTS
+    if seconds is not None:
+        a_point = _query_seconds(field, generator) * int(known.sum())
+        points = min(points, int(seconds / max(a_point, 1e-9)) - RIM_POINTS)
+    if points < 1:
+        return
     probe = Probe(field, len(known), threshold, generator, None)
-    occupied = probe.find(known, COARSE_POINTS)
+    occupied = probe.find(known, points)
     occupied |= probe.find_rim(occupied, known)
     if occupied.any():
         field.occupancy.assign(occupied)
+
+
+def _query_seconds(field: RadianceField, generator: torch.Generator) -> float:
+    """Seconds that one density takes, of many at once."""
+    unit = torch.rand(TIMED, 3, generator=generator).to(field.device)
+    begun = time.perf_counter()
+    float(field.density(field.encode(field.aabb.from_unit(unit))).sum())  # waits for the device
+    return (time.perf_counter() - begun) / TIMED
 
 
 class Probe:

@@ -42,6 +42,23 @@ def test_steps_are_taken_to_go_on_at_their_rate(heard):
     assert timeline.left == pytest.approx(30 + FINISH)
 
 
+def test_measuring_that_makes_it_late_is_said_once(heard, caplog):
+    timeline = Timeline(heard.append, 100.0)
+    timeline.expects(23.0)
+    assert not caplog.records  # 100 + 23 + FINISH is allowed
+    timeline.expects(26.0)
+    timeline.expects(40.0)
+    assert [record.args[:2] for record in caplog.records] == [(pytest.approx(127, abs=1), 100.0)]
+
+
+def test_what_is_late_anyway_is_not_said(heard, caplog):
+    timeline = Timeline(heard.append, 100.0)
+    timeline.training(training(9, 100.0, 1.0))
+    timeline.expects(500.0)
+    Timeline(heard.append, None).expects(500.0)  # steps promise no time
+    assert not caplog.records
+
+
 def test_the_fraction_is_that_of_the_whole_command(heard):
     timeline = Timeline(heard.append, 100.0)
     timeline.phase("opening the source")

@@ -117,3 +117,12 @@ def test_refining_keeps_what_has_density_and_its_neighbours_only():
     assert cells.amin() >= 16 - 6  # 0.2 of each half edge is 3.2 cells, and a neighbour
     assert cells.amax() <= 15 + 6
     assert field.occupancy.query(torch.full((1, 3), 0.5)).all()
+
+
+def test_without_time_refining_drops_nothing():
+    field = bodies(box((0.0, 1.0, 0.0), (0.2, 0.4, 0.2)))
+    field.occupancy.assign(torch.ones(32, 32, 32, dtype=torch.bool))
+    refine_occupancy(field, seconds=0.0)
+    assert field.occupancy.dense().all()
+    refine_occupancy(field, seconds=1e6)
+    assert not field.occupancy.dense().all()

@@ -11,6 +11,7 @@ from ..stages import curriculum
 from .plan import Plan, Task
 
 MARCH_STEPS = 720  # samples along the box diagonal while training; rendering takes 1024
+FINISH_SHARE = 0.1  # of a budget in seconds, after it: what finding the student's cells may take
 
 
 def plan(task: Task) -> Plan:
@@ -18,6 +19,9 @@ def plan(task: Task) -> Plan:
     teacher, student = task.teacher, task.student
     step = teacher.aabb.diagonal / MARCH_STEPS
     sampler = BatchSampler(teacher, task.cameras, task.config, task.clock, step)
+
+    seconds = task.config.seconds
+    finish_seconds = None if seconds is None else FINISH_SHARE * seconds
 
     def begin(pace: Pace) -> None:
         visibility = estimate_visibility(teacher, task.cameras, pace=pace)
@@ -33,6 +37,6 @@ def plan(task: Task) -> Plan:
     return Plan(
         stages=curriculum(student, sampler),
         begin=begin,
-        finish=lambda: refine_occupancy(student),
+        finish=lambda: refine_occupancy(student, seconds=finish_seconds),
         shared=sampler,
     )
