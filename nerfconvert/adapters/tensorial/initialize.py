@@ -37,8 +37,11 @@ FILLINGS = 4  # voxels that color spreads into what is empty or hidden
 SH_BANDS = 3  # degree 2
 CHANNELS = 1 + 3 * SH_BANDS**2  # of a row: raw density, and coefficients color after color
 PROBED = 1 << 12  # vertices by which the teacher is timed
-SURVEY_SHARE, FINER_SHARE, DENSITY_SHARE = 0.25, 0.8, 0.4  # of the time that is left
+SURVEY_SHARE, FINER_SHARE, DENSITY_SHARE = 0.25, 0.8, 0.5  # of the time that is left
+QUERY_SHARE = 0.4  # of the time for density: the rest is for the fit
 MOST_STRIDE = 8  # among directions, where colors of all of them take too long
+FEW_POINTS, FEW_DIRECTIONS = 1, 1 / 4  # with which a finer lattice still beats a coarse one
+SURFACE = 4.5  # times as many vertices near a surface on a lattice twice as fine
 
 
 @torch.no_grad()
@@ -93,7 +96,7 @@ class _Fit:
         pace: Pace,
     ):
         self.teacher, self.visibility, self.activation = teacher, visibility, activation
-        self.pace, self.points = pace, POINTS
+        self.pace = pace
         self.per_query = self.per_color = 0.0  # seconds a density, and all colors of a vertex
 
     @property
@@ -134,7 +137,7 @@ class _Fit:
 
     def affords(self, kept: Lattice, depth: Tensor, finer: Lattice) -> bool:
         """Whether there is time for a lattice, `finer` than the one of which `kept` was kept with
-        optical `depth` [V]. Where not, fewer points and directions make the most of it."""
+        optical `depth` [V], if only with few points and directions."""
         if not self.pace.limited:
             return True
         rows = (depth > EMPTY).nonzero()[:PROBED, 0]
@@ -143,26 +146,28 @@ class _Fit:
             self.fit_colors(kept, rows)
             self.per_color = (self.pace.spent - begun) / len(rows)
         solid = int((depth > EMPTY).sum())
-        growth = len(finer.vertices) / max(1, len(kept.vertices))
         cost = len(finer.vertices) * self.per_query
-        cost += growth * (len(depth) * POINTS * self.per_query + solid * self.per_color)
-        if cost < FINER_SHARE * self.pace.left:
-            return True
-        query = max(1e-9, len(depth) * self.per_query)
-        self.points = int(min(POINTS, DENSITY_SHARE * self.pace.left / query))
-        return False
+        cost += SURFACE * len(depth) * FEW_POINTS * self.per_query
+        cost += SURFACE * solid * FEW_DIRECTIONS * self.per_color
+        return cost < FINER_SHARE * self.pace.left
 
     def density(self, lattice: Lattice, depth: Tensor) -> Tensor:
         """Raw density [V]: regularised least squares over random points around the vertices that
         are not plainly outside, by conjugate gradients from the vertices' own samples."""
-        raw = _soft(depth)
-        if not self.points:
+        raw, points, end = _soft(depth), POINTS, math.inf
+        if self.pace.limited:
+            allowed = DENSITY_SHARE * self.pace.left
+            query = max(1e-9, len(depth) * self.per_query)
+            points = int(min(POINTS, QUERY_SHARE * allowed / query))
+            end = self.pace.spent + allowed
+        if not points:
             return raw
         generator = torch.Generator().manual_seed(0)
         centers = lattice.vertices[raw > OUTSIDE]
-        points = torch.rand(self.points, *centers.shape, generator=generator).to(centers.device)
+        points = torch.rand(points, *centers.shape, generator=generator).to(centers.device)
         points = points.add_(centers).sub_(0.5).clamp_(0, lattice.cells).view(-1, 3)
-        return _fit_density(lattice, raw, points, _soft(self.depth(lattice, points)))
+        wanted = _soft(self.depth(lattice, points))
+        return _fit_density(lattice, raw, points, wanted, lambda: self.pace.spent >= end)
 
     def colors(self, lattice: Lattice, depth: Tensor) -> Tensor:
         """Table [V, 28] with the coefficients of the vertices that are seen to have density; the
@@ -210,8 +215,11 @@ def _soft(depth: Tensor) -> Tensor:
     return soft.clamp(OUTSIDE, DEEPEST)
 
 
-def _fit_density(lattice: Lattice, raw: Tensor, points: Tensor, wanted: Tensor) -> Tensor:
-    """`raw` density [V], moved so that it is `wanted` [N] between vertices, at `points` [N, 3]."""
+def _fit_density(
+    lattice: Lattice, raw: Tensor, points: Tensor, wanted: Tensor, late: Callable[[], bool]
+) -> Tensor:
+    """`raw` density [V], moved so that it is `wanted` [N] between vertices, at `points` [N, 3];
+    nearly so where it gets `late`."""
     column = raw[:, None].clone().requires_grad_()
     with torch.enable_grad():
         at_points = lattice.look_up(column, points)[:, 0]
@@ -229,15 +237,17 @@ def _fit_density(lattice: Lattice, raw: Tensor, points: Tensor, wanted: Tensor) 
             TETHER * direction
         )
 
-    return raw + _conjugate_gradients(apply, spread(counts * error))
+    return raw + _conjugate_gradients(apply, spread(counts * error), late)
 
 
-def _conjugate_gradients(apply, right: Tensor) -> Tensor:
+def _conjugate_gradients(
+    apply: Callable[[Tensor], Tensor], right: Tensor, late: Callable[[], bool]
+) -> Tensor:
     """x [V] with apply(x) = right, nearly; `apply` is symmetric and positive."""
     solution, residual, direction = torch.zeros_like(right), right.clone(), right
     square = residual @ residual
     for _ in range(ITERATIONS):
-        if square < 1e-20:
+        if square < 1e-20 or late():
             break
         applied = apply(direction)
         rate = square / (direction @ applied)
