@@ -87,7 +87,8 @@ class Convert:
             raise
         terminal.document(receipt, receipt_tables)
         terminal.say(f"wrote {self.options.target} and {self.options.target}.receipt.json")
-        if remark := size_and_speed(receipt):
+        # Processes that do not measure have no receipt; they print nothing either.
+        if not terminal.quiet and (remark := size_and_speed(receipt)):
             terminal.say(remark)
         return 0
 

@@ -39,8 +39,9 @@ Background = Annotated[
 TrainBackground = Annotated[
     Literal["white", "black"] | None,
     optional(
+        metavar="{white,black}",
         help="What figures are measured on; default: as the images have it. Where they have alpha, "
-        "rays learn on random ones."
+        "rays learn on random ones.",
     ),
 ]
 DistillBackground = Annotated[

@@ -57,7 +57,7 @@ def test_cameras_that_tell_no_box_are_refused():
     poses = views.cameras.poses.clone()
     poses[:, :3, 2] *= -1  # outward, as in a room
     outward = Scene(Cameras(poses, 8, 8, 8.0), views.images, views.names)
-    with pytest.raises(UsageError, match="no common place; give one with --bounds"):
+    with pytest.raises(UsageError, match="no common place; give one with bounds"):
         place(options(), outward)
     assert place(options(bounds="3"), outward).box.value.high == (3.0, 3.0, 3.0)
 
@@ -69,5 +69,5 @@ def test_bounds():
 
 @pytest.mark.parametrize("text", ["wide", "1,2", "0", "1,1,1,0,0,0", "-1", "nan"])
 def test_bounds_that_hold_nothing(text):
-    with pytest.raises(UsageError, match="--bounds"):
+    with pytest.raises(UsageError, match="bounds must be"):
         parse_bounds(text)
