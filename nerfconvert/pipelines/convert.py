@@ -20,7 +20,7 @@ from ..distiller.visibility_pruning import prune_unseen
 from ..files import write_json
 from ..formats import save
 from ..metrics.evaluation import Evaluator, Pictures, held_out, teaching_cameras
-from ..metrics.glance import LiveFigure, initial_psnr, watched
+from ..metrics.glance import initial_psnr
 from ..metrics.timeline import OnProgress, Timeline
 from ..options.per_command import ConvertOptions
 from ..renderer.cameras import Cameras
@@ -29,13 +29,13 @@ from ..report.receipt import describe_file, stages, strict
 from ..runtime.device import machine, pick_device, with_backend
 from ..runtime.inputs import open_field, refuse_empty, warn_of_invalid
 from ..runtime.outputs import note_fresh_start, preview_path, receipt_path, state_path
-from ..runtime.preview import write_preview
 from ..runtime.signals import InterruptedRunError, stop_on_signals
 from ..students.planning import check_student, plan_student
 from ..students.presets import student_info
 from ..volume import Pace, RadianceField, TrainableField
 from ..volume.nan_masked import NanMaskedField
 from .checks import check_convert
+from .watching import watching
 
 SCHEMA = "nerfconvert.receipt/1"
 PRUNE_SHARE = 0.1  # of N: what finding the places that cameras see may take
@@ -159,13 +159,8 @@ def _distilled(
 
     hooks = Hooks()
     if before:
-        preview = write_preview(options.target) if options.job.preview else None
-        live = LiveFigure(student, evaluation, before.images[0], preview)
-        hooks = Hooks(
-            on_progress=watched(live, timeline, len(before.images)),
-            checkpoints=options.budget.checkpoints(),
-            on_checkpoint=measure,
-        )
+        run = options.target, options.budget, options.job
+        hooks = watching(student, *run, evaluation, before.images[0], timeline, measure)
     with stop_on_signals() as hooks.should_stop:
         outcome = distill(
             *task,

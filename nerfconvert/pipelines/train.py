@@ -18,7 +18,6 @@ from ..distiller.train_images import train_images
 from ..distiller.trainer import Hooks
 from ..formats import save
 from ..metrics.evaluation import Evaluation, Evaluator, from_data
-from ..metrics.glance import LiveFigure, watched
 from ..metrics.image_metrics import mean_psnr
 from ..metrics.timeline import OnProgress, Timeline
 from ..options.groups import parse_resolution
@@ -28,13 +27,13 @@ from ..renderer.scene import Scene, read_scene
 from ..report.receipt import describe_file, stages, strict
 from ..runtime.device import machine, pick_device, with_backend
 from ..runtime.outputs import note_fresh_start, preview_path, state_path
-from ..runtime.preview import write_preview
 from ..runtime.signals import InterruptedRunError, stop_on_signals
 from ..students.planning import plan_student
 from ..students.presets import field_config
 from ..volume import FieldInfo, TrainableField
 from .checks import check_train
 from .placement import place
+from .watching import watching
 
 log = logging.getLogger(__name__)
 
@@ -150,13 +149,8 @@ def _fitted(
 
     hooks = Hooks()
     if not parallel.rank():
-        preview = write_preview(options.target) if options.job.preview else None
-        live = LiveFigure(field, evaluation, evaluation.truth[0], preview)
-        hooks = Hooks(
-            on_progress=watched(live, timeline, len(evaluation.cameras)),
-            checkpoints=options.budget.checkpoints(),
-            on_checkpoint=measure,
-        )
+        run = options.target, options.budget, options.job
+        hooks = watching(field, *run, evaluation, evaluation.truth[0], timeline, measure)
     with stop_on_signals() as hooks.should_stop:
         outcome = train_images(
             field,

@@ -1,0 +1,40 @@
+"""What convert and train let a training call: progress with a live figure, measured checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from torch import Tensor
+
+from ..distiller.trainer import Hooks
+from ..metrics.evaluation import Evaluation
+from ..metrics.glance import LiveFigure, watched
+from ..metrics.timeline import Timeline
+from ..options.groups import Budget, Job
+from ..runtime.preview import write_preview
+from ..volume import RadianceField
+
+
+def watching(
+    field: RadianceField,
+    target: Path,
+    budget: Budget,
+    job: Job,
+    evaluation: Evaluation,
+    reference: Tensor,
+    timeline: Timeline,
+    measure: Callable[[float], dict[str, float]],
+) -> Hooks:
+    """Hooks of the process that measures `field`, the future `target`.
+
+    `reference` [H, W, 3] is what the first held-out view shows; `measure` gives a point of the
+    curve after so many seconds of training.
+    """
+    preview = write_preview(target) if job.preview else None
+    live = LiveFigure(field, evaluation, reference, preview)
+    return Hooks(
+        on_progress=watched(live, timeline, len(evaluation.cameras)),
+        checkpoints=budget.checkpoints(),
+        on_checkpoint=measure,
+    )
