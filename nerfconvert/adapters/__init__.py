@@ -29,26 +29,29 @@ class Architecture:
 
 ARCHITECTURES = {
     "mlp": Architecture(
-        "nerfconvert.adapters.mlp:MlpField", (84_548, 595_844, 2_305_796), ("nerf", "krrish94")
+        "nerfconvert.adapters.mlp:MlpField",
+        (84_548, 595_844, 2_305_796),
+        ("nerf", "krrish94", "pvd"),
     ),
     "hashgrid": Architecture(
-        "nerfconvert.adapters.hashgrid:HashgridField", (891_584, 5_789_216, 22_705_728)
+        "nerfconvert.adapters.hashgrid:HashgridField", (891_584, 5_789_216, 22_705_728), ("pvd",)
     ),
     "tensorial": Architecture(
         "nerfconvert.adapters.tensorial.field:TensorialField",
         (3_261_636, 24_041_836, 184_218_300),
+        ("pvd",),
         by_scene=True,
     ),
     "vm": Architecture(
         "nerfconvert.adapters.factorized.vm:VmField",
         (1_786_831, 9_870_235, 30_807_859),
-        ("tensorf",),
+        ("tensorf", "pvd"),
         by_scene=True,
     ),
     "cp": Architecture(
         "nerfconvert.adapters.factorized.cp:CpField",
         (183_859, 590_947, 1_174_723),
-        ("tensorf",),
+        ("tensorf", "pvd"),
         by_scene=True,
     ),
     "ppng": Architecture("nerfconvert.adapters.ppng:PpngField"),

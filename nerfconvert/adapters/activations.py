@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+LOG_DENSITY_RANGE = -2.0, 7.0  # of PVD, per half of the longest edge; no gradient outside
 EXP_LIMIT = 15.0  # exp(15) per world unit is opaque at any scale; more would overflow gradients
 
 
@@ -43,4 +44,5 @@ DENSITY = {
     "relu": LeakyGradientRelu.apply,
     "softplus": softplus,
     "exp": lambda value: value.clamp(max=EXP_LIMIT).exp(),
+    "clamped_exp": lambda value: value.clamp(*LOG_DENSITY_RANGE).exp(),
 }  # of raw density, by its name in configs

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
 from ..kernels.fused_mlp import fused_mlp
 from ..kernels.hash_encode import hash_encode, level_layout
-from ..kernels.spherical_harmonics import spherical_harmonics
 from ..volume import FieldInfo, ParameterGroup, RadianceField, Role, TrainableField
-from .ranges import check_ranges
-
-GEOMETRY_FEATURES = 16
-SH_DEGREE = 4
+from . import joint
+from .activations import DENSITY
+from .ranges import check_flags, check_ranges
 
 
 @dataclass(frozen=True, kw_only=True)
 class HashgridConfig:
-    """Sizes of the grid and its networks."""
+    """Sizes of the grid and its networks; the defaults are instant-ngp's conventions.
+
+    Density is ``density_scale * activation(raw)`` in units of the longest edge of the box.
+    """
 
     n_levels: int = 16  # resolutions, geometric from base to finest
     features_per_level: int = 2
@@ -32,6 +31,9 @@ class HashgridConfig:
     hidden_width: int = 64  # of both networks
     density_layers: int = 1  # hidden layers of the density network
     color_layers: int = 2  # hidden layers of the color network
+    density_in_color: bool = True  # False: the color network gets all features but raw density
+    density_activation: Literal["exp", "clamped_exp"] = "exp"
+    density_scale: float = 1.0
 
     def __post_init__(self):
         check_ranges(
@@ -46,7 +48,10 @@ class HashgridConfig:
                 "density_layers": (0, 8),
                 "color_layers": (0, 8),
             },
+            numbers={"density_scale": (1e-6, 1e6)},
+            choices={"density_activation": ("exp", "clamped_exp")},
         )
+        check_flags(self, "density_in_color")
         if self.finest_resolution < self.base_resolution:
             raise ValueError("finest_resolution must not be below base_resolution")
         if self.features_per_level not in (1, 2, 4, 8):
@@ -58,19 +63,27 @@ class HashgridConfig:
 class HashgridField(TrainableField, RadianceField):
     """instant-ngp's field. Features [N, 16] are the outputs of the density network.
 
-    The first is the logarithm of density in units of the longest box edge. There is no closed-form
+    The first is raw density, the others reach the color network. There is no closed-form
     initialization: fitting the collision-free levels first gained 0.1 dB in 1000 steps of
     distillation, which is noise.
     """
 
     architecture = "hashgrid"
     Config = HashgridConfig
-    PRESETS: ClassVar[dict[str, dict[str, int]]] = {
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "small": {"log2_table_size": 15, "finest_resolution": 256},
         "base": {},
         "large": {"log2_table_size": 20, "finest_resolution": 2048},
+        "pvd": {
+            "n_levels": 14,
+            "log2_table_size": 19,
+            "finest_resolution": 2048,
+            "density_in_color": False,
+            "density_activation": "clamped_exp",
+            "density_scale": 2.0,
+        },
     }
-    feature_dim = GEOMETRY_FEATURES
+    feature_dim = joint.FEATURES
 
     def __init__(self, config: HashgridConfig, info: FieldInfo):
         super().__init__(info)
@@ -87,10 +100,9 @@ class HashgridField(TrainableField, RadianceField):
         self.table = nn.Parameter(torch.empty(int(offsets[-1]), config.features_per_level))
         nn.init.uniform_(self.table, -1e-4, 1e-4)
         width, encoded = config.hidden_width, config.n_levels * config.features_per_level
-        self.density_weights = _network(encoded, width, config.density_layers, GEOMETRY_FEATURES)
-        self.color_weights = _network(
-            GEOMETRY_FEATURES + SH_DEGREE**2, width, config.color_layers, 3
-        )
+        self.density_weights = joint.network(encoded, width, config.density_layers, joint.FEATURES)
+        inputs = joint.FEATURES - (not config.density_in_color) + joint.SH_DEGREE**2
+        self.color_weights = joint.network(inputs, width, config.color_layers, 3)
 
     def encode(self, positions: Tensor) -> Tensor:
         low, _ = self.aabb.corners(positions)
@@ -99,12 +111,12 @@ class HashgridField(TrainableField, RadianceField):
         return fused_mlp(grid, list(self.density_weights), None)
 
     def density(self, features: Tensor) -> Tensor:
-        # 15: opaque at any scale; beyond, exp would overflow gradients
-        return torch.exp(features[:, 0].clamp(max=15.0)) / max(self.aabb.size)
+        density = DENSITY[self.config.density_activation](features[:, 0])
+        return density / (max(self.aabb.size) / self.config.density_scale)
 
     def color(self, features: Tensor, directions: Tensor) -> Tensor:
-        inputs = torch.cat([features, spherical_harmonics(directions, SH_DEGREE)], -1)
-        return torch.sigmoid(fused_mlp(inputs, list(self.color_weights), None))
+        read = features if self.config.density_in_color else features[:, 1:]
+        return joint.color(read, directions, self.color_weights)
 
     def parameter_groups(self) -> list[ParameterGroup]:
         *hidden, last = self.color_weights
@@ -114,13 +126,3 @@ class HashgridField(TrainableField, RadianceField):
             ParameterGroup("decoder", Role.MATRIX, hidden),
             ParameterGroup("decoder", Role.VECTOR, [last]),
         ]
-
-
-def _network(inputs: int, width: int, hidden_layers: int, outputs: int) -> nn.ParameterList:
-    """Weight matrices [out, in] without biases, Xavier-uniform as in tiny-cuda-nn."""
-    sizes = [inputs, *([width] * hidden_layers), outputs]
-    weights = nn.ParameterList()
-    for fan_in, fan_out in itertools.pairwise(sizes):
-        bound = math.sqrt(6 / (fan_in + fan_out))
-        weights.append(nn.Parameter(torch.empty(fan_out, fan_in).uniform_(-bound, bound)))
-    return weights

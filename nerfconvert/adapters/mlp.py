@@ -12,8 +12,9 @@ from torch.nn.functional import linear
 
 from ..kernels.fused_mlp import fused_mlp
 from ..volume import FieldInfo, ParameterGroup, RadianceField, Role, TrainableField
+from . import joint
 from .activations import DENSITY
-from .ranges import check_ranges
+from .ranges import check_flags, check_ranges
 
 CHUNK = 8192  # rows of one inference pass: its activations stay in the second-level cache
 # A new network's outputs are near 0.1 and an opaque surface needs hundreds: without the factor
@@ -21,6 +22,7 @@ CHUNK = 8192  # rows of one inference pass: its activations stay in the second-l
 RELU = {"density_scale": 200.0}
 # Measured on a real scene: exp gains 1.2 dB over relu in the same time.
 STUDENT = {"density_activation": "exp", "normalize": True}
+JOINT_INPUTS, JOINT_WIDTH = 28, 64  # of the networks that PVD shares with its hash grid
 RESTART = 4  # octaves from one evaluated sine to the next; doubling doubles the error
 
 
@@ -42,10 +44,11 @@ class MlpConfig:
     view_dependent: bool = True  # False: color is one linear layer of the trunk's output
     first_relu: bool = True  # False: no ReLU after the first layer (krrish94)
     feature_relu: bool = False  # True: ReLU between trunk and view layer (krrish94)
-    density_activation: Literal["relu", "softplus", "exp"] = "relu"
+    density_activation: Literal["relu", "softplus", "exp", "clamped_exp"] = "relu"
     density_scale: float = 1.0
     density_shift: float = 0.0
     normalize: bool = False  # True: the box is mapped to [-1, 1] before the encoding
+    joint: bool = False  # True: behind the trunk come the networks of a hash grid (PVD)
 
     def __post_init__(self):
         object.__setattr__(self, "skips", tuple(self.skips))
@@ -63,9 +66,7 @@ class MlpConfig:
         )
         if not all(isinstance(s, int) and 0 < s < self.depth for s in self.skips):
             raise ValueError(f"skips must lie in 1..depth-1 = {self.depth - 1}, got {self.skips}")
-        for name in ("view_dependent", "first_relu", "feature_relu", "normalize"):
-            if not isinstance(getattr(self, name), bool):
-                raise ValueError(f"{name} must be true or false, got {getattr(self, name)!r}")
+        check_flags(self, "view_dependent", "first_relu", "feature_relu", "normalize", "joint")
 
 
 def frequency_encode(values: Tensor, octaves: int) -> Tensor:
@@ -93,6 +94,10 @@ class MlpField(TrainableField, RadianceField):
     It has no closed-form initialization: solving the last layers by least squares cost 1.1 to 1.7
     dB after 500 steps of distillation.
 
+    With `joint` (PVD, Fang et al. 2023) features are 16 numbers, of which the first is raw density
+    per half of the longest edge: a linear layer of the trunk's output gives 28, a small network
+    makes them 16, another one color of all but the first.
+
     A skip layer's weight acts on [h | encoded position]; its two parts are multiplied separately,
     so nothing is concatenated.
     """
@@ -113,6 +118,13 @@ class MlpField(TrainableField, RadianceField):
             "first_relu": False,
             "feature_relu": True,
         },
+        "pvd": {
+            "depth": 7,
+            "skips": (4,),
+            "normalize": True,
+            "density_activation": "clamped_exp",
+            "joint": True,
+        },
     }
 
     def __init__(self, config: MlpConfig, info: FieldInfo):
@@ -127,6 +139,13 @@ class MlpField(TrainableField, RadianceField):
             )
             for i in range(config.depth)
         )
+        if config.joint:
+            self.feature_dim = joint.FEATURES
+            self.feature_layer = nn.Linear(width, JOINT_INPUTS)
+            self.density_weights = joint.network(JOINT_INPUTS, JOINT_WIDTH, 1, joint.FEATURES)
+            inputs = joint.FEATURES - 1 + joint.SH_DEGREE**2
+            self.color_weights = joint.network(inputs, JOINT_WIDTH, 2, 3)
+            return
         self.density_layer = nn.Linear(width, 1)
         if config.view_dependent:
             self.feature_layer = nn.Linear(width, width)
@@ -134,13 +153,19 @@ class MlpField(TrainableField, RadianceField):
         self.rgb_layer = nn.Linear(config.head_width if config.view_dependent else width, 3)
 
     def encode(self, positions: Tensor) -> Tensor:
-        """The trunk's output [N, width]; without gradients, `CHUNK` rows at a time."""
+        """Features [N, F]; without gradients, `CHUNK` rows at a time."""
         if torch.is_grad_enabled() or len(positions) <= CHUNK:
-            return self._trunk(positions)
+            return self._features(positions)
         features = positions.new_empty(len(positions), self.feature_dim)
         for start in range(0, len(positions), CHUNK):
-            features[start : start + CHUNK] = self._trunk(positions[start : start + CHUNK])
+            features[start : start + CHUNK] = self._features(positions[start : start + CHUNK])
         return features
+
+    def _features(self, positions: Tensor) -> Tensor:
+        h = self._trunk(positions)
+        return (
+            fused_mlp(self.feature_layer(h), list(self.density_weights)) if self.config.joint else h
+        )
 
     def _trunk(self, positions: Tensor) -> Tensor:
         if self.config.normalize:
@@ -175,8 +200,10 @@ class MlpField(TrainableField, RadianceField):
                 weights, biases = [], []
 
     def density(self, features: Tensor) -> Tensor:
-        raw = self.density_layer(features)[:, 0]
         config = self.config
+        if config.joint:
+            return DENSITY[config.density_activation](features[:, 0]) * (2 / max(self.aabb.size))
+        raw = self.density_layer(features)[:, 0]
         if config.density_scale != 1 or config.density_shift != 0:
             raw = raw * config.density_scale + config.density_shift
         return DENSITY[config.density_activation](raw)
@@ -191,6 +218,8 @@ class MlpField(TrainableField, RadianceField):
         return rgb
 
     def _color(self, features: Tensor, directions: Tensor) -> Tensor:
+        if self.config.joint:
+            return joint.color(features[:, 1:], directions, self.color_weights)
         if not self.config.view_dependent:
             return self.rgb_layer(features).sigmoid()
         encoded = frequency_encode(directions, self.config.direction_octaves)
@@ -206,6 +235,8 @@ class MlpField(TrainableField, RadianceField):
         return self.rgb_layer(h).sigmoid()
 
     def parameter_groups(self) -> list[ParameterGroup]:
+        if self.config.joint:
+            return self._joint_groups()
         trunk, heads = list(self.trunk), [self.density_layer, self.rgb_layer]
         hidden = [self.feature_layer, self.view_layer] if self.config.view_dependent else []
         return [
@@ -217,4 +248,15 @@ class MlpField(TrainableField, RadianceField):
                 Role.VECTOR,
                 [*(layer.weight for layer in heads), *(layer.bias for layer in (*heads, *hidden))],
             ),
+        ]
+
+    def _joint_groups(self) -> list[ParameterGroup]:
+        linear = [*self.trunk, self.feature_layer]
+        matrices = [*(layer.weight for layer in linear), *self.density_weights]
+        *hidden, last = self.color_weights
+        return [
+            ParameterGroup("space", Role.MATRIX, matrices),
+            ParameterGroup("space", Role.VECTOR, [layer.bias for layer in linear]),
+            ParameterGroup("decoder", Role.MATRIX, hidden),
+            ParameterGroup("decoder", Role.VECTOR, [last]),
         ]

@@ -1,4 +1,4 @@
-"""check_ranges: checks types and ranges of a config's values."""
+"""check_ranges, check_flags: check types and ranges of a config's values."""
 
 from __future__ import annotations
 
@@ -29,3 +29,10 @@ def check_ranges(
         if getattr(config, name) not in known:
             known = ", ".join(known)
             raise ValueError(f"{name} must be one of {known}, got {getattr(config, name)!r}")
+
+
+def check_flags(config: Any, *names: str) -> None:
+    """Raises ValueError naming the first value of `config` that is not true or false."""
+    for name in names:
+        if not isinstance(getattr(config, name), bool):
+            raise ValueError(f"{name} must be true or false, got {getattr(config, name)!r}")

@@ -103,10 +103,11 @@ def read_file(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 
 def config_of(config_class: type, values: Any) -> Any:
-    """The config with exactly these values. Raises ValueError or TypeError."""
+    """The config with these values, and defaults for keys that are newer than the file. Raises
+    ValueError or TypeError."""
     known = {field.name for field in dataclasses.fields(config_class)}
-    if not isinstance(values, dict) or values.keys() != known:
-        raise ValueError(f"config should hold exactly {', '.join(sorted(known))}")
+    if not isinstance(values, dict) or values.keys() - known:
+        raise ValueError(f"config should hold only {', '.join(sorted(known))}")
     return config_class(**values)
 
 

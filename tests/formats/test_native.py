@@ -60,10 +60,10 @@ def test_rewriting_is_harmless(path):
         ({"surplus": "x"}, "exactly"),
         ({"sha256": None}, "exactly"),
         ({"architecture": "mpl"}, "did you mean 'mlp'"),
-        ({"architecture": "hashgrid"}, "config should hold exactly"),
+        ({"architecture": "hashgrid"}, "config should hold only"),
         ({"config": [1]}, "config should hold"),
         (config(surplus=1), "config should hold"),
-        (config(depth="remove"), "config should hold"),
+        (config(depth="remove"), "trunk.3.bias is missing"),
         (config(depth=0), "depth"),
         (config(depth=2.5), "depth"),
         (config(width=10**9), "width"),
@@ -107,6 +107,11 @@ def test_wrong_tensors(tensors, why, path):
     rewrite(path, tensors=tensors)
     with pytest.raises(FormatError, match=why):
         load(path)
+
+
+def test_a_file_older_than_a_setting_has_its_default(path):
+    rewrite(path, config(joint="remove"))
+    assert load(path).config == tiny_mlp().config
 
 
 def test_changes_without_the_checksum_are_noticed(path):

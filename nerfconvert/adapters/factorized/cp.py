@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from .factorized_config import STUDENT
+from .factorized_config import PVD, STUDENT
 from .field import FactorizedField
 from .initialize import initialize_factors
 
@@ -34,5 +34,12 @@ class CpField(FactorizedField):
             "appearance_components": 576,
         },
         "tensorf": {"resolution": 500, "density_components": 96, "appearance_components": 288},
+        "pvd": {
+            **PVD,
+            "resolution": 500,
+            "first_resolution": 500,
+            "density_components": 96,
+            "appearance_components": 288,
+        },  # the papers have no cp: TensoRF's factors with their network
     }
     initialize_from = initialize_factors

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from ...kernels.fused_mlp import fused_mlp
 from ...kernels.spherical_harmonics import spherical_harmonics
 from ...volume import ParameterGroup, Role
-from ..activations import DENSITY
+from ..activations import DENSITY, LOG_DENSITY_RANGE
 from .factorized_config import COLOR_BANDS, SH_DEGREE, SHADINGS, FactorizedConfig
 
 
@@ -20,9 +20,9 @@ class Decoder(nn.Module):
         self.config, self.unit = config, longest_edge
         width, inputs = config.hidden_width, SHADINGS[config.shading](config)
         sizes = [(inputs, width), (width, width), (width, 3)] if inputs else []
-        layers = [nn.Linear(*size) for size in sizes]
+        layers = [nn.Linear(*size, bias=config.biases) for size in sizes]
         self.weights = nn.ParameterList(layer.weight for layer in layers)
-        self.biases = nn.ParameterList(layer.bias for layer in layers)
+        self.biases = nn.ParameterList(layer.bias for layer in layers if config.biases)
 
     def parameter_groups(self) -> list[ParameterGroup]:
         """Groups of the color network; empty where features are coefficients of harmonics."""
@@ -40,6 +40,8 @@ class Decoder(nn.Module):
     def color(self, features: Tensor, directions: Tensor) -> Tensor:
         """sRGB [N, 3] in [0, 1] seen along unit directions [N, 3]."""
         appearance = features[:, 1:]
+        if self.config.clamp_features:
+            appearance = appearance.clamp(*LOG_DENSITY_RANGE)
         if self.config.shading == "harmonics":
             basis = spherical_harmonics(directions, COLOR_BANDS)
             rgb = (appearance.unflatten(1, (3, -1)) * basis[:, None]).sum(-1)
@@ -51,7 +53,7 @@ class Decoder(nn.Module):
             turns = frequencies(directions, self.config.view_octaves)
             parts = [appearance, directions, waves, turns]
         inputs = torch.cat(parts, 1)
-        return torch.sigmoid(fused_mlp(inputs, list(self.weights), list(self.biases)))
+        return torch.sigmoid(fused_mlp(inputs, list(self.weights), list(self.biases) or None))
 
 
 def frequencies(values: Tensor, octaves: int) -> Tensor:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from ..activations import DENSITY
-from ..ranges import check_ranges
+from ..ranges import check_flags, check_ranges
 
 SH_DEGREE = 4  # bands of the direction's harmonics, input of the network
 COLOR_BANDS = 3  # of colors without a network
@@ -27,6 +27,17 @@ STUDENT = {
     "density_shift": -2.0,
     "density_scale": 1.0,
 }
+# The network of PVD (Fang et al. 2023, its released code); sizes of the factors beside it.
+PVD: dict[str, Any] = {
+    "shading": "network_harmonics",
+    "hidden_width": 64,
+    "feature_width": 15,
+    "clamp_features": True,
+    "biases": False,
+    "density_activation": "clamped_exp",
+    "density_shift": 0.0,
+    "density_scale": 2.0,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +56,7 @@ class FactorizedConfig:
     density_components: int = 16  # products, of each mode
     appearance_components: int = 48
     feature_width: int = 27  # appearance features
-    density_activation: Literal["softplus", "exp", "relu"] = "softplus"
+    density_activation: Literal["softplus", "exp", "relu", "clamped_exp"] = "softplus"
     density_shift: float = -10.0
     density_scale: float = 75.0
     shading: Literal["network_harmonics", "network_frequencies", "harmonics"] = (
@@ -54,6 +65,8 @@ class FactorizedConfig:
     view_octaves: int = 2  # of network_frequencies
     feature_octaves: int = 2
     hidden_width: int = 128  # of the two hidden layers
+    biases: bool = True  # of the network; PVD has none
+    clamp_features: bool = False  # appearance features to the range of log density (PVD)
 
     def __post_init__(self):
         check_ranges(
@@ -71,5 +84,6 @@ class FactorizedConfig:
             numbers={"density_shift": (-1e6, 1e6), "density_scale": (1e-6, 1e6)},
             choices={"density_activation": DENSITY, "shading": SHADINGS},
         )
+        check_flags(self, "biases", "clamp_features")
         if self.shading == "harmonics" and self.feature_width != 3 * COLOR_BANDS**2:
             raise ValueError(f"feature_width must be {3 * COLOR_BANDS**2} for shading harmonics")

@@ -50,6 +50,7 @@ class Raw:
 # Where raw density is proportional to density, the most opaque cells would rule the fit.
 RAW = {
     "exp": Raw(torch.log, 1e-3, 30.0),
+    "clamped_exp": Raw(torch.log, 1e-3, 4.0),
     "softplus": Raw(lambda value: value + torch.log(-torch.expm1(-value)), 1e-2, 4.0),
     "relu": Raw(lambda value: value, 1e-2, 4.0),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from .factorized_config import STUDENT
+from .factorized_config import PVD, STUDENT
 from .field import FactorizedField
 from .initialize import initialize_factors
 
@@ -29,5 +29,6 @@ class VmField(FactorizedField):
         },
         "large": {**STUDENT, "resolution": 400},
         "tensorf": {},
+        "pvd": {**PVD, "first_resolution": 300},
     }
     initialize_from = initialize_factors

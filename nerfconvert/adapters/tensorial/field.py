@@ -33,7 +33,7 @@ from ...volume import (
     TrainableField,
     Visibility,
 )
-from ..activations import InwardClamp, LeakyGradientRelu
+from ..activations import DENSITY, InwardClamp
 from ..ranges import check_ranges
 from .initialize import CHANNELS, EMPTY, MAX_VOXELS, SH_BANDS, fit_voxels
 from .lattice import Lattice, voxel_edge
@@ -45,6 +45,7 @@ DEPTH_SCALE = 4.0  # optical depth of one finest voxel edge for a raw density of
 # Optimizers have one rate for all tables, which undid an initialization at 0.025: 31.9 dB to 31.4.
 INITIALIZED_UNIT = 0.008
 THIN = 1.0  # optical depth of the whole box of a new field
+NOISE = 0.02  # standard deviation of a new field of log density (PVD)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,12 +54,16 @@ class TensorialConfig:
 
     resolution: int = 256  # final cells along each axis: a multiple of 4 up to 64, of 64 beyond
     color_activation: Literal["clamp", "sigmoid"] = "clamp"  # clamp: harmonics + 0.5, in [0, 1]
+    density_activation: Literal["relu", "clamped_exp"] = "relu"  # clamped_exp: of log density (PVD)
 
     def __post_init__(self):
         check_ranges(
             self,
             integers={"resolution": (4, 1024)},
-            choices={"color_activation": ("clamp", "sigmoid")},
+            choices={
+                "color_activation": ("clamp", "sigmoid"),
+                "density_activation": ("relu", "clamped_exp"),
+            },
         )
         if self.resolution % (4 if self.resolution <= COARSE else COARSE):
             raise ValueError(
@@ -92,6 +97,11 @@ class TensorialField(TrainableField, RadianceField):
         "small": {"resolution": 128},
         "base": {},
         "large": {"resolution": 512},
+        "pvd": {
+            "resolution": 128,
+            "color_activation": "sigmoid",
+            "density_activation": "clamped_exp",
+        },
     }
     feature_dim = CHANNELS
 
@@ -102,7 +112,10 @@ class TensorialField(TrainableField, RadianceField):
     def __init__(self, config: TensorialConfig, info: FieldInfo):
         super().__init__(info)
         self.config = config
-        self.density_scale = DEPTH_SCALE / voxel_edge(info.aabb, config.resolution)
+        # log density is per half of the longest edge
+        self.density_scale = 2 / max(info.aabb.size)
+        if config.density_activation == "relu":
+            self.density_scale = DEPTH_SCALE / voxel_edge(info.aabb, config.resolution)
         vertices = (resolutions(config.resolution)[0] + 1,) * 3
         words = pack_vertices(torch.ones(vertices, dtype=torch.bool))
         self.register_buffer("words", words)
@@ -110,7 +123,10 @@ class TensorialField(TrainableField, RadianceField):
         self.register_buffer("unit", torch.ones(()))
         self.table = nn.Parameter(torch.zeros(math.prod(vertices), CHANNELS))
         with torch.no_grad():
-            self.table[:, 0] = THIN / (DEPTH_SCALE * config.resolution)
+            if config.density_activation == "relu":
+                self.table[:, 0] = THIN / (DEPTH_SCALE * config.resolution)
+            else:
+                self.table.normal_(std=NOISE)
         self._too_fine = 2 * config.resolution  # cells of a lattice with too many voxels
         self.register_load_state_dict_post_hook(_find_rows)
 
@@ -125,7 +141,8 @@ class TensorialField(TrainableField, RadianceField):
         return voxel_lookup(unit, self.table, *lattice, self.sparse_gradients)
 
     def density(self, features: Tensor) -> Tensor:
-        return LeakyGradientRelu.apply(features[:, 0] * self.unit) * self.density_scale
+        activation = DENSITY[self.config.density_activation]
+        return activation(features[:, 0] * self.unit) * self.density_scale
 
     def color(self, features: Tensor, directions: Tensor) -> Tensor:
         basis = spherical_harmonics(directions, SH_BANDS) * self.unit
@@ -138,6 +155,9 @@ class TensorialField(TrainableField, RadianceField):
         return [ParameterGroup("space", Role.ROW_TABLE, [self.table])]
 
     def initialize_from(self, teacher: RadianceField, visibility: Visibility, pace: Pace) -> bool:
+        """Fits voxels to the teacher's density and colors; for log density it does nothing."""
+        if self.config.density_activation != "relu":
+            return False
         finest = self.config.resolution
         sizes = resolutions(finest)
         stored = [functools.partial(self._occupied_vertices, n) for n in sizes]
@@ -151,16 +171,17 @@ class TensorialField(TrainableField, RadianceField):
 
     def refine(self, fraction: float) -> bool:
         """Doubles the resolution at even intervals until `REFINED_BY`; keeps the voxels with
-        density in occupied cells, and their neighbors."""
+        density in occupied cells, and their neighbors; of log density, all of occupied cells."""
         sizes = resolutions(self.config.resolution)
         due = min(int(fraction / REFINED_BY * (len(sizes) - 1)), len(sizes) - 1)
         cells = self.cells
         if sizes[due] <= cells or 2 * cells >= self._too_fine:
             return False
         lattice = Lattice.of(self.aabb, self._occupied_vertices(2 * cells))
-        depth = self._finer(lattice, self.table[:, :1])[:, 0] * (DEPTH_SCALE * self.unit)
-        depth = depth * (self.config.resolution / lattice.cells)
-        lattice = lattice.around(depth > EMPTY)
+        if self.config.density_activation == "relu":
+            depth = self._finer(lattice, self.table[:, :1])[:, 0] * (DEPTH_SCALE * self.unit)
+            depth = depth * (self.config.resolution / lattice.cells)
+            lattice = lattice.around(depth > EMPTY)
         if len(lattice.vertices) > MAX_VOXELS:
             self._too_fine = lattice.cells
             return False
