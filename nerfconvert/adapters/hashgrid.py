@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -13,6 +14,7 @@ from ..kernels.hash_encode import hash_encode, level_layout
 from ..volume import FieldInfo, ParameterGroup, RadianceField, Role, TrainableField
 from . import joint
 from .activations import DENSITY
+from .later import later
 from .ranges import check_flags, check_ranges
 
 
@@ -20,7 +22,7 @@ from .ranges import check_flags, check_ranges
 class HashgridConfig:
     """Sizes of the grid and its networks; the defaults are instant-ngp's conventions.
 
-    Density is ``density_scale * activation(raw)`` in units of the longest edge of the box.
+    Density is ``activation(raw) * exp(density_shift)`` in units of the longest edge of the box.
     """
 
     n_levels: int = 16  # resolutions, geometric from base to finest
@@ -31,9 +33,9 @@ class HashgridConfig:
     hidden_width: int = 64  # of both networks
     density_layers: int = 1  # hidden layers of the density network
     color_layers: int = 2  # hidden layers of the color network
-    density_in_color: bool = True  # False: the color network gets all features but raw density
-    density_activation: Literal["exp", "clamped_exp"] = "exp"
-    density_scale: float = 1.0
+    density_in_color: bool = later(True)  # whether the color network gets raw density as well
+    density_activation: Literal["exp", "clamped_exp"] = later("exp")
+    density_shift: float = later(0.0)  # of log density
 
     def __post_init__(self):
         check_ranges(
@@ -48,7 +50,7 @@ class HashgridConfig:
                 "density_layers": (0, 8),
                 "color_layers": (0, 8),
             },
-            numbers={"density_scale": (1e-6, 1e6)},
+            numbers={"density_shift": (-30, 30)},
             choices={"density_activation": ("exp", "clamped_exp")},
         )
         check_flags(self, "density_in_color")
@@ -80,7 +82,7 @@ class HashgridField(TrainableField, RadianceField):
             "finest_resolution": 2048,
             "density_in_color": False,
             "density_activation": "clamped_exp",
-            "density_scale": 2.0,
+            "density_shift": math.log(2),
         },
     }
     feature_dim = joint.FEATURES
@@ -112,7 +114,7 @@ class HashgridField(TrainableField, RadianceField):
 
     def density(self, features: Tensor) -> Tensor:
         density = DENSITY[self.config.density_activation](features[:, 0])
-        return density / (max(self.aabb.size) / self.config.density_scale)
+        return density / (max(self.aabb.size) * math.exp(-self.config.density_shift))
 
     def color(self, features: Tensor, directions: Tensor) -> Tensor:
         read = features if self.config.density_in_color else features[:, 1:]

@@ -14,6 +14,7 @@ from ..kernels.fused_mlp import fused_mlp
 from ..volume import FieldInfo, ParameterGroup, RadianceField, Role, TrainableField
 from . import joint
 from .activations import DENSITY
+from .later import later
 from .ranges import check_flags, check_ranges
 
 CHUNK = 8192  # rows of one inference pass: its activations stay in the second-level cache
@@ -48,7 +49,7 @@ class MlpConfig:
     density_scale: float = 1.0
     density_shift: float = 0.0
     normalize: bool = False  # True: the box is mapped to [-1, 1] before the encoding
-    joint: bool = False  # True: behind the trunk come the networks of a hash grid (PVD)
+    joint: bool = later(False)  # True: behind the trunk come the networks of a hash grid (PVD)
 
     def __post_init__(self):
         object.__setattr__(self, "skips", tuple(self.skips))

@@ -18,6 +18,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ..adapters import ADAPTERS
+from ..adapters.later import LATER, stored_values
 from ..errors import FormatError, UnknownNameError
 from ..volume import RadianceField
 from .format import Format
@@ -78,7 +79,7 @@ class Native(Format):
         description = {
             "schema": SCHEMA,
             "architecture": field.architecture,
-            "config": dataclasses.asdict(field.config),
+            "config": stored_values(field.config),
             "info": info_to_document(field.info),
             "occupancy_resolution": field.occupancy.resolution,
         }
@@ -103,11 +104,13 @@ def read_file(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 
 def config_of(config_class: type, values: Any) -> Any:
-    """The config with these values, and defaults for keys that are newer than the file. Raises
-    ValueError or TypeError."""
-    known = {field.name for field in dataclasses.fields(config_class)}
-    if not isinstance(values, dict) or values.keys() - known:
-        raise ValueError(f"config should hold only {', '.join(sorted(known))}")
+    """The config with exactly these values, of which later ones may be missing. Raises ValueError
+    or TypeError."""
+    fields = dataclasses.fields(config_class)
+    known = {field.name for field in fields}
+    needed = {field.name for field in fields if LATER not in field.metadata}
+    if not isinstance(values, dict) or not needed <= values.keys() <= known:
+        raise ValueError(f"config should hold exactly {', '.join(sorted(known))}")
     return config_class(**values)
 
 

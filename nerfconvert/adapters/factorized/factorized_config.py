@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..activations import DENSITY
+from ..later import later
 from ..ranges import check_flags, check_ranges
 
 SH_DEGREE = 4  # bands of the direction's harmonics, input of the network
@@ -65,8 +66,8 @@ class FactorizedConfig:
     view_octaves: int = 2  # of network_frequencies
     feature_octaves: int = 2
     hidden_width: int = 128  # of the two hidden layers
-    biases: bool = True  # of the network; PVD has none
-    clamp_features: bool = False  # appearance features to the range of log density (PVD)
+    biases: bool = later(True)  # of the network; PVD has none
+    clamp_features: bool = later(False)  # appearance features to the range of log density (PVD)
 
     def __post_init__(self):
         check_ranges(

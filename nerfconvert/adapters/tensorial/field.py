@@ -34,6 +34,7 @@ from ...volume import (
     Visibility,
 )
 from ..activations import DENSITY, InwardClamp
+from ..later import later
 from ..ranges import check_ranges
 from .initialize import CHANNELS, EMPTY, MAX_VOXELS, SH_BANDS, fit_voxels
 from .lattice import Lattice, voxel_edge
@@ -54,7 +55,9 @@ class TensorialConfig:
 
     resolution: int = 256  # final cells along each axis: a multiple of 4 up to 64, of 64 beyond
     color_activation: Literal["clamp", "sigmoid"] = "clamp"  # clamp: harmonics + 0.5, in [0, 1]
-    density_activation: Literal["relu", "clamped_exp"] = "relu"  # clamped_exp: of log density (PVD)
+    density_activation: Literal["relu", "clamped_exp"] = later(
+        "relu"
+    )  # clamped_exp: of log density (PVD)
 
     def __post_init__(self):
         check_ranges(
