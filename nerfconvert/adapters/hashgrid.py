@@ -124,7 +124,7 @@ class HashgridField(TrainableField, RadianceField):
         *hidden, last = self.color_weights
         return [
             ParameterGroup("space", Role.TABLE, [self.table]),
-            ParameterGroup("space", Role.MATRIX, list(self.density_weights)),
+            ParameterGroup("features", Role.MATRIX, list(self.density_weights)),
             ParameterGroup("decoder", Role.MATRIX, hidden),
             ParameterGroup("decoder", Role.VECTOR, [last]),
         ]

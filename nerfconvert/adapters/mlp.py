@@ -253,11 +253,11 @@ class MlpField(TrainableField, RadianceField):
 
     def _joint_groups(self) -> list[ParameterGroup]:
         linear = [*self.trunk, self.feature_layer]
-        matrices = [*(layer.weight for layer in linear), *self.density_weights]
         *hidden, last = self.color_weights
         return [
-            ParameterGroup("space", Role.MATRIX, matrices),
+            ParameterGroup("space", Role.MATRIX, [layer.weight for layer in linear]),
             ParameterGroup("space", Role.VECTOR, [layer.bias for layer in linear]),
+            ParameterGroup("features", Role.MATRIX, list(self.density_weights)),
             ParameterGroup("decoder", Role.MATRIX, hidden),
             ParameterGroup("decoder", Role.VECTOR, [last]),
         ]

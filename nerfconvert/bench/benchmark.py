@@ -38,14 +38,18 @@ class Target:
     """An architecture with its size: what teachers are converted to."""
 
     arch: str
-    size: str = "base"
+    size: str | None = None  # None: that of the recipe, and base from scratch
     set: dict[str, Any] = field(default_factory=dict)
     name: str = ""  # default: the architecture
 
     def __post_init__(self):
-        field_config(self.arch, self.size, as_settings(self.set))
+        field_config(self.arch, self.size_for(DEFAULT), as_settings(self.set))
         object.__setattr__(self, "name", self.name or self.arch)
         check_name("target", self.name)
+
+    def size_for(self, recipe: str) -> str:
+        """Its size where `recipe` makes it."""
+        return self.size or RECIPES[recipe].size
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,7 +26,7 @@
 
     [[targets]]
     arch = "hashgrid"
-    size = "base"
+    size = "base"                     # default: base, pvd with the published recipes
     set = { log2_table_size = 17 }
 
 Paths are relative to the file. A number in place of [seconds], [steps] or [scratch_seconds]

@@ -72,8 +72,9 @@ def cell_run(config: BenchConfig, cell: Cell, source: Path, folder: Path, where:
     target = cell.target
     option, count = config.budget(target.arch)
     asked = [
-        "--to", target.arch, "--size", target.size, *_set(target.set), "--recipe", cell.recipe,
-        option, f"{count:g}", "--memory-mb", str(config.memory_mb), *_views(config, folder),
+        "--to", target.arch, "--size", target.size_for(cell.recipe), *_set(target.set),
+        "--recipe", cell.recipe, option, f"{count:g}",
+        "--memory-mb", str(config.memory_mb), *_views(config, folder),
         "--seed", str(config.seed), *_where(where),
     ]  # fmt: skip
     if config.curves and cell.recipe == DEFAULT:  # for its time to the final PSNR of other recipes
@@ -86,7 +87,8 @@ def scratch_run(config: BenchConfig, target: Target, folder: Path, where: Where)
     """The training of one target on the images."""
     option, count = config.scratch_budget(target.arch)
     asked = [
-        "--arch", target.arch, "--size", target.size, *_set(target.set), option, f"{count:g}",
+        "--arch", target.arch, "--size", target.size_for(DEFAULT), *_set(target.set),
+        option, f"{count:g}",
         "--eval-views", str(config.views), "--background", config.background,
         "--seed", str(config.seed), *_where(where),
     ]  # fmt: skip

@@ -68,6 +68,14 @@ Size = Annotated[
         help=f"Size of the architecture: {', '.join(SIZES)}. Parameters: {parameters_help()}.",
     ),
 ]
+StudentSize = Annotated[
+    str | None,
+    optional(
+        metavar="PRESET",
+        help=f"Size of the architecture: {', '.join(SIZES)}; default: base, pvd with the published "
+        f"recipes. Parameters: {parameters_help()}.",
+    ),
+]
 MaxSize = Annotated[
     str | None,
     optional(metavar="BYTES", help="Instead of --size: the largest whose file fits, e.g. 5MB."),

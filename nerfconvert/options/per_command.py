@@ -32,6 +32,7 @@ from .groups import (
     Resolution,
     Settings,
     Size,
+    StudentSize,
     TrainBackground,
     Views,
     Where,
@@ -53,7 +54,7 @@ class ConvertOptions:
         str,
         arg(metavar="ARCH", help=f"Architecture of OUT: {', '.join(TRAINABLE)}; see `formats`."),
     ]
-    size: Size = "base"
+    size: StudentSize = None
     max_size: MaxSize = None
     settings: Settings = ()
     format: Format = None
@@ -77,6 +78,8 @@ class ConvertOptions:
     def __post_init__(self):
         as_paths(self, "source", "target")
         one_size(self.size, self.max_size)
+        if self.size is None:
+            object.__setattr__(self, "size", RECIPES[self.recipe].size)
         refuse_active(self.samplers(), self.recipe)
         if self.gates.max_drop is not None and self.views.data is None:
             raise UsageError("--max-drop compares with the truth: give --data as well")

@@ -68,9 +68,9 @@ def nothing_fits(limit: int, architecture: str, smallest: str, takes: str) -> Us
     )
 
 
-def one_size(size: str, max_size: str | None) -> None:
+def one_size(size: str | None, max_size: str | None) -> None:
     """Raises UsageError where both are given, or `max_size` is no number of bytes."""
-    if parse_bytes(max_size) is not None and size != "base":
+    if parse_bytes(max_size) is not None and size not in (None, "base"):
         raise UsageError("give --size or --max-size, not both")
 
 

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from .aabb import Aabb
 from .occupancy import OccupancyGrid
 
+Part = Literal["space", "features", "decoder"]  # of a field, see `RadianceField`
+
 
 @dataclass(frozen=True, kw_only=True)
 class FieldInfo:
@@ -81,7 +83,8 @@ class Field(nn.Module, abc.ABC):
 class RadianceField(Field):
     """Density and color over a box, in two parts of which only the first depends on position.
 
-    Part one, "space": `encode(positions) -> features`. Part two, "decoder": `density(features)` and
+    Part one, "space": `encode(positions) -> features`; where its end is a network that several
+    architectures share, that is the part "features". Part two, "decoder": `density(features)` and
     `color(features, directions)`.
 
     Attributes:
@@ -102,8 +105,8 @@ class RadianceField(Field):
     def color(self, features: Tensor, directions: Tensor) -> Tensor:
         """sRGB [N, 3] in [0, 1] of features [N, F] seen along unit directions [N, 3]."""
 
-    def decoder_parameters(self) -> list[nn.Parameter]:
-        """The decoder's parameters, for recipes that copy them; [] for a read-only field."""
+    def parameters_of_part(self, part: Part) -> list[nn.Parameter]:
+        """The parameters of a part, for recipes that copy them; [] for a read-only field."""
         return []
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .field import RadianceField
+from .field import Part, RadianceField
 
 
 class NanMaskedField(RadianceField):
@@ -38,8 +38,8 @@ class NanMaskedField(RadianceField):
     def color(self, features: Tensor, directions: Tensor) -> Tensor:
         return self._masked("colors", self.field.color(features, directions))
 
-    def decoder_parameters(self) -> list[nn.Parameter]:
-        return self.field.decoder_parameters()
+    def parameters_of_part(self, part: Part) -> list[nn.Parameter]:
+        return self.field.parameters_of_part(part)
 
     def counts(self) -> dict[str, Any]:
         """How many densities and colors were NaN, and of how many queried; for receipts."""

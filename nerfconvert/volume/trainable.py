@@ -6,11 +6,11 @@ import abc
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from .field import Field, RadianceField
+from .field import Field, Part, RadianceField
 from .pace import Pace
 from .visibility import Visibility
 
@@ -33,7 +33,7 @@ class ParameterGroup:
     """Parameters of one part of a field that have one role. Raises ValueError for a row table or a
     matrix without exactly two dimensions."""
 
-    part: Literal["space", "decoder"]
+    part: Part
     role: Role
     parameters: list[nn.Parameter]
 
@@ -70,8 +70,8 @@ class TrainableField(Field):
         groups = (group for group in self.parameter_groups() if group.role in roles)
         return [parameter for group in groups for parameter in group.parameters]
 
-    def decoder_parameters(self) -> list[nn.Parameter]:
-        groups = (group for group in self.parameter_groups() if group.part == "decoder")
+    def parameters_of_part(self, part: Part) -> list[nn.Parameter]:
+        groups = (group for group in self.parameter_groups() if group.part == part)
         return [parameter for group in groups for parameter in group.parameters]
 
     def density_factors(self) -> list[Tensor]:

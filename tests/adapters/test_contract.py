@@ -141,7 +141,7 @@ def test_gradients_reach_every_parameter(field):
 
 
 def test_density_does_not_train_the_color_head(field):
-    decoder = field.decoder_parameters()
+    decoder = field.parameters_of_part("decoder")
     if not decoder:
         pytest.skip("no decoder to train")
     positions, _ = points(500)

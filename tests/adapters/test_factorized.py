@@ -113,7 +113,7 @@ def test_inputs_of_tensorf():
 def test_colors_without_a_network():
     """Nine coefficients a channel, plus one half; only band zero: the same from everywhere."""
     field = made(VmField, shading="harmonics", feature_width=27)
-    assert field.decoder_parameters() == []
+    assert field.parameters_of_part("decoder") == []
     features = torch.zeros(6, 28, dtype=torch.float64)
     features[:, 1], features[:, 10], features[:, 19] = 1.0, -0.5, 9.0
     directions = torch.nn.functional.normalize(torch.randn(6, 3, dtype=torch.float64), dim=-1)

@@ -32,7 +32,7 @@ def made(architecture: str, info: FieldInfo = INFO, **changes) -> TrainableField
 def test_parameters_are_those_of_the_released_models(architecture, space):
     """Of a hash grid the tables of tiny-cuda-nn are a little smaller: cells, not vertices."""
     field = made(architecture)
-    decoder = sum(p.numel() for p in field.decoder_parameters())
+    decoder = sum(p.numel() for p in field.parameters_of_part("decoder"))
     assert decoder == DECODER == 6272
     assert field.parameter_count - decoder == pytest.approx(space, rel=0.006)
     if architecture != "hashgrid":
@@ -43,7 +43,11 @@ def test_parameters_are_those_of_the_released_models(architecture, space):
 def test_all_have_16_features_and_one_decoder(architecture):
     field = made(architecture)
     assert field.feature_dim == 16
-    assert [tuple(p.shape) for p in field.decoder_parameters()] == [(64, 31), (64, 64), (3, 64)]
+    assert [tuple(p.shape) for p in field.parameters_of_part("decoder")] == [
+        (64, 31),
+        (64, 64),
+        (3, 64),
+    ]
 
 
 @pytest.mark.parametrize("architecture", ["hashgrid", "mlp", "vm", "cp", "tensorial"])

@@ -24,7 +24,10 @@ CONVERT = ["convert", "a.ppng", "b.safetensors"]
         ([*CONVERT, "c", "--to", "mlp"], "convert takes IN OUT: 'c' is one too many"),
         ([*CONVERT, "--to", "mlp", "--steps", "5.5"], "--steps must be a whole number, got '5.5'"),
         ([*CONVERT, "--to", "mlp", "--seconds=soon"], "--seconds must be a number, got 'soon'"),
-        ([*CONVERT, "--to", "mlp", "--recipe", "fats"], "pvd-al, got 'fats'; did you mean 'fast'?"),
+        (
+            [*CONVERT, "--to", "mlp", "--recipe", "fats"],
+            "got 'fats'; did you mean 'fast'?",
+        ),
         ([*CONVERT, "--to", "mlp", "--resume=yes"], "--resume takes no value, got 'yes'"),
         (["formats", "all"], "formats takes options only: 'all' is one too many"),
     ],

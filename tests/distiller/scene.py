@@ -19,10 +19,9 @@ INFO = FieldInfo(aabb=Aabb((-1, -1, -1), (1, 1, 1)))
 TINY = HashgridConfig(n_levels=4, log2_table_size=10, finest_resolution=32, hidden_width=16)
 
 
-def teacher(red: float = 0.9) -> AnalyticField:
-    box = Primitive(
-        kind="box", center=(0.1, 0, 0), size=(0.4, 0.3, 0.35), density=40, color=(red, 0.3, 0.1)
-    )
+def teacher(red: float = 0.9, density: float = 40) -> AnalyticField:
+    shape = {"center": (0.1, 0, 0), "size": (0.4, 0.3, 0.35)}
+    box = Primitive(kind="box", **shape, density=density, color=(red, 0.3, 0.1))
     field = AnalyticField(AnalyticConfig(primitives=(box,)), INFO)
     build_occupancy(field, resolution=32)
     return field

@@ -67,7 +67,7 @@ class FactorizedConfig:
     feature_octaves: int = 2
     hidden_width: int = 128  # of the two hidden layers
     biases: bool = later(True)  # of the network; PVD has none
-    clamp_features: bool = later(False)  # appearance features to the range of log density (PVD)
+    clamp_features: bool = later(False)  # True: all, to the range of log density (PVD)
 
     def __post_init__(self):
         check_ranges(

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ...volume import FieldInfo, ParameterGroup, RadianceField, Role, TrainableField
+from ..activations import LOG_DENSITY_RANGE
 from .decoder import Decoder
 from .factorized_config import FactorizedConfig
 from .factors import Factors
@@ -30,7 +31,8 @@ class FactorizedField(TrainableField, RadianceField):
         self.decoder = Decoder(config, max(info.aabb.size))
 
     def encode(self, positions: Tensor) -> Tensor:
-        return self.factors(self.aabb.to_unit(positions))
+        features = self.factors(self.aabb.to_unit(positions))
+        return features.clamp(*LOG_DENSITY_RANGE) if self.config.clamp_features else features
 
     def density(self, features: Tensor) -> Tensor:
         return self.decoder.density(features)

@@ -18,6 +18,7 @@ class Recipe:
 
     name: str
     module: str  # whose function `plan` makes a Plan of a Task
+    size: str = "base"  # of a student, unless another one is asked for
     supports_active: bool = False  # takes samplers of active learning
     sparse: bool = False  # its optimizer takes sparse gradients of row tables
 
@@ -37,8 +38,9 @@ RECIPES = _Table(
     (recipe.name, recipe)
     for recipe in (
         Recipe(DEFAULT, "nerfconvert.distiller.recipes.fast", supports_active=True, sparse=True),
-        Recipe("pvd", "nerfconvert.distiller.recipes.pvd.pvd"),
-        Recipe("pvd-al", "nerfconvert.distiller.recipes.pvd.pvd_al"),
+        Recipe("pvd", "nerfconvert.distiller.recipes.pvd.pvd", size="pvd"),
+        Recipe("pvd-al", "nerfconvert.distiller.recipes.pvd.pvd_al", size="pvd"),
+        Recipe("pvd-al-paired", "nerfconvert.distiller.recipes.pvd.pvd_al_paired", size="pvd"),
     )
 )
 

@@ -60,24 +60,20 @@ def march_batch(student: RadianceField, rays: Rays, generator: torch.Generator) 
     return PublishedBatch(rays, samples, background)
 
 
-def encode(field: RadianceField, batch: PublishedBatch, clamped: bool) -> Tensor:
-    """Features [S, F]; the color features of factorized fields `clamped`, as published."""
-    return _comparable(field.encode(batch.samples.positions(batch.rays)), clamped)
+def encode(field: RadianceField, batch: PublishedBatch) -> Tensor:
+    """Features [S, F] as they are compared: the first one is log density, clamped."""
+    return _comparable(field.encode(batch.samples.positions(batch.rays)))
 
 
-def answer(
-    field: RadianceField, batch: PublishedBatch, unit: float, features: bool, clamped: bool
-) -> Answer:
+def answer(field: RadianceField, batch: PublishedBatch, unit: float, features: bool) -> Answer:
     """Density and color of `field`; `unit` is the half edge of the student's box, in world units.
-
-    Features are included with `features`, and `clamped` where both fields are factorized.
-    """
+    Features are included with `features`."""
     encoded = field.encode(batch.samples.positions(batch.rays))
     directions = batch.rays.view_directions[batch.samples.ray_indices]
     density = torch.nan_to_num(field.density(encoded), 0.0) * unit
     limited = density.clamp(math.exp(LOW), math.exp(HIGH))  # before the log: log 0 has no gradient
     rgb = torch.nan_to_num(field.color(encoded, directions), 0.0)
-    kept = _comparable(encoded, clamped) if features else None
+    kept = _comparable(encoded) if features else None
     return Answer(kept, limited.log(), limited / unit, rgb)
 
 
@@ -90,10 +86,8 @@ def composite_answer(given: Answer, batch: PublishedBatch) -> tuple[Tensor, Tens
     return color + (1 - opacity[:, None]) * batch.background, opacity, weights
 
 
-def _comparable(features: Tensor, clamped: bool) -> Tensor:
-    if not clamped:
-        return features
-    return torch.cat([features[:, :1], features[:, 1:].clamp(LOW, HIGH)], 1)  # density is first
+def _comparable(features: Tensor) -> Tensor:
+    return torch.cat([features[:, :1].clamp(LOW, HIGH), features[:, 1:]], 1)
 
 
 def _first(samples: Samples, count: int) -> Samples:

@@ -9,6 +9,8 @@ kept:
 * Log density is clamped to [-2, 7] in rendering too: an empty cell that counts as occupied keeps a
   haze, and nothing outside the range has a gradient.
 * AdamW decays tables that receive no gradient.
+* Features of factorized fields are clamped like log density, those of other teachers are not, so a
+  student cannot match what lies outside.
 * One camera a step, upper hemisphere only; the teacher is queried at every step, hidden samples
   included; its occupancy is shared and never refined.
 
@@ -17,18 +19,18 @@ What could not be kept:
 * A budget of N steps, or of seconds, is the published run of 30,000 steps compressed: stages,
   decay and cosine follow the used fraction.
 * All is float32; theirs is fp16 under autocast.
-* Their architectures have 16 features each, and the same decoder. Ours do not, so weights are
-  copied, and there is a feature loss and a first stage, only where all shapes of the two decoders
-  agree; other pairs are treated as theirs with `tensors`, which begin with the second stage.
+* Weights are copied, and there is a feature loss and a first stage, only where the shapes agree,
+  as they do between the sizes `pvd` of hashgrid, mlp, vm and cp; other pairs are treated as theirs
+  with `tensors`, which begin with the second stage.
 * Between two fields of one architecture and size they copy everything, so that the student is the
-  teacher before it begins. Here it is the decoder alone.
-* Sizes, first weights and activations are our architectures' own, and a field that refines its
-  resolution has the final one from the start. The saved field renders without the clamp.
+  teacher before it begins. Here it is the networks that all share.
+* The levels of the hash grid are laid out as in tiny-cuda-nn; our boxes fit the object, theirs are
+  cubes; `tensorial` stores the voxels of occupied cells alone, since others are never looked up.
 * No zero padding of the sample buffer (half of theirs); rays beyond 262,144 samples a step are
   dropped.
 * Their synthetic poses look at the origin from a distance of 4; ours look at the center of the box
   from the median distance of the cameras. Their rules for other data sets are left out.
-* Color features of factorized fields are clamped in the feature loss, not before the decoder.
+* The papers have no cp: its size `pvd` has TensoRF's factors and their networks.
 """
 
 from __future__ import annotations
@@ -83,8 +85,8 @@ class FeatureStage(PublishedStage):
     def loss(self, generator: torch.Generator) -> StepLoss:
         pair, batch = self.pair, self.pair.batch(generator)
         with torch.no_grad():
-            wanted = encode(pair.teacher, batch, pair.clamped)
-        error = frobenius(encode(pair.student, batch, pair.clamped) - wanted)
+            wanted = encode(pair.teacher, batch)
+        error = frobenius(encode(pair.student, batch) - wanted)
         return StepLoss(feature_weight(pair.now) * error, len(batch.samples), len(batch.rays))
 
 

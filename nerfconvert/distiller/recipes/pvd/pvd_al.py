@@ -41,6 +41,7 @@ class ActiveStage:
     """All losses at once, on hard poses, hard rays and hard samples."""
 
     pair: Pair
+    paired: bool = False  # True: each error belongs to the pose of its step, as the paper has it
     rays: RayPool = field(default_factory=RayPool)
     cameras: PosePool = field(default_factory=PosePool)
     name: str = "active"
@@ -48,6 +49,7 @@ class ActiveStage:
     def prepare(self, step: int, fraction: float) -> bool:
         pair = self.pair
         before, last = pair.epoch, pair.poses
+        last = last[pair.order] if self.paired else last
         pair.prepare(step, fraction)
         if pair.epoch != before:
             center, number = torch.tensor(pair.source.center), pair.epoch + 1
@@ -103,7 +105,7 @@ def hard_samples(weights: Tensor, opacity: Tensor, samples: Samples) -> Tensor:
     return rank < kept[samples.ray_indices]
 
 
-def plan(task: Task) -> Plan:
+def plan(task: Task, paired: bool = False) -> Plan:
     """One stage with all losses on what the three levels choose."""
     pair = Pair.of(task, PoseSource.ranged(task.cameras, task.student.aabb))
-    return Plan(stages=[ActiveStage(pair)], begin=pair.begin, new_optimizer=AdamW)
+    return Plan(stages=[ActiveStage(pair, paired)], begin=pair.begin, new_optimizer=AdamW)

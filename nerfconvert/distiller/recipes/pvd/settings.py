@@ -13,7 +13,7 @@ STEPS = 30_000  # of a run; a budget of another size is that run compressed
 SECOND_STAGE, THIRD_STAGE = 2000, 5000  # steps, counted from 1, at which they begin
 RGB_WEIGHT, COLOR_WEIGHT, DENSITY_WEIGHT, FEATURE_WEIGHT = 1.0, 0.002, 0.002, 0.002
 FEATURE_DECAY = 0.995  # of the feature weight, a step
-LOW, HIGH = -2.0, 7.0  # clamp of log density, and of the color features of factorized fields
+LOW, HIGH = -2.0, 7.0  # clamp of log density per half edge of the box
 RATE, SLOW_RATE = 1e-2, 1e-3  # peak learning rates
 LAST_RATE = 7e-5  # at the end of the cosine, of all parameters
 SPARSITY_WEIGHT = 1e-4  # of the L1 loss on the density factors of these
@@ -53,6 +53,16 @@ def peak_rates(student: TrainableField) -> dict[float, list[nn.Parameter]]:
     if tables and not student.density_factors():
         return {RATE: [*tables, *networks]}
     return {rate: group for rate, group in ((RATE, tables), (SLOW_RATE, networks)) if group}
+
+
+def draw_networks(student: TrainableField, generator: torch.Generator) -> None:
+    """First weights of all networks as torch.nn.Linear draws them, uniform within 1 / sqrt(inputs);
+    those of tables are the architecture's own."""
+    networks = student.parameters_of(Role.MATRIX, Role.VECTOR)
+    with torch.no_grad():
+        for matrix in (parameter for parameter in networks if parameter.ndim == 2):
+            drawn = 2 * torch.rand(matrix.shape, generator=generator) - 1
+            matrix.copy_(drawn * matrix.shape[1] ** -0.5)
 
 
 class AdamW:
