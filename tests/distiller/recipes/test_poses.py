@@ -115,3 +115,11 @@ def test_the_ray_pool_fills_with_the_worst_rays_and_then_replays_them(generator)
     pool.keep(rays, (rays.origins[:, 0] == 7.0).float())
     assert int((pool.origins[:, 0] == 7.0).sum()) == HARD_RAYS
     assert (pool.origins[pool.drawn, 0] == 7.0).all()
+
+
+def test_a_closed_ray_pool_replays_the_rays_that_it_has(generator):
+    pool = RayPool()
+    pool.closed = True
+    assert len(pool.extend(batch(4096, 0.0), generator)) == 4096
+    pool.keep(batch(4096, 1.0), torch.ones(4096))
+    assert len(pool.extend(batch(4096, 2.0), generator)) == 4096 + HARD_RAYS

@@ -15,6 +15,7 @@ from .poses import EPOCH
 
 HARD_RAYS = BATCH_RAYS // 10  # a step
 RAY_CAPACITY = 4096 * 150
+RAYS_FULL = 1503  # published step at which the pool of rays is
 HARD_POSES = EPOCH // 10  # an epoch
 POSES_ENOUGH = 100  # a pool with more than these is full
 FIRST_EPOCHS = 3  # in which no poses are chosen
@@ -23,19 +24,22 @@ TILT = math.pi / 20  # largest rotation of a replayed pose about each axis
 
 @dataclass
 class RayPool:
-    """Rays with the largest color errors, without their scores."""
+    """Rays with the largest color errors, without their scores. It is full with `capacity` rays, or
+    when it is closed."""
 
     capacity: int = RAY_CAPACITY
     origins: Tensor = field(default_factory=lambda: torch.empty(0, 3))
     directions: Tensor = field(default_factory=lambda: torch.empty(0, 3))
     drawn: Tensor | None = None  # slots of the pool that are in the current batch
+    closed: bool = False
 
     def extend(self, rays: Rays, generator: torch.Generator) -> Rays:
         """`rays` and, once the pool is full, `HARD_RAYS` random ones of it."""
         self.drawn = None
-        if len(self.origins) < self.capacity:
+        count = len(self.origins)
+        if count == 0 or (count < self.capacity and not self.closed):
             return rays
-        self.drawn = torch.randperm(self.capacity, generator=generator)[:HARD_RAYS]
+        self.drawn = torch.randperm(count, generator=generator)[:HARD_RAYS]
         near, far = float(rays.near[0]), float(rays.far[0])
         old = Rays.of(self.origins[self.drawn], self.directions[self.drawn], near, far)
         return Rays.cat([rays, old])
@@ -50,7 +54,8 @@ class RayPool:
             self.directions = torch.cat([self.directions, directions])[: self.capacity]
         else:
             slots = self.drawn[: len(origins)]
-            self.origins[slots], self.directions[slots] = origins, directions
+            self.origins[slots] = origins[: len(slots)]
+            self.directions[slots] = directions[: len(slots)]
 
     def state(self) -> dict:
         return {"origins": self.origins, "directions": self.directions}

@@ -11,9 +11,10 @@ between those of the nearest and the farthest camera. These defects of its own a
 * Samples: "hard" are those of large rendering weight, not of large error; rays that are more than
   half transparent have none. All losses on samples are restricted to them.
 
-The levels begin to act when their pools are full, after 1,503 steps (rays) and 7 epochs of 312
-steps (cameras), as in the released code; they are not compressed with the budget. The depth loss
-is left out: its weight was 0.
+The levels begin to act when their pools are full: that of rays after 1,503 steps of the published
+run, compressed with the budget, so a shorter one has a smaller pool; that of cameras after 7 epochs
+of 312 steps, which are not compressed, since an epoch's tenth would be no pose at all. The depth
+loss is left out: its weight was 0.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from ...stages import StepLoss
 from ..plan import Plan, Task
 from .batch import composite_answer, draw_rays, march_batch
 from .pair import Pair, sample_loss
-from .pools import PosePool, RayPool
+from .pools import RAYS_FULL, PosePool, RayPool
 from .poses import PoseSource
 from .settings import RGB_WEIGHT, AdamW, frobenius, sparsity
 
@@ -57,6 +58,7 @@ class ActiveStage:
         return False
 
     def loss(self, generator: torch.Generator) -> StepLoss:
+        self.rays.closed = self.pair.now >= RAYS_FULL
         drawn = self.rays.extend(draw_rays(self.pair.camera, generator), generator)
         batch = march_batch(self.pair.student, drawn, generator)
         wanted, found = self.pair.answers(batch)
