@@ -77,7 +77,7 @@ def cell_run(config: BenchConfig, cell: Cell, source: Path, folder: Path, where:
         "--memory-mb", str(config.memory_mb), *_views(config, folder),
         "--seed", str(config.seed), *_where(where),
     ]  # fmt: skip
-    if config.curves and cell.recipe == DEFAULT:  # for its time to the final PSNR of other recipes
+    if config.curves:
         asked += _curve(option, count)
     name = f"cells/{cell.teacher.name}-to-{target.name}-{cell.recipe}"
     return _conversion(cell.title, folder, name, source, asked)

@@ -54,6 +54,15 @@ class Progress:
     samples: int  # so far, evaluated by the student
     left: float | None = None  # seconds until the command ends, as far as known
 
+    def counts(self) -> dict[str, float]:
+        """What a point of a curve was reached with."""
+        return {
+            "seconds": self.seconds,
+            "steps": self.step,
+            "rays": self.rays,
+            "samples": self.samples,
+        }
+
 
 @dataclass(frozen=True)
 class StageRecord:

@@ -38,14 +38,14 @@ class Stateful(Protocol):
 class Hooks:
     """Callbacks of the caller; the training clock stands still while `on_checkpoint` runs.
 
-    It is called after the first step that ends at or after a checkpoint, with the seconds on the
-    clock by then. What it returns becomes the curve of the run, through interruptions too.
+    It is called after the first step that ends at or after a checkpoint, with the progress by then.
+    What it returns becomes the curve of the run, through interruptions too.
     """
 
     on_progress: Callable[[Progress], None] | None = None
     should_stop: Callable[[], bool] | None = None
     checkpoints: Sequence[float] = ()  # seconds from which on `on_checkpoint` is due
-    on_checkpoint: Callable[[float], Any] | None = None
+    on_checkpoint: Callable[[Progress], Any] | None = None
 
 
 @dataclass(kw_only=True)
@@ -169,20 +169,21 @@ class Trainer:
         if self._pending and now >= self._pending[0]:
             self._pending = [due for due in self._pending if due > now]
             self.clock.pause()
-            self.curve.append(self.hooks.on_checkpoint(self.clock.seconds))
+            self.curve.append(self.hooks.on_checkpoint(self._progress()))
             self.clock.resume()
 
     def _report(self) -> None:
         now = time.monotonic()
         if self.hooks.on_progress and now - self._reported > REPORT_EVERY:
             self._reported = now
-            fraction, seconds = self.clock.fraction(self.step), self.clock.seconds
-            counts = self.rays, self.samples
-            self.hooks.on_progress(
-                Progress(self.stage.name, self.step, seconds, fraction, self.psnr, *counts)
-            )
+            self.hooks.on_progress(self._progress())
         if self.state_path and now - self._saved > SAVE_EVERY:
             self.save()
+
+    def _progress(self) -> Progress:
+        fraction, seconds = self.clock.fraction(self.step), self.clock.seconds
+        counts = self.rays, self.samples
+        return Progress(self.stage.name, self.step, seconds, fraction, self.psnr, *counts)
 
     def save(self) -> None:
         """Writes everything a resumed run needs to `state_path`, atomically."""

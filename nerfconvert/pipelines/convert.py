@@ -13,7 +13,7 @@ from ..adapters import ADAPTERS
 from ..distiller import parallel
 from ..distiller.config import DistillConfig
 from ..distiller.distill import distill
-from ..distiller.progress import Distilled
+from ..distiller.progress import Distilled, Progress
 from ..distiller.recipes import RECIPES
 from ..distiller.trainer import Hooks
 from ..distiller.visibility_pruning import prune_unseen
@@ -151,8 +151,8 @@ def _distilled(
     do not measure."""
     state, student, evaluation = state_path(options.target), task[1], evaluator.evaluation
 
-    def measure(seconds: float) -> dict[str, float]:
-        return curve_point(seconds, evaluator.render(student), before, evaluation)
+    def measure(now: Progress) -> dict[str, float]:
+        return curve_point(now, evaluator.render(student), before, evaluation)
 
     def probe() -> float:
         return initial_psnr(student, evaluation, before.images)

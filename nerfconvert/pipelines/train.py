@@ -13,7 +13,7 @@ from torch import Tensor
 from .. import __version__
 from ..adapters import ADAPTERS
 from ..distiller import parallel
-from ..distiller.progress import Distilled
+from ..distiller.progress import Distilled, Progress
 from ..distiller.train_images import train_images
 from ..distiller.trainer import Hooks
 from ..formats import save
@@ -143,9 +143,9 @@ def _fitted(
 ) -> Distilled:
     state, evaluation = state_path(options.target), evaluator.evaluation
 
-    def measure(seconds: float) -> dict[str, float]:
+    def measure(now: Progress) -> dict[str, float]:
         images = evaluator.render(field).images
-        return {"seconds": seconds, "psnr_vs_truth": mean_psnr(images, evaluation.truth)}
+        return {**now.counts(), "psnr_vs_truth": mean_psnr(images, evaluation.truth)}
 
     hooks = Hooks()
     if not parallel.rank():

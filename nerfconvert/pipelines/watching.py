@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from ..distiller.progress import Progress
 from ..distiller.trainer import Hooks
 from ..metrics.evaluation import Evaluation
 from ..metrics.glance import LiveFigure, watched
@@ -24,12 +25,12 @@ def watching(
     evaluation: Evaluation,
     reference: Tensor,
     timeline: Timeline,
-    measure: Callable[[float], dict[str, float]],
+    measure: Callable[[Progress], dict[str, float]],
 ) -> Hooks:
     """Hooks of the process that measures `field`, the future `target`.
 
     `reference` [H, W, 3] is what the first held-out view shows; `measure` gives a point of the
-    curve after so many seconds of training.
+    curve at some progress of training.
     """
     preview = write_preview(target) if job.preview else None
     live = LiveFigure(field, evaluation, reference, preview)

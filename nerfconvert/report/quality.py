@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..distiller.progress import Progress
 from ..errors import NerfConvertError
 from ..metrics.evaluation import Evaluation, Pictures
 from ..metrics.image_metrics import mean, mean_psnr, per_view
@@ -57,10 +58,10 @@ def render_speed(before: Pictures, after: Pictures) -> dict[str, float]:
 
 
 def curve_point(
-    seconds: float, now: Pictures, before: Pictures, evaluation: Evaluation
+    progress: Progress, now: Pictures, before: Pictures, evaluation: Evaluation
 ) -> dict[str, float]:
-    """One entry of a receipt's `curve`: the target's PSNR in dB after `seconds` of distillation."""
-    point = {"seconds": seconds, "psnr_target_vs_source": mean_psnr(now.images, before.images)}
+    """One entry of a receipt's `curve`: the target's PSNR in dB, and after what of distillation."""
+    point = {**progress.counts(), "psnr_target_vs_source": mean_psnr(now.images, before.images)}
     if evaluation.truth is not None:
         point["psnr_target_vs_truth"] = mean_psnr(now.images, evaluation.truth)
     return point

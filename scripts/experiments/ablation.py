@@ -43,7 +43,7 @@ class Ablation(Setting):
         every = self.options.every_seconds
         hooks = Hooks(
             checkpoints=[every * i for i in range(1, 1000)],
-            on_checkpoint=lambda seconds: [seconds, self._measure(student)["source"]],
+            on_checkpoint=lambda now: [now.seconds, self._measure(student)["source"]],
         )
         outcome = distill(self.teacher, student, self.cameras, config, hooks=hooks)
         found = self._measure(student)

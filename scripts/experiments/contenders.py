@@ -110,7 +110,8 @@ class Race(Setting):
             self._original(student, seed)
             return
         measure = self._measure(way, student)
-        hooks = Hooks(checkpoints=self.at[:-1], on_checkpoint=measure)
+        at = self.at[:-1]
+        hooks = Hooks(checkpoints=at, on_checkpoint=lambda now: measure(now.seconds))
         if way == "train":
             images, background = self.scene.images, self.background
             student.start_coarse()

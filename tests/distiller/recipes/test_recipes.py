@@ -276,7 +276,7 @@ def test_a_curve_survives_an_interruption(teacher, tmp_path):
     """One checkpoint passes before the interruption and is not measured again."""
     config, state = DistillConfig(seconds=None, steps=4), tmp_path / "run.state"
     calls = iter(range(100))
-    passed = {"checkpoints": (1e-6,), "on_checkpoint": lambda seconds: {"seconds": seconds}}
+    passed = {"checkpoints": (1e-6,), "on_checkpoint": lambda now: now.counts()}
     hooks = Hooks(should_stop=lambda: next(calls) >= 2, **passed)
     stopped = distill(
         teacher, student(), CAMERAS, config, recipe="pvd", hooks=hooks, state_path=state
