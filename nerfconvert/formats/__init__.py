@@ -37,6 +37,7 @@ FORMAT_FILES = {
         "nerfconvert.formats.nerf_pytorch:NerfPytorch", (".tar",), ("mlp",)
     ),
     "krrish94": FormatFiles("nerfconvert.formats.krrish94:Krrish94", (".ckpt",), ("mlp",)),
+    "nerf_pl": FormatFiles("nerfconvert.formats.nerf_pl:NerfPl", (".ckpt",), ("mlp",)),
     "ppng": FormatFiles("nerfconvert.formats.ppng:Ppng", (".ppng",)),
     "scene": FormatFiles("nerfconvert.formats.scene_toml:SceneToml", (".toml",), ("analytic",)),
 }
@@ -98,12 +99,15 @@ def write_whole(chosen: Format, field: Field, path: Path) -> None:
 
 
 def name_of_suffix(path: Path, architecture: str) -> str:
-    """The name of the format that a new file of this suffix has. Raises UnsupportedError, which
-    lists those that can hold `architecture`."""
+    """The name of the format that a new file of this suffix has: where several share it, of the
+    first that can hold `architecture`. Raises UnsupportedError, which lists those that can."""
     suffix = path.suffix.lower()
-    for name, files in FORMAT_FILES.items():
-        if suffix in files.suffixes:
+    sharing = {name: files for name, files in FORMAT_FILES.items() if suffix in files.suffixes}
+    for name, files in sharing.items():
+        if architecture in files.writes:
             return name
+    if sharing:
+        return next(iter(sharing))
     known = ", ".join(
         f"{files.suffixes[0]} ({name})"
         for name, files in FORMAT_FILES.items()

@@ -37,6 +37,10 @@ def tiny_krrish94() -> MlpField:
     return tiny_mlp(first_relu=False, feature_relu=True)
 
 
+def tiny_nerf_pl() -> MlpField:
+    return tiny_mlp(depth=6, skips=(4,))
+
+
 def tiny_scene() -> AnalyticField:
     """One blob; the format keeps neither frame nor provenance."""
     blob = {"kind": "blob", "center": (0, 0, 0), "size": (0.3, 0.4, 0.5), "density": 20.0}
@@ -49,6 +53,7 @@ TINY: dict[str, Callable[[], RadianceField]] = {
     "nerfconvert": tiny_mlp,
     "nerf-pytorch": tiny_nerf_pytorch,
     "krrish94": tiny_krrish94,
+    "nerf_pl": tiny_nerf_pl,
 }
 
 

@@ -1,0 +1,141 @@
+"""nerf_pl: checkpoints of kwea123/nerf_pl (`epoch=15.ckpt`), NeRF in PyTorch Lightning.
+
+Both networks lie in one state dict. A skip layer is the fifth one, a layer earlier than in
+nerf-pytorch; its input is [position, h], in MlpField [h, position].
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..adapters.mlp import MlpConfig, MlpField
+from ..errors import FormatError
+from ..volume import FieldInfo
+from .format import Format
+from .parts.mlp_state import (
+    check_conventions,
+    field_info,
+    matrix,
+    note_of,
+    noted_info,
+    octaves,
+    plain_copy,
+    starts_like_checkpoint,
+    view_sizes,
+    written_density,
+)
+from .parts.rebuild import rebuild
+from .parts.torch_file import TorchFile
+
+COARSE, FINE = "nerf_coarse.", "nerf_fine."
+TRUNK, SKIP = "xyz_encoding_", 4
+HEADS = {  # theirs: ours
+    "xyz_encoding_final": "feature_layer",
+    "sigma": "density_layer",
+    "dir_encoding.0": "view_layer",
+    "rgb.0": "rgb_layer",
+}
+
+
+class NerfPl(Format):
+    name = "nerf_pl"
+    title = "kwea123 nerf_pl (.ckpt)"
+    suffixes = (".ckpt",)
+    architectures = frozenset({"mlp"})
+    can_write = True
+
+    def sniff(self, path: Path) -> bool:
+        return starts_like_checkpoint(path, f"{COARSE}{TRUNK}1.0.weight")
+
+    def read(self, path: Path) -> MlpField:
+        """The fine network, or the coarse one where there is no other."""
+        file = TorchFile(path)
+        content = file.content if isinstance(file.content, dict) else {}
+        state = content.get("state_dict")
+        names = [name for name in state if isinstance(name, str)] if isinstance(state, dict) else []
+        prefix = FINE if any(name.startswith(FINE) for name in names) else COARSE
+        chosen = {n.removeprefix(prefix): state[n] for n in names if n.startswith(prefix)}
+        if not chosen:
+            raise FormatError(path, f"found no {COARSE}* in its state_dict, which nerf_pl writes")
+        info = noted_info(path, content) or stated_info(content.get("hparams"))
+        return network(path, file.tensors(chosen, prefix), info)
+
+    def write(self, field: MlpField, path: Path) -> None:
+        """Writes the network as both coarse and fine: the program samples by one and renders the
+        other."""
+        state = network_state(field)
+        both = {prefix + name: state[name] for prefix in (COARSE, FINE) for name in state}
+        checkpoint = {"epoch": 0, "global_step": 0, "state_dict": both, **note_of(field)}
+        with open(path, "wb") as file:
+            torch.save(checkpoint, file)
+
+
+def stated_info(hparams: Any) -> FieldInfo:
+    """Frame and background of the data set that the checkpoint's hparams name; without them those
+    of a white Blender scene. LLFF is NDC on black unless its poses are spheric."""
+    known = hparams if isinstance(hparams, dict) else {}
+    llff = known.get("dataset_name") == "llff"
+    return field_info(
+        NerfPl.name,
+        ndc=llff and known.get("spheric_poses") is not True,
+        white=not llff,
+        settings="the checkpoint's hparams" if "dataset_name" in known else None,
+    )
+
+
+def network(path: Path, state: dict[str, Tensor], info: FieldInfo) -> MlpField:
+    """One network as a field; sizes are those of the tensors. Raises FormatError."""
+    width, encoded = matrix(path, state, f"{TRUNK}1.0.weight").shape
+    depth = sum(name.startswith(TRUNK) and name.endswith(".0.weight") for name in state)
+    weights = [matrix(path, state, f"{TRUNK}{i + 1}.0.weight") for i in range(depth)]
+    skips = tuple(i for i in range(1, depth) if weights[i].shape[1] != width)
+    try:
+        config = MlpConfig(
+            depth=depth,
+            width=width,
+            skips=skips,
+            position_octaves=octaves(path, encoded, f"{TRUNK}1.0.weight"),
+            **view_sizes(path, state, "dir_encoding.0.weight", width),
+        )
+    except ValueError as problem:
+        raise FormatError(path, str(problem)) from None
+    return rebuild(path, MlpField, config, info, our_names(state, skips, encoded))
+
+
+def our_names(state: dict[str, Tensor], skips: tuple[int, ...], encoded: int) -> dict[str, Tensor]:
+    """The tensors under the names, and with the column order, of MlpField."""
+    ours = {}
+    for name, tensor in state.items():
+        layer, _, kind = name.rpartition(".")
+        number = layer.removeprefix(TRUNK).removesuffix(".0")
+        if layer in HEADS:
+            ours[f"{HEADS[layer]}.{kind}"] = tensor
+        elif number.isascii() and number.isdigit() and len(number) < 3:
+            index = int(number) - 1
+            swapped = kind == "weight" and index in skips
+            ours[f"trunk.{index}.{kind}"] = tensor.roll(-encoded, dims=1) if swapped else tensor
+        else:
+            ours[name] = tensor  # named where tensors are compared
+    return ours
+
+
+def network_state(field: MlpField) -> dict[str, Tensor]:
+    """The field's state dict for the program. Raises UnsupportedError if it cannot run it."""
+    config = field.config
+    skips = (SKIP,) if config.depth > SKIP else ()
+    view = {"view_dependent": True, "first_relu": True, "feature_relu": False}
+    check_conventions(NerfPl.title, config, skips=skips, **view)
+    encoded = 3 + 6 * config.position_octaves
+    state = {}
+    for i, layer in enumerate(field.trunk):
+        weight = layer.weight.roll(encoded, dims=1) if i in skips else layer.weight
+        state |= {f"{TRUNK}{i + 1}.0.weight": weight, f"{TRUNK}{i + 1}.0.bias": layer.bias}
+    for theirs, ours in HEADS.items():
+        layer = getattr(field, ours)
+        state |= {f"{theirs}.weight": layer.weight, f"{theirs}.bias": layer.bias}
+    state |= {f"sigma.{kind}": tensor for kind, tensor in written_density(field).items()}
+    return plain_copy(state)
