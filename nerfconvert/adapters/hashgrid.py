@@ -10,12 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from ..kernels.fused_mlp import fused_mlp
-from ..kernels.hash_encode import hash_encode, level_layout
+from ..kernels.hash_encode import hash_encode, level_layout, torch_ngp_layout
 from ..volume import FieldInfo, ParameterGroup, RadianceField, Role, TrainableField
 from . import joint
 from .activations import DENSITY
 from .later import later
 from .ranges import check_flags, check_ranges
+
+LAYOUTS = {"tiny-cuda-nn": level_layout, "torch-ngp": torch_ngp_layout}
+AXES = ("xyz", "yzx")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,19 +26,22 @@ class HashgridConfig:
     """Sizes of the grid and its networks; the defaults are instant-ngp's conventions.
 
     Density is ``activation(raw) * exp(density_shift)`` in units of the longest edge of the box.
+    Grid and directions turn with `axes`.
     """
 
     n_levels: int = 16  # resolutions, geometric from base to finest
     features_per_level: int = 2
     log2_table_size: int = 18  # entries a level at most, as a power of two
     base_resolution: int = 16  # cells along the longest edge, coarsest level
-    finest_resolution: int = 512  # cells along the longest edge, finest level
+    finest_resolution: float = 512  # the same, finest level; levels between are geometric
     hidden_width: int = 64  # of both networks
     density_layers: int = 1  # hidden layers of the density network
     color_layers: int = 2  # hidden layers of the color network
     density_in_color: bool = later(True)  # whether the color network gets raw density as well
     density_activation: Literal["exp", "clamped_exp"] = later("exp")
     density_shift: float = later(0.0)  # of log density
+    axes: Literal["xyz", "yzx"] = later("xyz")  # of the world, that are x, y, z of the grid
+    layout: Literal["tiny-cuda-nn", "torch-ngp"] = later("tiny-cuda-nn")  # of the table's levels
 
     def __post_init__(self):
         check_ranges(
@@ -45,13 +51,16 @@ class HashgridConfig:
                 "features_per_level": (1, 8),
                 "log2_table_size": (8, 24),
                 "base_resolution": (2, 1024),
-                "finest_resolution": (2, 65536),
                 "hidden_width": (8, 256),
                 "density_layers": (0, 8),
                 "color_layers": (0, 8),
             },
-            numbers={"density_shift": (-30, 30)},
-            choices={"density_activation": ("exp", "clamped_exp")},
+            numbers={"finest_resolution": (2, 1 << 18), "density_shift": (-30, 30)},
+            choices={
+                "density_activation": ("exp", "clamped_exp"),
+                "axes": AXES,
+                "layout": LAYOUTS,
+            },
         )
         check_flags(self, "density_in_color")
         if self.finest_resolution < self.base_resolution:
@@ -83,6 +92,7 @@ class HashgridField(TrainableField, RadianceField):
             "density_in_color": False,
             "density_activation": "clamped_exp",
             "density_shift": math.log(2),
+            "layout": "torch-ngp",
         },
     }
     feature_dim = joint.FEATURES
@@ -90,7 +100,7 @@ class HashgridField(TrainableField, RadianceField):
     def __init__(self, config: HashgridConfig, info: FieldInfo):
         super().__init__(info)
         self.config = config
-        offsets, resolutions, scales = level_layout(
+        offsets, resolutions, scales = LAYOUTS[config.layout](
             config.n_levels,
             config.base_resolution,
             config.finest_resolution,
@@ -108,7 +118,7 @@ class HashgridField(TrainableField, RadianceField):
 
     def encode(self, positions: Tensor) -> Tensor:
         low, _ = self.aabb.corners(positions)
-        unit = ((positions - low) / max(self.aabb.size)).clamp(0, 1)
+        unit = self._in_grid(((positions - low) / max(self.aabb.size)).clamp(0, 1))
         grid = hash_encode(unit, self.table, self.offsets, self.resolutions, self.scales)
         return fused_mlp(grid, list(self.density_weights), None)
 
@@ -118,7 +128,11 @@ class HashgridField(TrainableField, RadianceField):
 
     def color(self, features: Tensor, directions: Tensor) -> Tensor:
         read = features if self.config.density_in_color else features[:, 1:]
-        return joint.color(read, directions, self.color_weights)
+        return joint.color(read, self._in_grid(directions), self.color_weights)
+
+    def _in_grid(self, vectors: Tensor) -> Tensor:
+        """World vectors [N, 3] along the axes of the grid."""
+        return vectors.roll(-1, dims=1) if self.config.axes == "yzx" else vectors
 
     def parameter_groups(self) -> list[ParameterGroup]:
         *hidden, last = self.color_weights

@@ -22,16 +22,13 @@ MAX_INDEX = 1 << 30  # the compiled loops index cells and entries in 32 bits
 
 
 def level_layout(
-    n_levels: int, base_resolution: int, finest_resolution: int, log2_table_size: int
+    n_levels: int, base_resolution: int, finest_resolution: float, log2_table_size: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Offsets [L + 1] int64, resolutions [L] int64 and scales [L] float32 of a hash grid.
 
     The resolution grows by exp(log(finest / base) / (L - 1)) per level.
     """
-    if finest_resolution < base_resolution:
-        raise ValueError(
-            f"finest_resolution must be at least {base_resolution}, got {finest_resolution}"
-        )
+    _check_finest(base_resolution, finest_resolution)
     growth = math.log(finest_resolution / base_resolution) / max(n_levels - 1, 1)
     return level_layout_from_scale(n_levels, base_resolution, math.exp(growth), log2_table_size)
 
@@ -44,18 +41,56 @@ def level_layout_from_scale(
     Computed in float32 as tiny-cuda-nn does: scale = base * 2^(level * log2(growth)) - 1,
     resolution = ceil(scale) + 1, entries = min(resolution^3 rounded up to 8, table size).
     """
+    _check_sizes(n_levels, base_resolution, log2_table_size)
+    scales = _scales(n_levels, base_resolution, np.log2(np.float32(per_level_scale)))
+    resolutions = [math.ceil(scale) + 1 for scale in scales.tolist()]
+    offsets = _offsets(resolutions, log2_table_size)
+    return offsets, torch.tensor(resolutions), torch.from_numpy(scales)
+
+
+def torch_ngp_layout(
+    n_levels: int, base_resolution: int, finest_resolution: float, log2_table_size: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """`level_layout` of torch-ngp's grid encoder, where a level has a vertex more along each axis.
+
+    Its resolutions are strides: one above the resolution. Entries are counted in float64, strides
+    in float32, as the program does.
+    """
+    _check_sizes(n_levels, base_resolution, log2_table_size)
+    _check_finest(base_resolution, finest_resolution)
+    growth = np.exp2(np.log2(finest_resolution / base_resolution) / max(n_levels - 1, 1))
+    sides = [math.ceil(base_resolution * growth**level) + 1 for level in range(n_levels)]
+    scales = _scales(n_levels, base_resolution, np.float32(np.log2(growth)))
+    strides = [math.ceil(scale) + 2 for scale in scales.tolist()]
+    return _offsets(sides, log2_table_size), torch.tensor(strides), torch.from_numpy(scales)
+
+
+def _check_sizes(n_levels: int, base_resolution: int, log2_table_size: int) -> None:
     if n_levels < 1 or base_resolution < 1 or not 1 <= log2_table_size <= 30:
         raise ValueError(
             "n_levels and base_resolution must be positive and log2_table_size in 1..30, got "
             f"{n_levels}, {base_resolution}, {log2_table_size}"
         )
-    log2_growth = np.log2(np.float32(per_level_scale))
+
+
+def _check_finest(base_resolution: int, finest_resolution: float) -> None:
+    if finest_resolution < base_resolution:
+        raise ValueError(
+            f"finest_resolution must be at least {base_resolution}, got {finest_resolution}"
+        )
+
+
+def _scales(n_levels: int, base_resolution: int, log2_growth: np.float32) -> np.ndarray:
+    """[L] float32: base * 2^(level * log2_growth) - 1."""
     levels = np.arange(n_levels, dtype=np.float32)
     scales = np.exp2(levels * log2_growth) * np.float32(base_resolution) - np.float32(1)
-    resolutions = [math.ceil(scale) + 1 for scale in scales.tolist()]
-    entries = [min((r**3 + 7) // 8 * 8, 1 << log2_table_size) for r in resolutions]
-    offsets = torch.tensor([0, *entries]).cumsum(0)
-    return offsets, torch.tensor(resolutions), torch.from_numpy(scales.astype(np.float32))
+    return scales.astype(np.float32)
+
+
+def _offsets(sides: list[int], log2_table_size: int) -> Tensor:
+    """[L + 1]: a level has side^3 entries, rounded up to 8, and at most the table's size."""
+    entries = [min((side**3 + 7) // 8 * 8, 1 << log2_table_size) for side in sides]
+    return torch.tensor([0, *entries]).cumsum(0)
 
 
 def hash_encode(

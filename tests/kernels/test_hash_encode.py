@@ -7,7 +7,12 @@ import math
 import pytest
 import torch
 
-from nerfconvert.kernels.hash_encode import hash_encode, level_layout, level_layout_from_scale
+from nerfconvert.kernels.hash_encode import (
+    hash_encode,
+    level_layout,
+    level_layout_from_scale,
+    torch_ngp_layout,
+)
 
 
 def encode_one(point, table, first, entries, resolution, scale) -> list[float]:
@@ -63,6 +68,36 @@ def test_layout_rounds_entries_up_to_eight():
     assert resolutions.tolist() == [3, 5]
     assert offsets.tolist() == [0, 32, 32 + 128]
     assert scales.tolist() == [2.0, 4.0]
+
+
+@pytest.mark.parametrize(
+    ("bound", "rows"),
+    [(1, 6_119_864), (2, 6_328_848), (4, 6_554_024), (8, 6_664_784), (16, 6_837_544)],
+)
+def test_torch_ngp_layout_of_known_files(bound, rows):
+    offsets, strides, scales = torch_ngp_layout(16, 16, 2048 * bound, 19)
+    assert int(offsets[-1]) == rows
+    assert strides[0] == 17
+    assert scales[0] == 15
+
+
+def test_torch_ngp_layout_against_one_point_at_a_time(backend):
+    """A dense level has stride resolution + 1, so that no index wraps."""
+    layout = torch_ngp_layout(4, 4, 30, 10)
+    offsets, strides, scales = layout
+    assert strides.tolist()[0] == 5
+    assert int(strides[0]) ** 3 <= int(offsets[1]) < (int(strides[0]) + 1) ** 3
+    table = torch.randn(int(offsets[-1]), 2, dtype=torch.float64)
+    unit = torch.rand(50, 3, dtype=torch.float64)
+    unit[0], unit[1] = 0.0, 1.0
+    got = hash_encode(unit, table, *layout)
+    for i, point in enumerate(unit.tolist()):
+        want = []
+        for level in range(4):
+            first, end = offsets[level : level + 2].tolist()
+            stride, scale = int(strides[level]), float(scales[level])
+            want += encode_one(point, table, first, end - first, stride, scale)
+        assert got[i].tolist() == pytest.approx(want, abs=1e-12)
 
 
 def test_linear_field_is_reproduced(backend):
@@ -190,5 +225,8 @@ def test_not_a_number_counts_as_zero(backend):
 def test_layout_arguments():
     with pytest.raises(ValueError, match="finest_resolution"):
         level_layout(4, 16, 8, 19)
-    with pytest.raises(ValueError, match="n_levels"):
-        level_layout(0, 16, 32, 19)
+    for layout in (level_layout, torch_ngp_layout):
+        with pytest.raises(ValueError, match="n_levels"):
+            layout(0, 16, 32, 19)
+    with pytest.raises(ValueError, match="finest_resolution"):
+        torch_ngp_layout(4, 16, 8, 19)

@@ -24,8 +24,8 @@ What could not be kept:
   with `tensors`, which begin with the second stage.
 * Between two fields of one architecture and size they copy everything, so that the student is the
   teacher before it begins. Here it is the networks that all share.
-* The levels of the hash grid are laid out as in tiny-cuda-nn; our boxes fit the object, theirs are
-  cubes; `tensorial` stores the voxels of occupied cells alone, since others are never looked up.
+* Our boxes fit the object, theirs are cubes; `tensorial` stores the voxels of occupied cells alone,
+  since others are never looked up.
 * No zero padding of the sample buffer (half of theirs); rays beyond 262,144 samples a step are
   dropped.
 * Their synthetic poses look at the origin from a distance of 4; ours look at the center of the box
