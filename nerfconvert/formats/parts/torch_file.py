@@ -19,15 +19,17 @@ import torch
 from torch import Tensor
 
 from ...errors import FormatError
-from .unpickle import Refused, StorageRef, StructureReader, TensorRef
+from .pickled_array import ArrayRef, Refused
+from .unpickle import StorageRef, StructureReader, TensorRef
 
 LEGACY_START = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9"
 ZIP_START = b"PK\x03\x04"
-PICKLE_LIMIT = 4 << 20  # bytes; the structure of real checkpoints takes a few thousand
+PICKLE_LIMIT = 16 << 20  # bytes; an alpha mask of TensoRF takes up to 4 million of them
 
 
 class TorchFile:
-    """A torch checkpoint, zip or legacy: `content` is its structure with TensorRef leaves.
+    """A torch checkpoint, zip or legacy: `content` is its structure; TensorRef and ArrayRef stand
+    for numbers.
 
     Raises FormatError for anything but a whole, plain checkpoint. Holds the structure only in
     memory; `tensors` reads the requested ones.
@@ -64,6 +66,13 @@ class TorchFile:
                 name: storages[ref.storage.key].as_strided(ref.shape, ref.stride, ref.offset)
                 for name, ref in state.items()
             }
+
+    def array(self, ref: Any, what: str) -> Tensor:
+        """The numpy array `ref`, a part of `content`, as a tensor; `what` names it in errors."""
+        if not isinstance(ref, ArrayRef):
+            raise FormatError(self.path, f"{what} should be a numpy array")
+        with self._refusing():
+            return ref.tensor()
 
     def _read(self, file: BinaryIO, storage: StorageRef) -> Tensor:
         file.seek(self._places[storage.key].start)
@@ -134,6 +143,8 @@ def read_zip(file: BinaryIO, size: int) -> tuple[Any, dict[str, Place]]:
             stored = info.compress_type == zipfile.ZIP_STORED and info.flag_bits & 1 == 0
             if not stored or info.header_offset + info.file_size > size:
                 raise Refused(f"member {info.filename} is compressed, encrypted or cut short")
+        if sum(info.file_size for info in members.values()) > size:
+            raise Refused("its members overlap")
         pickles = [name for name in members if name.endswith("/data.pkl")]
         if len(pickles) != 1 or members[pickles[0]].file_size > PICKLE_LIMIT:
             raise Refused("it has not exactly one data.pkl of a plausible size")

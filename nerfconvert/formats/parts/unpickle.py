@@ -1,8 +1,8 @@
 """StructureReader: the structure that a checkpoint's pickle describes, without running it.
 
 A pickle is a program. This reader runs a small part of its instruction set (numbers, strings,
-containers), resolves the few names that tensors are made of, and refuses every other name and
-instruction. Tensors stay references to numbers elsewhere in the file.
+containers), resolves the few names that tensors and numpy arrays are made of, and refuses every
+other name and instruction. Tensors stay references to numbers elsewhere in the file.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from typing import Any
 
 import torch
 
+from .pickled_array import NDARRAY, ArrayRef, ArrayType, Refused, empty_array, latin_bytes
+
 STORAGE_DTYPES = {
     "FloatStorage": torch.float32,
     "DoubleStorage": torch.float64,
@@ -28,10 +30,6 @@ STORAGE_DTYPES = {
     "ByteStorage": torch.uint8,
     "BoolStorage": torch.bool,
 }
-
-
-class Refused(Exception):
-    """Found something that a plain checkpoint does not have; becomes a FormatError."""
 
 
 @dataclass(frozen=True)
@@ -96,11 +94,13 @@ FUNCTIONS = {
     ("torch._utils", "_rebuild_tensor"): rebuild_tensor,
     ("torch._utils", "_rebuild_parameter"): rebuild_parameter,
     ("torch", "device"): lambda *_: Opaque("torch.device"),
-    ("torch", "Size"): lambda *_: Opaque("torch.Size"),
-    ("numpy", "dtype"): lambda *_: Opaque("numpy.dtype"),
+    ("torch", "Size"): lambda sizes: tuple(sizes),
+    ("numpy", "dtype"): lambda code, *_: ArrayType(code),
     ("numpy.core.multiarray", "scalar"): lambda *_: Opaque("numpy scalar"),
     ("numpy._core.multiarray", "scalar"): lambda *_: Opaque("numpy scalar"),
-    ("_codecs", "encode"): lambda *_: Opaque("bytes"),
+    ("numpy.core.multiarray", "_reconstruct"): empty_array,
+    ("numpy._core.multiarray", "_reconstruct"): empty_array,
+    ("_codecs", "encode"): latin_bytes,
 }
 
 INSTRUCTIONS = (
@@ -126,9 +126,17 @@ class StructureReader(pickle._Unpickler):
         super().__init__(stream, encoding="utf-8")
         self.storages: dict[str, StorageRef] = {}
 
+    def load(self) -> Any:
+        content = super().load()
+        if callable(content):
+            raise Refused("its content is a function")
+        return content
+
     def find_class(self, module: str, name: str):
         if module == "torch" and name in STORAGE_DTYPES:
             return STORAGE_DTYPES[name]
+        if (module, name) == ("numpy", "ndarray"):
+            return NDARRAY
         if (module, name) not in FUNCTIONS:
             raise Refused(f"it wants to use {module}.{name}, which no plain checkpoint needs")
         return FUNCTIONS[module, name]
@@ -167,7 +175,9 @@ class StructureReader(pickle._Unpickler):
         self.stack[-1].update(items)
 
     def load_build(self) -> None:
-        self.stack.pop()  # attributes such as OrderedDict._metadata, which no format needs
+        state = self.stack.pop()  # of others attributes, which no format needs (_metadata)
+        if isinstance(self.stack[-1], ArrayRef | ArrayType):
+            self.stack[-1].build(state)
 
     dispatch[pickle.SETITEM[0]] = load_setitem
     dispatch[pickle.SETITEMS[0]] = load_setitems
