@@ -198,8 +198,30 @@ def test_half_grown_fields_survive(kind, tmp_path):
 @pytest.mark.parametrize("kind", KINDS)
 def test_lines_finer_than_the_config_are_refused(kind):
     small = kind(FactorizedConfig(**SMALL), INFO)
-    with pytest.raises(ValueError, match="at most"):
+    with pytest.raises(ValueError, match="expected 2 to 12"):
         small.load_state_dict(made(kind, resolution=24).state_dict())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_cells_need_not_be_cubes(kind, tmp_path):
+    """Sizes of a file of TensoRF, where each axis is rounded on its own."""
+    field = kind(FactorizedConfig(**SMALL), INFO)
+    field.factors.resample([9, 12, 7])
+    save(field, tmp_path / "field.safetensors")
+    again = load(tmp_path / "field.safetensors")
+    assert again.factors.sizes == [9, 12, 7]
+    points = INFO.aabb.from_unit(torch.rand(50, 3))
+    assert torch.equal(again.encode(points), field.encode(points))
+
+
+def test_colors_as_they_are():
+    field = made(VmField, shading="colors", feature_width=3)
+    assert field.decoder_parameters() == []
+    features = torch.tensor([[0.0, 0.25, -0.5, 1.5]], dtype=torch.float64, requires_grad=True)
+    rgb = field.color(features, torch.tensor([[0.0, 0.0, 1.0]]).double())
+    assert rgb.tolist() == [[0.25, 0.0, 1.0]]
+    rgb.sum().backward()  # down from above 1, not further below 0
+    assert features.grad.tolist() == [[0.0, 1.0, 0.0, 1.0]]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -223,6 +245,7 @@ def test_roles(kind):
         ({"shading": "phong"}, "shading must be one of network_harmonics, "),
         ({"density_activation": "tanh"}, "density_activation must be one of"),
         ({"shading": "harmonics", "feature_width": 12}, "feature_width must be 27"),
+        ({"shading": "colors"}, "feature_width must be 3 for shading colors"),
     ],
 )
 def test_wrong_settings(settings, message):

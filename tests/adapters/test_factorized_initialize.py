@@ -178,9 +178,12 @@ def inside_blob(n: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @pytest.mark.parametrize("kind", [VmField, CpField])
-def test_a_blob_is_one_product(kind):
+@pytest.mark.parametrize(
+    "shading", [{}, {"shading": "colors", "feature_width": 3}], ids=["harmonics", "colors"]
+)
+def test_a_blob_is_one_product(kind, shading):
     """A Gaussian is a product of three: one component holds it, but for the lattice."""
-    field = started(kind, teacher(), visibility())
+    field = started(kind, teacher(), visibility(), **shading)
     positions, directions = inside_blob(400)
     with torch.no_grad():
         features = field.encode(positions)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from ...kernels.fused_mlp import fused_mlp
 from ...kernels.spherical_harmonics import spherical_harmonics
 from ...volume import ParameterGroup, Role
-from ..activations import DENSITY
+from ..activations import DENSITY, InwardClamp
 from .factorized_config import COLOR_BANDS, SH_DEGREE, SHADINGS, FactorizedConfig
 
 
@@ -40,6 +40,8 @@ class Decoder(nn.Module):
     def color(self, features: Tensor, directions: Tensor) -> Tensor:
         """sRGB [N, 3] in [0, 1] seen along unit directions [N, 3]."""
         appearance = features[:, 1:]
+        if self.config.shading == "colors":
+            return InwardClamp.apply(appearance)
         if self.config.shading == "harmonics":
             basis = spherical_harmonics(directions, COLOR_BANDS)
             rgb = (appearance.unflatten(1, (3, -1)) * basis[:, None]).sum(-1)

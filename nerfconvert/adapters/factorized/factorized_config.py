@@ -11,12 +11,14 @@ from ..ranges import check_flags, check_ranges
 
 SH_DEGREE = 4  # bands of the direction's harmonics, input of the network
 COLOR_BANDS = 3  # of colors without a network
+WIDTHS = {"harmonics": 3 * COLOR_BANDS**2, "colors": 3}  # of features that no network decodes
 SHADINGS = {
     "network_harmonics": lambda c: c.feature_width + SH_DEGREE**2,
     "network_frequencies": lambda c: (
         c.feature_width * (1 + 2 * c.feature_octaves) + 3 * (1 + 2 * c.view_octaves)
     ),
     "harmonics": lambda c: 0,
+    "colors": lambda c: 0,
 }  # inputs of the color network
 # Gains over TensoRF's values, measured from images of a real scene after equal time: 4 dB by a
 # narrow network on harmonics, 0.7 dB by exp, 0.7 dB by a coarser first resolution.
@@ -49,7 +51,8 @@ class FactorizedConfig:
     the box, raw the sum of all products of the density components. `shading` is how features become
     color: by a network of features and the direction's harmonics ("network_harmonics"), by one of
     features and direction, each with its frequency encoding ("network_frequencies", TensoRF's
-    MLP_Fea), or as coefficients of spherical harmonics ("harmonics", TensoRF's SH).
+    MLP_Fea), as coefficients of spherical harmonics ("harmonics", TensoRF's SH), or as they are,
+    the same in every direction ("colors", TensoRF's RGB).
     """
 
     resolution: int = 300  # samples along the longest edge
@@ -60,7 +63,7 @@ class FactorizedConfig:
     density_activation: Literal["softplus", "exp", "relu", "clamped_exp"] = "softplus"
     density_shift: float = -10.0
     density_scale: float = 75.0
-    shading: Literal["network_harmonics", "network_frequencies", "harmonics"] = (
+    shading: Literal["network_harmonics", "network_frequencies", "harmonics", "colors"] = (
         "network_frequencies"
     )
     view_octaves: int = 2  # of network_frequencies
@@ -86,5 +89,6 @@ class FactorizedConfig:
             choices={"density_activation": DENSITY, "shading": SHADINGS},
         )
         check_flags(self, "biases", "clamp_features")
-        if self.shading == "harmonics" and self.feature_width != 3 * COLOR_BANDS**2:
-            raise ValueError(f"feature_width must be {3 * COLOR_BANDS**2} for shading harmonics")
+        if self.feature_width != WIDTHS.get(self.shading, self.feature_width):
+            wanted = WIDTHS[self.shading]
+            raise ValueError(f"feature_width must be {wanted} for shading {self.shading}")

@@ -99,16 +99,17 @@ class Factors(nn.Module):
         return [max(2, round(resolution * edge / longest)) for edge in self.edges]
 
     def take_sizes(self, lines: list[torch.Size | None]) -> None:
-        """Allocates factors for stored lines of these shapes, which may be coarser than the finest.
+        """Allocates factors for stored lines of these shapes, which may be coarser than the finest,
+        with cells that are no cubes (TensoRF rounds down, and crops).
 
-        Raises ValueError for sizes that this config never reaches in training.
+        Raises ValueError for more samples than the config's `resolution` along any axis.
         """
         if not all(shape is not None and len(shape) == 2 for shape in lines):
             return  # missing and malformed tensors are reported where tensors are compared
         sizes = [lines[LINE_AXES.index(axis)][0] for axis in range(3)]
-        finest = self.sizes_at(self.config.resolution)
-        if not all(2 <= size <= most for size, most in zip(sizes, finest)):
-            raise ValueError(f"lines have {sizes} samples along x, y, z; at most {finest} expected")
+        finest = self.config.resolution
+        if not all(2 <= size <= finest for size in sizes):
+            raise ValueError(f"lines have {sizes} samples along x, y, z; expected 2 to {finest}")
         if sizes != self.sizes:
             self._allocate(sizes, lines[0][1], len(self.planes))
             self.to(self.basis.device)

@@ -30,6 +30,7 @@ SHARES = (0.2, 0.4, 0.8)  # of the time that is left, what each of them may take
 LEAST_NODES, PROBED = 1 << 11, 8  # of a lattice to measure on, and how much coarser it is
 FINER = 1.1  # than the lattice before: less is not worth its time
 BANDS = 3  # of the harmonics
+CONSTANT = 0.5 / math.sqrt(math.pi)  # value of the first harmonic
 HIDDEN = 0.03  # weight of the density that no camera sees
 CLEAR = 0.05  # weight of the color of a node without density, beside opacity
 DIM = 0.01  # weight below which a node's color does not matter
@@ -205,9 +206,14 @@ def _color_weight(found: Survey) -> Tensor:
 
 
 def _palette(field: FactorizedField, harmonics: Tensor, weight: Tensor) -> Palette:
-    """From weighted harmonics [N, H]; without a network the features are the harmonics."""
+    """From weighted harmonics [N, H]; without a network the features are the harmonics, or the
+    color that the constant ones alone show."""
     count, width = harmonics.shape[1], field.config.feature_width
     identity = torch.eye(count, width, device=harmonics.device)
+    if field.config.shading == "colors":
+        axes = CONSTANT * identity[:width].repeat_interleave(BANDS**2, 0)
+        axes[torch.arange(count) % BANDS**2 > 0] = 0.0
+        return Palette(identity.new_full((count,), -0.5 / CONSTANT), axes, identity.new_ones(width))
     if not len(field.decoder.weights) or not len(weight):
         return Palette(identity.new_zeros(count), identity, identity.new_ones(width))
     mean = weight @ harmonics / weight.sum()
