@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+SLAB = 1 << 21  # cells packed or unpacked at once
+
 
 class OccupancyGrid(nn.Module):
     """`resolution`^3 cells (a multiple of 4) over the unit cube of a box; starts full.
@@ -24,10 +26,14 @@ class OccupancyGrid(nn.Module):
 
     def dense(self) -> Tensor:
         """[r, r, r] bool, indexed [x, y, z]."""
+        dense = torch.empty((self.resolution,) * 3, dtype=torch.bool, device=self.words.device)
         bits = torch.arange(64, device=self.words.device)
-        b = self.resolution // 4
-        cells = (self.words[:, None] >> bits) & 1
-        return cells.bool().view(b, b, b, 4, 4, 4).permute(0, 3, 1, 4, 2, 5).reshape(3 * (4 * b,))
+        done = 0
+        for slab in _slabs(dense):
+            words = self.words[done : done + slab[..., 0, 0, 0].numel()]
+            slab.copy_(((words[:, None] >> bits) & 1).view(slab.shape))
+            done += len(words)
+        return dense
 
     def assign(self, dense: Tensor) -> None:
         """Sets the cells to [r, r, r] bool, indexed [x, y, z]; the resolution may change.
@@ -37,11 +43,10 @@ class OccupancyGrid(nn.Module):
         r = dense.shape[0]
         if dense.shape != (r, r, r) or r % 4:
             raise ValueError(f"occupancy must be a cube, side 4k, got {tuple(dense.shape)}")
-        b = r // 4
-        cells = dense.view(b, 4, b, 4, b, 4).permute(0, 2, 4, 1, 3, 5).reshape(b**3, 64).long()
-        shifts = torch.arange(64, device=dense.device)
+        bits = torch.arange(64, device=dense.device)
+        slabs = (slab.reshape(-1, 64).long() for slab in _slabs(dense))
+        self.words = torch.cat([(cells << bits).sum(1) for cells in slabs])
         self.resolution = r
-        self.words = (cells << shifts).sum(1)
 
     def query(self, unit: Tensor) -> Tensor:
         """[N] bool: whether the cell of unit-cube points [N, 3] is occupied; False outside the
@@ -65,6 +70,14 @@ class OccupancyGrid(nn.Module):
         if not len(cells):
             return None
         return cells.amin(0) / self.resolution, (cells.amax(0) + 1) / self.resolution
+
+
+def _slabs(dense: Tensor) -> tuple[Tensor, ...]:
+    """Views [., b, b, 4, 4, 4] of [r, r, r], b = r / 4: the bricks of slabs along x; as int64 all
+    at once, they would take 16 times the memory."""
+    b = len(dense) // 4
+    bricks = dense.view(b, 4, b, 4, b, 4).permute(0, 2, 4, 1, 3, 5)
+    return bricks.split(max(1, SLAB // (64 * b**2)))
 
 
 def dilate(dense: Tensor, cells: int = 1) -> Tensor:
