@@ -38,6 +38,7 @@ FORMAT_FILES = {
     ),
     "krrish94": FormatFiles("nerfconvert.formats.krrish94:Krrish94", (".ckpt",), ("mlp",)),
     "nerf_pl": FormatFiles("nerfconvert.formats.nerf_pl:NerfPl", (".ckpt",), ("mlp",)),
+    "tensorf": FormatFiles("nerfconvert.formats.tensorf:Tensorf", (".th",), ("vm", "cp")),
     "ppng": FormatFiles("nerfconvert.formats.ppng:Ppng", (".ppng",)),
     "scene": FormatFiles("nerfconvert.formats.scene_toml:SceneToml", (".toml",), ("analytic",)),
 }

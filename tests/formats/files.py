@@ -10,6 +10,8 @@ import numpy as np
 import torch
 
 from nerfconvert.adapters.analytic import AnalyticConfig, AnalyticField
+from nerfconvert.adapters.factorized.factorized_config import FactorizedConfig
+from nerfconvert.adapters.factorized.vm import VmField
 from nerfconvert.adapters.mlp import MlpConfig, MlpField
 from nerfconvert.formats import FORMATS, save
 from nerfconvert.volume import Aabb, FieldInfo, RadianceField
@@ -48,12 +50,28 @@ def tiny_scene() -> AnalyticField:
     return AnalyticField(AnalyticConfig(primitives=({**blob, "color": (1, 0.5, 0)},)), info)
 
 
+def tiny_tensorf() -> VmField:
+    """What TensoRF's own defaults make, but small, in a grid whose cells are no cubes."""
+    config = FactorizedConfig(
+        resolution=9,
+        density_components=2,
+        appearance_components=3,
+        feature_width=5,
+        hidden_width=16,
+        density_shift=-1.0,
+    )
+    field = VmField(config, INFO)
+    field.factors.resample([9, 7, 6])
+    return field
+
+
 TINY: dict[str, Callable[[], RadianceField]] = {
     "scene": tiny_scene,
     "nerfconvert": tiny_mlp,
     "nerf-pytorch": tiny_nerf_pytorch,
     "krrish94": tiny_krrish94,
     "nerf_pl": tiny_nerf_pl,
+    "tensorf": tiny_tensorf,
 }
 
 

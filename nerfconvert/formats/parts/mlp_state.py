@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...adapters.mlp import MlpConfig, MlpField
 from ...errors import FormatError, UnsupportedError
-from ...volume import Aabb, FieldInfo
+from ...volume import Aabb, Field, FieldInfo
 from .field_info import info_from_document, info_to_document, strict_json
 from .torch_file import LEGACY_START, ZIP_START
 
@@ -71,7 +71,7 @@ def field_info(source: str, *, ndc: bool, white: bool, settings: str | None) -> 
     )
 
 
-def note_of(field: MlpField) -> dict[str, str]:
+def note_of(field: Field) -> dict[str, str]:
     """The checkpoint entry that preserves box, frame and background in a round trip."""
     return {NOTE: json.dumps(info_to_document(field.info), sort_keys=True)}
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import os
 import struct
 import zipfile
@@ -67,8 +68,20 @@ class TorchFile:
                 for name, ref in state.items()
             }
 
+    def refuse_shared(self, state: dict[str, Any], what: str) -> None:
+        """Raises FormatError where the tensors of a state dict would take more memory than the file
+        has bytes: they share storages, which multiplies once each has its own."""
+        refs = [ref for ref in state.values() if isinstance(ref, TensorRef)]
+        claimed = sum(math.prod(ref.shape) * ref.storage.dtype.itemsize for ref in refs)
+        size = self.path.stat().st_size
+        if claimed > size:
+            raise FormatError(self.path, f"{what} claims {claimed} bytes of a file of {size}")
+
     def array(self, ref: Any, what: str) -> Tensor:
-        """The numpy array `ref`, a part of `content`, as a tensor; `what` names it in errors."""
+        """The numpy array or tensor `ref`, a part of `content`, as a tensor; `what` names it in
+        errors."""
+        if isinstance(ref, TensorRef):
+            return self.tensors({what: ref}, what)[what]
         if not isinstance(ref, ArrayRef):
             raise FormatError(self.path, f"{what} should be a numpy array")
         with self._refusing():
