@@ -14,9 +14,10 @@ SIZES = ("small", "base", "large")  # of every architecture that can be trained
 
 @dataclass(frozen=True)
 class Architecture:
-    """Where to import a field's class, and the sizes of the field, known without importing it."""
+    """Where to import a field's class, and what is known of the field without importing that."""
 
     field: str  # "module:Class"
+    choices: str | None = None  # "module:NAME" of its Choices; imports no torch
     parameters: tuple[int, int, int] | None = None  # once trained, by SIZES; verified by a test
     more_sizes: tuple[str, ...] = ()  # presets beside SIZES
     by_scene: bool = False  # whether the box or the occupancy of a scene changes `parameters`
@@ -30,26 +31,33 @@ class Architecture:
 ARCHITECTURES = {
     "mlp": Architecture(
         "nerfconvert.adapters.mlp:MlpField",
+        "nerfconvert.adapters.mlp_config:MLP",
         (84_548, 595_844, 2_305_796),
         ("nerf", "krrish94", "pvd"),
     ),
     "hashgrid": Architecture(
-        "nerfconvert.adapters.hashgrid:HashgridField", (891_584, 5_789_216, 22_705_728), ("pvd",)
+        "nerfconvert.adapters.hashgrid:HashgridField",
+        "nerfconvert.adapters.hashgrid_config:HASHGRID",
+        (891_584, 5_789_216, 22_705_728),
+        ("pvd",),
     ),
     "tensorial": Architecture(
         "nerfconvert.adapters.tensorial.field:TensorialField",
+        "nerfconvert.adapters.tensorial.tensorial_config:TENSORIAL",
         (3_261_636, 24_041_836, 184_218_300),
         ("pvd",),
         by_scene=True,
     ),
     "vm": Architecture(
         "nerfconvert.adapters.factorized.vm:VmField",
+        "nerfconvert.adapters.factorized.factorized_config:VM",
         (1_786_831, 9_870_235, 30_807_859),
         ("tensorf", "pvd"),
         by_scene=True,
     ),
     "cp": Architecture(
         "nerfconvert.adapters.factorized.cp:CpField",
+        "nerfconvert.adapters.factorized.factorized_config:CP",
         (183_859, 590_947, 1_174_723),
         ("tensorf", "pvd"),
         by_scene=True,
@@ -58,4 +66,5 @@ ARCHITECTURES = {
     "analytic": Architecture("nerfconvert.adapters.analytic:AnalyticField"),
 }
 ADAPTERS = Registry("architecture", {name: a.field for name, a in ARCHITECTURES.items()})
+CHOICES = Registry("architecture", {n: a.choices for n, a in ARCHITECTURES.items() if a.choices})
 TRAINABLE = tuple(name for name, a in ARCHITECTURES.items() if a.parameters)

@@ -29,7 +29,8 @@ from ..runtime.outputs import (
     refuse_inputs,
     state_path,
 )
-from ..students.sizes import check_max_size, check_trainable
+from ..students.presets import field_config
+from ..students.sizes import check_max_size
 
 
 def check_convert(options: ConvertOptions) -> None:
@@ -83,7 +84,7 @@ def _beside(target: Path, job: Job) -> list[Path]:
 def _check_student(
     architecture: str, size: str, max_size: str | None, settings: Sequence[str]
 ) -> None:
-    check_trainable(architecture, size)
+    field_config(architecture, size, settings)
     check_max_size(architecture, max_size, settings)
 
 

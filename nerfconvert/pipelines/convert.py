@@ -31,7 +31,7 @@ from ..runtime.inputs import open_field, refuse_empty, warn_of_invalid
 from ..runtime.outputs import note_fresh_start, preview_path, receipt_path, state_path
 from ..runtime.signals import InterruptedRunError, stop_on_signals
 from ..students.planning import check_student, plan_student
-from ..students.presets import student_info
+from ..students.student_box import student_info
 from ..volume import Pace, RadianceField, TrainableField
 from ..volume.nan_masked import NanMaskedField
 from .checks import check_convert

@@ -9,12 +9,11 @@ from typing import Any
 
 import torch
 
-from ..adapters import ADAPTERS, ARCHITECTURES, TRAINABLE
+from ..adapters import ARCHITECTURES, CHOICES, TRAINABLE
 from ..errors import NerfConvertError
 from ..formats import FORMATS, identify, load
 from ..report.receipt import strict
 from ..runtime.inputs import why_not_rendered
-from ..students.presets import settings_of
 from ..volume import RadianceField
 
 
@@ -38,9 +37,9 @@ def tables() -> dict[str, Any]:
     architectures = [
         {
             "name": name,
-            "sizes": sorted(ADAPTERS[name].PRESETS) if name in TRAINABLE else [],
+            "sizes": sorted(CHOICES[name].presets) if name in TRAINABLE else [],
             "parameters": about.sizes,
-            "settings": settings_of(ADAPTERS[name].Config) if name in TRAINABLE else [],
+            "settings": CHOICES[name].settings if name in TRAINABLE else [],
         }
         for name, about in ARCHITECTURES.items()
     ]

@@ -29,7 +29,6 @@ from ..runtime.device import machine, pick_device, with_backend
 from ..runtime.outputs import note_fresh_start, preview_path, state_path
 from ..runtime.signals import InterruptedRunError, stop_on_signals
 from ..students.planning import plan_student
-from ..students.presets import field_config
 from ..volume import FieldInfo, TrainableField
 from .checks import check_train
 from .placement import place
@@ -51,7 +50,6 @@ def train(
     started = time.perf_counter()
     check_train(options)
     note_fresh_start(options.target, options.job.resume)
-    field_config(options.arch, options.size, options.settings)  # a wrong one is named at once
     timeline = Timeline(on_progress, options.budget.distill_config(options.job.seed).seconds)
     timeline.phase("reading the images")
     device = parallel.start(pick_device(options.where.device))

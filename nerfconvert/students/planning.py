@@ -27,7 +27,6 @@ HEADER_BYTES, TENSOR_BYTES = 4096, 128  # of a file's header, and in it for each
 
 def check_student(architecture: str, device: torch.device, **asked: Any) -> None:
     """Raises what `plan_student` with `asked` would raise for any scene, before there is one."""
-    field_config(architecture, asked["size"], asked["settings"])
     if not ARCHITECTURES[architecture].by_scene:
         plan_student(architecture, FieldInfo(aabb=Aabb((-1,) * 3, (1,) * 3)), device, **asked)
 

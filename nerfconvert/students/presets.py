@@ -1,18 +1,15 @@
-"""New fields: architecture, size and box."""
+"""Configs of new fields: architecture, size and settings. Imports no torch."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Sequence
 from typing import Any
 
-from ..adapters import ADAPTERS
+from ..adapters import CHOICES
+from ..adapters.choices import Choices
 from ..errors import UnknownNameError, UsageError
-from ..volume import Aabb, FieldInfo, RadianceField
 from .sizes import check_trainable
-
-MARGIN = 0.05  # of the occupied box's edges, added on each side of a student's box
 
 
 def field_config(architecture: str, size: str, settings: Sequence[str]) -> Any:
@@ -22,32 +19,16 @@ def field_config(architecture: str, size: str, settings: Sequence[str]) -> Any:
     the config refuses, UnsupportedError for an architecture that cannot be trained.
     """
     check_trainable(architecture, size)
-    kind = ADAPTERS[architecture]
-    values = {**kind.PRESETS[size], **_parsed(architecture, kind.Config, settings)}
+    choices = CHOICES[architecture]
+    values = {**choices.presets[size], **_parsed(architecture, choices, settings)}
     try:
-        return kind.Config(**values)
+        return choices.config(**values)
     except (TypeError, ValueError) as error:
         raise UsageError(f"--set {architecture}: {error}") from error
 
 
-def settings_of(config: type) -> list[str]:
-    """Keys of a config class that `--set` accepts."""
-    return [field.name for field in dataclasses.fields(config)]
-
-
-def student_info(teacher: RadianceField) -> FieldInfo:
-    """The FieldInfo of a student: its teacher's, with the box shrunk to the occupied cells plus
-    `MARGIN`."""
-    box = teacher.occupied_box()
-    pads = [MARGIN * edge for edge in box.size]
-    low = [max(a - p, o) for a, p, o in zip(box.low, pads, teacher.aabb.low, strict=True)]
-    high = [min(a + p, o) for a, p, o in zip(box.high, pads, teacher.aabb.high, strict=True)]
-    return dataclasses.replace(teacher.info, aabb=Aabb(tuple(low), tuple(high)), provenance={})
-
-
-def _parsed(architecture: str, config: type, settings: Sequence[str]) -> dict[str, Any]:
-    known = settings_of(config)
-    values = {}
+def _parsed(architecture: str, choices: Choices, settings: Sequence[str]) -> dict[str, Any]:
+    known, values = choices.settings, {}
     for setting in settings:
         key, equals, text = setting.partition("=")
         prefix, dot, name = key.strip().rpartition(".")

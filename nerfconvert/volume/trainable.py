@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import abc
 import enum
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -52,13 +50,10 @@ class TrainableField(Field):
     """A field that can be trained by gradients, or distilled into.
 
     Attributes:
-        PRESETS: config values by size; "small", "base" and "large" are what `--size` offers,
-            other names are the sizes of other programs.
         sparse_gradients: row tables get sparse gradients, of the rows that a step touched. Off
             unless the trainer sets it for a run: few optimizers support them.
     """
 
-    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]]
     sparse_gradients: bool = False
 
     @abc.abstractmethod

@@ -36,7 +36,8 @@ from nerfconvert.renderer.image import render_rays
 from nerfconvert.renderer.occupancy import build_occupancy
 from nerfconvert.renderer.scene import read_scene
 from nerfconvert.runtime.inputs import open_field
-from nerfconvert.students.presets import field_config, student_info
+from nerfconvert.students.presets import field_config
+from nerfconvert.students.student_box import student_info
 from nerfconvert.volume import RadianceField, Rays
 
 WAYS = (*RECIPES, "train", "nerf")

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
+import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
 
-from nerfconvert.adapters import ADAPTERS, SIZES, TRAINABLE
+from nerfconvert.adapters import ADAPTERS, ARCHITECTURES, CHOICES, SIZES, TRAINABLE
+from nerfconvert.adapters.activations import DENSITY
+from nerfconvert.adapters.choices import DensityActivation
 from nerfconvert.formats import load, save
 from nerfconvert.formats.parts.rebuild import WithoutMemory
 from nerfconvert.volume import Aabb, FieldInfo, RadianceField, Role, TrainableField
+from tests.conftest import ROOT
 
 INFO = FieldInfo(aabb=Aabb((-1.0, -0.5, 0.0), (1.0, 1.5, 3.0)), provenance={"by": "a test"})
 BLOB = {"kind": "blob", "center": (0, 0.5, 1), "size": (0.4, 0.4, 0.4), "density": 9.0}
@@ -158,9 +164,22 @@ def trained(field) -> list[torch.nn.Parameter]:
 def test_the_table_knows_what_can_be_trained(name):
     kind = ADAPTERS[name]
     assert (name in TRAINABLE) == issubclass(kind, TrainableField)
+    assert (name in TRAINABLE) == bool(ARCHITECTURES[name].choices)
     if name in TRAINABLE:
-        assert set(SIZES) <= set(kind.PRESETS)
-        assert all(kind.Config(**preset) for preset in kind.PRESETS.values())
+        choices = CHOICES[name]
+        assert choices.config is kind.Config
+        assert set(SIZES) <= set(choices.presets)
+        assert all(kind.Config(**preset) for preset in choices.presets.values())
+
+
+def test_choices_are_known_without_torch():
+    code = "import sys\nfrom nerfconvert.adapters import CHOICES\nassert all(CHOICES.values())\n"
+    code += "assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_the_named_activations_are_there():
+    assert set(get_args(DensityActivation)) == set(DENSITY)
 
 
 def test_config_and_state_rebuild_the_field(field):

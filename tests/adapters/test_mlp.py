@@ -11,6 +11,7 @@ import torch
 
 from nerfconvert.adapters.activations import EXP_LIMIT
 from nerfconvert.adapters.mlp import MlpConfig, MlpField, frequency_encode
+from nerfconvert.adapters.mlp_config import MLP
 from nerfconvert.volume import Aabb, FieldInfo
 
 INFO = FieldInfo(aabb=Aabb((-1.0, 0.0, 2.0), (3.0, 1.0, 4.0)))
@@ -113,7 +114,7 @@ def test_a_dead_density_can_be_taught():
 
 def test_presets_are_configs():
     sizes = {}
-    for name, values in MlpField.PRESETS.items():
+    for name, values in MLP.presets.items():
         sizes[name] = MlpField(MlpConfig(**values), INFO).parameter_count
     assert sizes["krrish94"] == 84548  # the published network
     assert sizes["base"] == 595844  # the paper's network, as its PyTorch programs count it

@@ -11,7 +11,8 @@ from nerfconvert.renderer.camera_paths import orbit
 from nerfconvert.renderer.image import render_image
 from nerfconvert.renderer.occupancy import build_occupancy
 from nerfconvert.renderer.visibility import estimate_visibility
-from nerfconvert.students.presets import field_config, student_info
+from nerfconvert.students.presets import field_config
+from nerfconvert.students.student_box import student_info
 from nerfconvert.volume import Pace
 from nerfconvert.volume.occupancy import transfer_occupancy
 

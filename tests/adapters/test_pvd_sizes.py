@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from nerfconvert.adapters import ADAPTERS
+from nerfconvert.adapters import ADAPTERS, CHOICES
 from nerfconvert.adapters.factorized.vm import VmField
 from nerfconvert.kernels.spherical_harmonics import spherical_harmonics_reference
 from nerfconvert.volume import Aabb, FieldInfo, TrainableField
@@ -19,7 +19,9 @@ DECODER = 31 * 64 + 64 * 64 + 64 * 3
 def made(architecture: str, info: FieldInfo = INFO, **changes) -> TrainableField:
     torch.manual_seed(0)
     kind = ADAPTERS[architecture]
-    return kind(dataclasses.replace(kind.Config(**kind.PRESETS["pvd"]), **changes), info)
+    return kind(
+        dataclasses.replace(kind.Config(**CHOICES[architecture].presets["pvd"]), **changes), info
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import os
 import pytest
 import torch
 
-from nerfconvert.adapters import ADAPTERS, ARCHITECTURES, SIZES, TRAINABLE
+from nerfconvert.adapters import ADAPTERS, ARCHITECTURES, CHOICES, SIZES, TRAINABLE
 from nerfconvert.cli import main
 from nerfconvert.errors import UsageError
 from nerfconvert.formats import load, save
@@ -15,8 +15,9 @@ from nerfconvert.options.per_command import ConvertOptions, TrainOptions
 from nerfconvert.runtime.inputs import open_field
 from nerfconvert.runtime.memory import _of_the_container, available_bytes
 from nerfconvert.students.planning import blueprint, check_student, file_bytes, plan_student
-from nerfconvert.students.presets import field_config, student_info
+from nerfconvert.students.presets import field_config
 from nerfconvert.students.sizes import check_max_size, parameters_help, parse_bytes, rounded
+from nerfconvert.students.student_box import student_info
 from nerfconvert.volume import Aabb, FieldInfo
 from tests.test_cli import QUICK
 
@@ -39,7 +40,7 @@ def test_the_help_names_the_true_parameter_counts(architecture):
     }
     assert ARCHITECTURES[architecture].sizes == counted
     more = ARCHITECTURES[architecture].more_sizes
-    assert sorted(ADAPTERS[architecture].PRESETS) == sorted((*SIZES, *more))
+    assert sorted(CHOICES[architecture].presets) == sorted((*SIZES, *more))
     assert architecture in parameters_help()
     assert counted["small"] < counted["base"] < counted["large"]
 

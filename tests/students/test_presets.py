@@ -3,7 +3,8 @@ import torch
 
 from nerfconvert.errors import UnknownNameError, UnsupportedError, UsageError
 from nerfconvert.formats import load
-from nerfconvert.students.presets import MARGIN, field_config, student_info
+from nerfconvert.students.presets import field_config
+from nerfconvert.students.student_box import MARGIN, student_info
 
 
 def test_settings_override_the_preset():

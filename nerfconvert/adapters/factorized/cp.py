@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
-
-from .factorized_config import PVD, STUDENT
 from .field import FactorizedField
 from .initialize import initialize_factors
 
@@ -14,32 +11,4 @@ class CpField(FactorizedField):
 
     architecture = "cp"
     N_PLANES = 0
-    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
-        "small": {
-            **STUDENT,
-            "resolution": 300,
-            "density_components": 48,
-            "appearance_components": 144,
-        },
-        "base": {
-            **STUDENT,
-            "resolution": 500,
-            "density_components": 96,
-            "appearance_components": 288,
-        },
-        "large": {
-            **STUDENT,
-            "resolution": 500,
-            "density_components": 192,
-            "appearance_components": 576,
-        },
-        "tensorf": {"resolution": 500, "density_components": 96, "appearance_components": 288},
-        "pvd": {
-            **PVD,
-            "resolution": 500,
-            "first_resolution": 500,
-            "density_components": 96,
-            "appearance_components": 288,
-        },  # the papers have no cp: TensoRF's factors with their network
-    }
     initialize_from = initialize_factors

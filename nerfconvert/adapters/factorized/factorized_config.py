@@ -1,11 +1,14 @@
-"""FactorizedConfig: the configuration of vm and cp fields; TensoRF's choices and ours."""
+"""FactorizedConfig: configuration and sizes of vm and cp fields; TensoRF's choices and ours.
+
+Imports no torch.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from ..activations import DENSITY
+from ..choices import Choices, DensityActivation
 from ..later import later
 from ..ranges import check_flags, check_ranges
 
@@ -60,7 +63,7 @@ class FactorizedConfig:
     density_components: int = 16  # products, of each mode
     appearance_components: int = 48
     feature_width: int = 27  # appearance features
-    density_activation: Literal["softplus", "exp", "relu", "clamped_exp"] = "softplus"
+    density_activation: DensityActivation = "softplus"
     density_shift: float = -10.0
     density_scale: float = 75.0
     shading: Literal["network_harmonics", "network_frequencies", "harmonics", "colors"] = (
@@ -86,9 +89,62 @@ class FactorizedConfig:
                 "hidden_width": (8, 256),
             },
             numbers={"density_shift": (-1e6, 1e6), "density_scale": (1e-6, 1e6)},
-            choices={"density_activation": DENSITY, "shading": SHADINGS},
+            choices={"density_activation": get_args(DensityActivation), "shading": SHADINGS},
         )
         check_flags(self, "biases", "clamp_features")
         if self.feature_width != WIDTHS.get(self.shading, self.feature_width):
             wanted = WIDTHS[self.shading]
             raise ValueError(f"feature_width must be {wanted} for shading {self.shading}")
+
+
+VM = Choices(
+    FactorizedConfig,
+    {
+        "small": {
+            **STUDENT,
+            "resolution": 192,
+            "density_components": 4,
+            "appearance_components": 12,
+        },
+        "base": {
+            **STUDENT,
+            "resolution": 320,
+            "density_components": 8,
+            "appearance_components": 24,
+        },
+        "large": {**STUDENT, "resolution": 400},
+        "tensorf": {},
+        "pvd": {**PVD, "first_resolution": 300},
+    },
+)
+CP = Choices(
+    FactorizedConfig,
+    {
+        "small": {
+            **STUDENT,
+            "resolution": 300,
+            "density_components": 48,
+            "appearance_components": 144,
+        },
+        "base": {
+            **STUDENT,
+            "resolution": 500,
+            "density_components": 96,
+            "appearance_components": 288,
+        },
+        "large": {
+            **STUDENT,
+            "resolution": 500,
+            "density_components": 192,
+            "appearance_components": 576,
+        },
+        "tensorf": {"resolution": 500, "density_components": 96, "appearance_components": 288},
+        "pvd": {
+            **PVD,
+            "resolution": 500,
+            "first_resolution": 500,
+            "density_components": 96,
+            "appearance_components": 288,
+        },  # the papers have no cp: TensoRF's factors with their network
+    },
+)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
-
-from .factorized_config import PVD, STUDENT
 from .field import FactorizedField
 from .initialize import initialize_factors
 
@@ -14,21 +11,4 @@ class VmField(FactorizedField):
 
     architecture = "vm"
     N_PLANES = 3
-    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
-        "small": {
-            **STUDENT,
-            "resolution": 192,
-            "density_components": 4,
-            "appearance_components": 12,
-        },
-        "base": {
-            **STUDENT,
-            "resolution": 320,
-            "density_components": 8,
-            "appearance_components": 24,
-        },
-        "large": {**STUDENT, "resolution": 400},
-        "tensorf": {},
-        "pvd": {**PVD, "first_resolution": 300},
-    }
     initialize_from = initialize_factors

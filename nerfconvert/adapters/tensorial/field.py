@@ -10,8 +10,6 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -34,12 +32,10 @@ from ...volume import (
     Visibility,
 )
 from ..activations import DENSITY, InwardClamp
-from ..later import later
-from ..ranges import check_ranges
 from .initialize import CHANNELS, EMPTY, MAX_VOXELS, SH_BANDS, fit_voxels
 from .lattice import Lattice, voxel_edge
+from .tensorial_config import COARSE, TensorialConfig
 
-COARSE = 64  # cells along an axis of a new field, at most
 REFINED_BY = 0.4  # of the training budget: by then the resolution is the final one
 SURVEYED = 128  # cells along an axis of the first lattice of a start with time enough
 DEPTH_SCALE = 4.0  # optical depth of one finest voxel edge for a raw density of 1
@@ -47,32 +43,6 @@ DEPTH_SCALE = 4.0  # optical depth of one finest voxel edge for a raw density of
 INITIALIZED_UNIT = 0.008
 THIN = 1.0  # optical depth of the whole box of a new field
 NOISE = 0.02  # standard deviation of a new field of log density (PVD)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TensorialConfig:
-    """The final lattice; a new field starts coarse, with all vertices stored."""
-
-    resolution: int = 256  # final cells along each axis: a multiple of 4 up to 64, of 64 beyond
-    color_activation: Literal["clamp", "sigmoid"] = "clamp"  # clamp: harmonics + 0.5, in [0, 1]
-    density_activation: Literal["relu", "clamped_exp"] = later(
-        "relu"
-    )  # clamped_exp: of log density (PVD)
-
-    def __post_init__(self):
-        check_ranges(
-            self,
-            integers={"resolution": (4, 1024)},
-            choices={
-                "color_activation": ("clamp", "sigmoid"),
-                "density_activation": ("relu", "clamped_exp"),
-            },
-        )
-        if self.resolution % (4 if self.resolution <= COARSE else COARSE):
-            raise ValueError(
-                f"resolution must be a multiple of 4 up to {COARSE} or of {COARSE} up to 1024, "
-                f"got {self.resolution}"
-            )
 
 
 def resolutions(finest: int) -> list[int]:
@@ -96,16 +66,6 @@ class TensorialField(TrainableField, RadianceField):
 
     architecture = "tensorial"
     Config = TensorialConfig
-    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
-        "small": {"resolution": 128},
-        "base": {},
-        "large": {"resolution": 512},
-        "pvd": {
-            "resolution": 128,
-            "color_activation": "sigmoid",
-            "density_activation": "clamped_exp",
-        },
-    }
     feature_dim = CHANNELS
 
     words: Tensor  # [B^3] int64, see kernels.voxel_lookup

@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 import torch
 
-from nerfconvert.adapters import ADAPTERS
+from nerfconvert.adapters import ADAPTERS, CHOICES
 from nerfconvert.adapters.analytic import AnalyticField
 from nerfconvert.adapters.factorized.factorized_config import FactorizedConfig
 from nerfconvert.adapters.factorized.vm import VmField
@@ -64,7 +64,10 @@ def published_size(architecture: str, **changes) -> TrainableField:
     """A field of the size `pvd`, but small."""
     torch.manual_seed(0)
     kind = ADAPTERS[architecture]
-    return kind(kind.Config(**{**kind.PRESETS["pvd"], **SMALL[architecture], **changes}), INFO)
+    return kind(
+        kind.Config(**{**CHOICES[architecture].presets["pvd"], **SMALL[architecture], **changes}),
+        INFO,
+    )
 
 
 def task(teacher, field, steps: int = 30) -> Task:

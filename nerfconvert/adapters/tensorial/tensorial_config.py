@@ -1,0 +1,49 @@
+"""TensorialConfig: the lattice of sparse voxels, and its sizes. Imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ..choices import Choices
+from ..later import later
+from ..ranges import check_ranges
+
+COARSE = 64  # cells along an axis of a new field, at most
+
+
+@dataclass(frozen=True, kw_only=True)
+class TensorialConfig:
+    """The final lattice; a new field starts coarse, with all vertices stored."""
+
+    resolution: int = 256  # final cells along each axis: a multiple of 4 up to 64, of 64 beyond
+    color_activation: Literal["clamp", "sigmoid"] = "clamp"  # clamp: harmonics + 0.5, in [0, 1]
+    density_activation: Literal["relu", "clamped_exp"] = later("relu")  # of log density (PVD)
+
+    def __post_init__(self):
+        check_ranges(
+            self,
+            integers={"resolution": (4, 1024)},
+            choices={
+                "color_activation": ("clamp", "sigmoid"),
+                "density_activation": ("relu", "clamped_exp"),
+            },
+        )
+        if self.resolution % (4 if self.resolution <= COARSE else COARSE):
+            raise ValueError(
+                f"resolution must be a multiple of 4 up to {COARSE} or of {COARSE} up to 1024, "
+                f"got {self.resolution}"
+            )
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "small": {"resolution": 128},
+    "base": {},
+    "large": {"resolution": 512},
+    "pvd": {
+        "resolution": 128,
+        "color_activation": "sigmoid",
+        "density_activation": "clamped_exp",
+    },
+}
+TENSORIAL = Choices(TensorialConfig, PRESETS)
