@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-import json
 import logging
 import os
 from collections.abc import Callable, Sequence
@@ -13,17 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..errors import FormatError, NerfConvertError, UsageError
+from ..errors import FormatError, NerfConvertError
 from ..files import write_json, write_text
 from ..options.per_command import BenchOptions
 from ..report.matrix import matrix_markdown, matrix_rows
 from ..report.receipt import strict
 from ..runtime.device import machine, pick_device, with_backend
-from ..runtime.outputs import check_folder
 from ..runtime.signals import StopRequest, stop_on_signals
+from .asked import asked_benchmark
 from .benchmark import BenchConfig, Target, Teacher
 from .cells import Cell, bench_document
-from .config_toml import read_bench_config
 from .process import Outcome, run_child
 from .runs import Run, cell_run, comparison_run, scratch_run, teacher_run
 
@@ -54,11 +52,7 @@ def bench(
     BackendError, BenchInterruptedError.
     """
     folder = options.output
-    check_folder(folder)
-    path, data = _asked(options)
-    config = read_bench_config(path)
-    if data is not None:
-        config = config.with_data(data)
+    path, config = asked_benchmark(options)
     device = pick_device(options.where.device)
     about = {
         "version": __version__,
@@ -72,23 +66,6 @@ def bench(
         work = Bench(config, options, about, stop, on_progress, on_cell)
         work.everything()
         return work.write()
-
-
-def _asked(options: BenchOptions) -> tuple[Path, Path | None]:
-    """Paths of config and data (None: as the config says); without a config, those of the benchmark
-    in the output folder."""
-    if options.config is not None:
-        return options.config, options.data
-    matrix = options.output / "matrix.json"
-    if not matrix.is_file():
-        raise UsageError(
-            f"{options.output} holds no benchmark to go on with: name one, as in "
-            f"nerfconvert bench CONFIG.toml -o {options.output}"
-        )
-    known = json.loads(matrix.read_text(encoding="utf-8"))
-    data = options.output / known["data"] if known["data"] else None
-    config = Path(os.path.relpath(options.output / known["config"]))
-    return config, options.data or data
 
 
 class Bench:

@@ -17,7 +17,6 @@ from ..options.per_command import (
     TrainOptions,
 )
 from ..pipelines.checks import (
-    check_bench,
     check_compare,
     check_convert,
     check_render,
@@ -49,11 +48,11 @@ class Info:
     output: Annotated[Output, arg(name="")] = field(default_factory=Output)
 
     def run(self, terminal: Terminal, argv: list[str]) -> int:
+        if not self.paths:
+            raise UsageError("info needs at least one file: nerfconvert info CKPT...")
         from ..pipelines.info import info
         from ..report.tables import info_tables
 
-        if not self.paths:
-            raise UsageError("info needs at least one file: nerfconvert info CKPT...")
         document = info(self.paths)
         terminal.document(document, info_tables)
         return max(entry.get("exit_code", 0) for entry in document["files"])
@@ -188,7 +187,9 @@ class Bench:
     output: Annotated[Output, arg(name="")] = field(default_factory=Output)
 
     def run(self, terminal: Terminal, argv: list[str]) -> int:
-        check_bench(self.options)
+        from ..bench.asked import asked_benchmark
+
+        asked_benchmark(self.options)
         from ..bench.bench import bench
         from ..report.tables import bench_tables, cell_line
 

@@ -6,6 +6,7 @@ The table imports no torch, so that a target is refused before anything is loade
 from __future__ import annotations
 
 from dataclasses import dataclass
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ from .unknown_file import describe
 if TYPE_CHECKING:
     from ..volume import Field, RadianceField
 
+SEARCHED = 256 << 20  # bytes of a file that are searched for signs of its format
+
 
 @dataclass(frozen=True)
 class FormatFiles:
@@ -26,21 +29,39 @@ class FormatFiles:
 
     format: str  # "module:Class"
     suffixes: tuple[str, ...]  # the usual one first
+    signs: tuple[bytes, ...]  # each of its files has one of them somewhere; verified by a test
     writes: tuple[str, ...] = ()  # architectures that it can write; verified by a test
 
 
 FORMAT_FILES = {
     "nerfconvert": FormatFiles(
-        "nerfconvert.formats.native:Native", (".safetensors",), tuple(ARCHITECTURES)
+        "nerfconvert.formats.native:Native",
+        (".safetensors",),
+        (b"nerfconvert.field/",),
+        tuple(ARCHITECTURES),
     ),
     "nerf-pytorch": FormatFiles(
-        "nerfconvert.formats.nerf_pytorch:NerfPytorch", (".tar",), ("mlp",)
+        "nerfconvert.formats.nerf_pytorch:NerfPytorch",
+        (".tar",),
+        (b"network_fn_state_dict",),
+        ("mlp",),
     ),
-    "krrish94": FormatFiles("nerfconvert.formats.krrish94:Krrish94", (".ckpt",), ("mlp",)),
-    "nerf_pl": FormatFiles("nerfconvert.formats.nerf_pl:NerfPl", (".ckpt",), ("mlp",)),
-    "tensorf": FormatFiles("nerfconvert.formats.tensorf:Tensorf", (".th",), ("vm", "cp")),
-    "ppng": FormatFiles("nerfconvert.formats.ppng:Ppng", (".ppng",)),
-    "scene": FormatFiles("nerfconvert.formats.scene_toml:SceneToml", (".toml",), ("analytic",)),
+    "krrish94": FormatFiles(
+        "nerfconvert.formats.krrish94:Krrish94",
+        (".ckpt",),
+        (b"model_coarse_state_dict",),
+        ("mlp",),
+    ),
+    "nerf_pl": FormatFiles(
+        "nerfconvert.formats.nerf_pl:NerfPl", (".ckpt",), (b"nerf_coarse.",), ("mlp",)
+    ),
+    "tensorf": FormatFiles(
+        "nerfconvert.formats.tensorf:Tensorf", (".th",), (b"density_line",), ("vm", "cp")
+    ),
+    "ppng": FormatFiles("nerfconvert.formats.ppng:Ppng", (".ppng",), (b"qff_type",)),
+    "scene": FormatFiles(
+        "nerfconvert.formats.scene_toml:SceneToml", (".toml",), (b"aabb",), ("analytic",)
+    ),
 }
 FORMATS = Registry("format", {name: files.format for name, files in FORMAT_FILES.items()})
 
@@ -51,14 +72,39 @@ def identify(path: Path | str) -> Format:
     Raises FormatError naming what was found for a missing, empty, damaged or unknown file.
     """
     path = Path(path)
+    for name in possible_formats(path):
+        made = FORMATS[name]()
+        if made.sniff(path):
+            return made
+    raise _unknown(path)
+
+
+def possible_formats(path: Path) -> list[str]:
+    """Names of the formats, at least one, of which the file has signs; imports none of them.
+
+    Raises FormatError as `identify` does.
+    """
     if not path.exists():
         raise FormatError(path, "no such file")
     if not path.is_file():
         raise FormatError(path, "a directory or device; expected a checkpoint file")
-    for make in FORMATS.values():
-        if make().sniff(path):
-            return make()
-    raise FormatError(path, f"found {describe(path)}; expected {expected_files()}")
+    try:
+        with open(path, "rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+            found = [
+                name
+                for name, files in FORMAT_FILES.items()
+                if any(content.find(sign, 0, SEARCHED) >= 0 for sign in files.signs)
+            ]
+    except (OSError, ValueError):  # unreadable; empty
+        found = []
+    if not found:
+        raise _unknown(path)
+    return found
+
+
+def _unknown(path: Path) -> FormatError:
+    known = ", ".join(f"{files.suffixes[0]} ({name})" for name, files in FORMAT_FILES.items())
+    return FormatError(path, f"found {describe(path)}; expected one of: {known}")
 
 
 def load(path: Path | str) -> RadianceField:
@@ -118,8 +164,3 @@ def name_of_suffix(path: Path, architecture: str) -> str:
         f"no format has the suffix {suffix}" if suffix else "it has no suffix to tell its format"
     )
     raise UnsupportedError(f"{path}: {found}; known: {known}, or give --format")
-
-
-def expected_files() -> str:
-    """The known formats in words."""
-    return "one of: " + ", ".join(make.title for make in FORMATS.values())

@@ -6,19 +6,19 @@ named at once; every pipeline calls its own again, for callers from Python.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import FormatError, OutputExistsError
+from ..errors import OutputExistsError
+from ..formats import possible_formats
 from ..options.groups import Job
 from ..options.per_command import (
-    BenchOptions,
     CompareOptions,
     ConvertOptions,
     RenderOptions,
     TrainOptions,
 )
+from ..runtime.given import check_cameras, there
 from ..runtime.outputs import (
     check_file,
     check_folder,
@@ -36,44 +36,49 @@ from ..students.sizes import check_max_size
 def check_convert(options: ConvertOptions) -> None:
     """Raises UsageError, UnsupportedError, FormatError, OutputExistsError."""
     _check_student(options.to, options.size, options.max_size, options.settings)
-    inputs = _there(options.source, options.views.data, options.views.cameras)
+    views = options.views
+    inputs = there(options.source, views.data, views.cameras)
     beside = [receipt_path(options.target), *_beside(options.target, options.job)]
     check_run(options.target, options.job.overwrite, inputs, beside)
     check_holds(options.target, options.format, options.to)
+    possible_formats(options.source)
+    _check_views(views.data, views.cameras)
+    check_cameras(views.cameras or views.data, "train")
 
 
 def check_train(options: TrainOptions) -> None:
     """Raises as `check_convert` does."""
     _check_student(options.arch, options.size, options.max_size, options.settings)
-    inputs = _there(options.data)
+    inputs = there(options.data)
     check_run(options.target, options.job.overwrite, inputs, _beside(options.target, options.job))
     check_holds(options.target, options.format, options.arch)
+    check_cameras(options.data, "test")
+    check_cameras(options.data, "train", images=True)
 
 
 def check_render(options: RenderOptions) -> None:
     """Raises as `check_convert` does."""
-    inputs = _there(options.checkpoint, options.cameras)
+    inputs = there(options.checkpoint, options.cameras)
     if options.output.suffix:
         check_file(options.output, options.overwrite, inputs)
-        return
-    refuse_inputs(options.output, inputs)
-    check_folder(options.output)
-    if options.output.exists() and not options.overwrite:
-        raise OutputExistsError(options.output)
+    else:
+        refuse_inputs(options.output, inputs)
+        check_folder(options.output)
+        if options.output.exists() and not options.overwrite:
+            raise OutputExistsError(options.output)
+    possible_formats(options.checkpoint)
+    check_cameras(options.cameras, None)
 
 
 def check_compare(options: CompareOptions) -> None:
     """Raises as `check_convert` does."""
-    _there(*options.checkpoints, options.data, options.cameras)
+    there(*options.checkpoints, options.data, options.cameras)
     check_folder(options.output)
     if (options.output / "compare.json").exists() and not options.overwrite:
         raise OutputExistsError(options.output / "compare.json")
-
-
-def check_bench(options: BenchOptions) -> None:
-    """Raises as `check_convert` does."""
-    _there(options.config, options.data)
-    check_folder(options.output)
+    for path in options.checkpoints:
+        possible_formats(path)
+    _check_views(options.data, options.cameras)
 
 
 def _beside(target: Path, job: Job) -> list[Path]:
@@ -88,10 +93,6 @@ def _check_student(
     check_max_size(architecture, max_size, settings)
 
 
-def _there(*paths: Path | None) -> Iterable[Path]:
-    """The paths that were given. Raises FormatError for one where nothing is."""
-    given = [path for path in paths if path is not None]
-    for path in given:
-        if not os.path.exists(path):
-            raise FormatError(path, "no such file or folder")
-    return given
+def _check_views(data: Path | None, cameras: Path | None) -> None:
+    """Raises FormatError where there are no views to measure on in `data`, else in `cameras`."""
+    check_cameras(data or cameras, "test")

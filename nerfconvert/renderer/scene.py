@@ -7,7 +7,6 @@ lens with distortion or an off-center axis is resampled once to a centered pinho
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +19,8 @@ from torch import Tensor
 
 from ..errors import FormatError, UsageError
 from .cameras import Cameras, focal_of
+from .transforms import image_path, read_transforms, stated_path
 
-HOLD_OUT = 8  # of a file without splits every 8th view is a test view
 OPAQUE = 0.995  # alpha above which 8 bits say 1
 SIZE = (400, 400)  # of cameras whose file gives an angle of view but no size
 
@@ -75,13 +74,7 @@ def read_scene(
     level under images with alpha; None keeps their alpha. Raises FormatError for a file that is
     missing, damaged or inconsistent.
     """
-    file, cut = _find(Path(path), split)
-    document = _parse(file)
-    frames = _frames(file, document)
-    if cut == "test":
-        frames = frames[::HOLD_OUT]
-    elif cut == "train" and len(frames) > 1:
-        frames = [f for i, f in enumerate(frames) if i % HOLD_OUT]
+    file, document, frames = read_transforms(Path(path), split)
     if views is not None and views < len(frames):
         frames = [frames[i] for i in np.linspace(0, len(frames) - 1, views).round().astype(int)]
     poses = torch.stack([_pose(file, frame) for frame in frames])
@@ -96,15 +89,13 @@ def read_scene(
     if not images:
         return Scene(cameras, None, names, scale)
     size = (cameras.width, cameras.height)
-    stack = [_image(_image_path(file, n), lens, maps, size, background) for n in names]
+    stack = [_image(image_path(file, f), lens, maps, size, background) for f in frames]
     return Scene(cameras, _stacked(stack), names, scale)
 
 
 def native_size(path: Path | str, split: str | None = None) -> tuple[int, int]:
     """(width, height) in pixels of the stored images of a scene."""
-    file, _ = _find(Path(path), split)
-    document = _parse(file)
-    lens = _lens(file, document, _frames(file, document), None)
+    lens = _lens(*read_transforms(Path(path), split), None)
     return lens.width, lens.height
 
 
@@ -112,43 +103,6 @@ def fit_within(size: tuple[int, int], limit: int) -> tuple[int, int]:
     """`size` shrunk so that neither side exceeds `limit` pixels; never enlarged."""
     scale = min(1.0, limit / max(size))
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
-
-
-def _find(path: Path, split: str | None) -> tuple[Path, str | None]:
-    """The JSON file, and the split that still has to be taken from it."""
-    if path.is_file():
-        return path, split
-    if not path.exists():
-        raise FormatError(path, "no such file or folder; expected a folder with transforms*.json")
-    if split is not None and (path / f"transforms_{split}.json").is_file():
-        return path / f"transforms_{split}.json", None
-    if (path / "transforms.json").is_file():
-        return path / "transforms.json", split
-    there = sorted(p.name for p in path.glob("transforms*.json"))
-    wanted = f"transforms_{split}.json or transforms.json" if split else "transforms.json"
-    found = f"found only {', '.join(there)}" if there else "found no transforms*.json"
-    raise FormatError(path, f"expected {wanted}, {found}")
-
-
-def _parse(file: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise FormatError(file, f"not a JSON file: {error}") from error
-    if not isinstance(document, dict):
-        raise FormatError(file, f"expected a JSON object, got {type(document).__name__}")
-    return document
-
-
-def _frames(file: Path, document: dict[str, Any]) -> list[dict[str, Any]]:
-    frames = document.get("frames")
-    if not isinstance(frames, list) or not frames:
-        raise FormatError(file, "expected a list 'frames' with at least one camera, found none")
-    for index, frame in enumerate(frames):
-        if not isinstance(frame, dict) or "transform_matrix" not in frame:
-            raise FormatError(file, f"frame {index} has no 'transform_matrix'")
-        frame.setdefault("file_path", f"frame_{index:05d}")
-    return frames
 
 
 def _pose(file: Path, frame: dict[str, Any]) -> Tensor:
@@ -206,7 +160,7 @@ def _size(
     """Stored size: that of the file, else of the first image, else `resolution`."""
     if "w" in values and "h" in values:
         width, height = (int(_number(file, values, key)) for key in ("w", "h"))
-    elif (image := _image_path(file, frame["file_path"])).is_file():
+    elif (image := stated_path(file, frame)).is_file():
         height, width = _load(image).shape[:2]
     elif "fl_x" in values:
         raise FormatError(file, "has 'fl_x' in pixels but neither 'w' and 'h' nor images")
@@ -244,15 +198,8 @@ def _check_aspect(lens: Lens, resolution: tuple[int, int]) -> None:
         )
 
 
-def _image_path(file: Path, name: str) -> Path:
-    path = file.parent / name
-    return path if path.is_file() else path.with_name(path.name + ".png")
-
-
 def _load(path: Path) -> np.ndarray:
     """[H, W, 3 or 4] float32 in [0, 1], RGB order."""
-    if not path.is_file():
-        raise FormatError(path, "image is missing")
     raw = cv2.imread(str(path), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
     if raw is None or not np.issubdtype(raw.dtype, np.integer):
         raise FormatError(path, "image cannot be decoded (PNG, JPEG or WebP expected)")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..distiller.progress import Distilled
 from ..files import sha256
 from ..formats import identify
-from ..volume import RadianceField
+
+if TYPE_CHECKING:
+    from ..volume import RadianceField
 
 
 def describe_file(path: Path, field: RadianceField) -> dict[str, Any]:

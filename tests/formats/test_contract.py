@@ -19,7 +19,15 @@ from nerfconvert.errors import (
     UnknownNameError,
     UnsupportedError,
 )
-from nerfconvert.formats import FORMAT_FILES, FORMATS, identify, load, save, write_whole
+from nerfconvert.formats import (
+    FORMAT_FILES,
+    FORMATS,
+    identify,
+    load,
+    possible_formats,
+    save,
+    write_whole,
+)
 from nerfconvert.formats.format import Format
 from nerfconvert.formats.native import Native
 from tests.formats.files import TEXT, flipped, probe_points, tiny_field, tiny_mlp, write_sample
@@ -61,6 +69,7 @@ def test_exactly_one_claims_a_file(sample):
     name, path = sample
     assert [n for n, made in FORMATS.items() if made().sniff(path)] == [name]
     assert identify(path).name == name
+    assert name in possible_formats(path)
 
 
 def test_reads_without_changing_the_file(sample):
@@ -94,6 +103,7 @@ def test_suffix_picks_the_format(name, tmp_path):
     path = tmp_path / f"field{suffix}"
     save(field, path, format=None if first == name else name)
     assert identify(path).name == name
+    assert name in possible_formats(path)
 
 
 def test_truncated(sample, tmp_path):

@@ -1,0 +1,32 @@
+"""Paths that a command was given: whether something is there, and whether cameras are in it.
+
+Imports no torch, as `outputs` does.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..errors import FormatError
+from ..renderer.transforms import image_path, read_transforms
+
+
+def there(*paths: Path | None) -> Iterable[Path]:
+    """The paths that were given. Raises FormatError for one where nothing is."""
+    given = [path for path in paths if path is not None]
+    for path in given:
+        if not os.path.exists(path):
+            raise FormatError(path, "no such file or folder")
+    return given
+
+
+def check_cameras(path: Path | None, split: str | None, *, images: bool = False) -> None:
+    """Raises FormatError where `path` is given and has no cameras of `split`, or, asked for
+    `images`, not all of theirs."""
+    if path is None or path.suffix == ".toml":  # an orbit
+        return
+    file, _, frames = read_transforms(path, split)
+    for frame in frames if images else ():
+        image_path(file, frame)
