@@ -74,15 +74,14 @@ class TrainableField(Field):
         sparse; [] where density is no sum of products."""
         return []
 
-    def initialize_from(self, teacher: RadianceField, visibility: Visibility, pace: Pace) -> bool:
+    def initialize_from(self, teacher: RadianceField, visibility: Visibility, pace: Pace) -> None:
         """Initializes the parameters from `teacher` in closed form, before any gradient step.
 
         Called once, when `occupancy` already covers the teacher's; may allocate parameters for the
         occupied cells only. It does what `pace` leaves time for, and reports to it; without a
-        limit it is the same on every machine. By default returns False and changes nothing, as
-        for every architecture that no closed form helps.
+        limit it is the same on every machine. Does nothing by default, for an architecture that no
+        closed form helps.
         """
-        return False
 
     def start_coarse(self) -> None:
         """Sets a new field, whose values mean nothing yet, to the resolution at which training from

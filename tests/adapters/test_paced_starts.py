@@ -33,7 +33,7 @@ def test_a_start_without_time_is_whole_and_says_what_it_does(scenes, architectur
     cameras, heard = orbit(teacher, 4, size=(24, 24)), []
     pace = Pace(0.0, lambda what, part: heard.append((what, part)))
     visibility = estimate_visibility(teacher, cameras, pace=pace)
-    assert student.initialize_from(teacher, visibility, pace)
+    student.initialize_from(teacher, visibility, pace)
     assert all(torch.isfinite(p).all() for p in student.parameters())
     assert heard
     assert all(0 <= part <= 1 for _, part in heard)

@@ -218,7 +218,7 @@ def test_start_is_close_to_the_teacher(activation):
     teacher = ball()
     field = build(resolution=64, color_activation=activation)
     field.occupancy.assign(teacher.occupancy.dense())
-    assert field.initialize_from(teacher, from_above(), Pace())
+    field.initialize_from(teacher, from_above(), Pace())
     assert field.cells == 64
     assert float(field.unit) == pytest.approx(INITIALIZED_UNIT)
     assert len(field.table) < 0.21 * 65**3

@@ -81,7 +81,7 @@ class Cost:
 @torch.no_grad()
 def initialize_factors(
     field: FactorizedField, teacher: RadianceField, visibility: Visibility, pace: Pace
-) -> bool:
+) -> None:
     """Sets all parameters of `field` near `teacher`: `TrainableField.initialize_from` of vm and cp.
 
     The occupancy of `field` says where the teacher is queried. Lattices have as many nodes as
@@ -100,7 +100,6 @@ def initialize_factors(
     _store(field, fit.density, fit.appearance, fit.palette)
     if len(field.decoder.weights) and len(fit.seen.density):
         _fit_network(field, teacher, visibility, fit.seen, pace)
-    return True
 
 
 class _Fit:

@@ -117,10 +117,10 @@ class TensorialField(TrainableField, RadianceField):
     def parameter_groups(self) -> list[ParameterGroup]:
         return [ParameterGroup("space", Role.ROW_TABLE, [self.table])]
 
-    def initialize_from(self, teacher: RadianceField, visibility: Visibility, pace: Pace) -> bool:
+    def initialize_from(self, teacher: RadianceField, visibility: Visibility, pace: Pace) -> None:
         """Fits voxels to the teacher's density and colors; for log density it does nothing."""
         if self.config.density_activation != "relu":
-            return False
+            return
         finest = self.config.resolution
         sizes = resolutions(finest)
         stored = [functools.partial(self._occupied_vertices, n) for n in sizes]
@@ -130,7 +130,6 @@ class TensorialField(TrainableField, RadianceField):
         table[:, 0] *= cells_of(words) / (finest * DEPTH_SCALE)
         self.unit.fill_(INITIALIZED_UNIT)
         self.replace_voxels(words, table.div_(INITIALIZED_UNIT))
-        return True
 
     def refine(self, fraction: float) -> bool:
         """Doubles the resolution at even intervals until `REFINED_BY`; keeps the voxels with
