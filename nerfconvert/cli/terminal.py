@@ -77,17 +77,23 @@ class Terminal:
 
     @contextmanager
     def frames(self, title: str) -> Iterator[Callable[[int, int], None] | None]:
-        """A bar over frames; what all of them will take is said after the first."""
+        """A bar over frames; what the rest will take is said after the second: before the first
+        the fields are opened, and it warms up."""
         if self.quiet:
             yield None
             return
         with self._bar(title) as update:
-            begun = time.monotonic()
+            warm = 0.0
 
             def report(done: int, total: int) -> None:
-                left = (time.monotonic() - begun) * (total - done) / done
-                if done == 1 and left > WORTH_SAYING:
-                    self.say(f"{total} frames will take about {duration(left)}")
+                nonlocal warm
+                if done == 1:
+                    warm = time.monotonic()
+                    update(1 / total, f"frame 1 of {total}")
+                    return
+                left = (time.monotonic() - warm) * (total - done) / (done - 1)
+                if done == 2 and left > WORTH_SAYING:
+                    self.say(f"{total - done} more frames will take about {duration(left)}")
                 update(done / total, f"frame {done} of {total}", left)
 
             yield report
