@@ -24,6 +24,8 @@ from ..pipelines.checks import (
 )
 from .terminal import Terminal
 
+CORRECTED = "--bounds and --background correct it"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Output:
@@ -87,7 +89,8 @@ class Convert:
         terminal.document(receipt, receipt_tables)
         terminal.say(f"wrote {self.options.target} and {self.options.target}.receipt.json")
         # Processes that do not measure have no receipt; they print nothing either.
-        if not terminal.quiet and (remark := size_and_speed(receipt)):
+        asked = self.options.size, self.options.max_size
+        if not terminal.quiet and (remark := size_and_speed(receipt, *asked)):
             terminal.say(remark)
         return 0
 
@@ -111,7 +114,12 @@ class Train:
         from ..report.tables import train_tables
 
         with terminal.progress("train") as report:
-            document = train(self.options, argv=argv, on_progress=report)
+            document = train(
+                self.options,
+                argv=argv,
+                on_progress=report,
+                on_placement=lambda found: terminal.say(f"{found}; {CORRECTED}"),
+            )
         terminal.document(document, train_tables)
         terminal.say(f"wrote {self.options.target}")
         return 0

@@ -21,6 +21,16 @@ class Placement:
 
     box: Found
     background: Found
+    views: int
+    within: int  # of the cameras: they stand in the box
+
+    def __str__(self) -> str:
+        box, background = self.box, self.background
+        low, high = (", ".join(f"{x:.4g}" for x in c) for c in (box.value.low, box.value.high))
+        return (
+            f"box ({low}) to ({high}) (from {box.origin}), with {self.within} of {self.views} "
+            f"cameras in it; background {background.value} (from {background.origin})"
+        )
 
     def document(self) -> dict[str, object]:
         """The `placement` block of the account of a training."""
@@ -34,7 +44,7 @@ class Placement:
 
 
 def place(options: TrainOptions, scene: Scene) -> Placement:
-    """Flags win over what `scene` has; both are logged. Raises UsageError where neither tells."""
+    """Flags win over what `scene` has. Raises UsageError where neither tells."""
     found = find_background(scene.images)
     background = Found(options.background, "--background") if options.background else found
     if options.bounds:
@@ -44,19 +54,14 @@ def place(options: TrainOptions, scene: Scene) -> Placement:
             box = find_box(scene, found)
         except ValueError as error:
             raise UsageError(f"no box: {error}; give one with --bounds") from error
-    corners = (f"({', '.join(f'{x:.4g}' for x in c)})" for c in (box.value.low, box.value.high))
     within, views = inside(scene.cameras, box.value), len(scene.cameras)
-    log.info(
-        "box %s (from %s), with %d of %d cameras in it; background %s (from %s)",
-        " to ".join(corners), box.origin, within, views, background.value, background.origin,
-    )  # fmt: skip
     if within and (options.bounds or found.value == "white"):
         log.warning(
             "%d of %d cameras stand inside the box (from %s): what is between them and the object "
             "may fill with haze; a smaller box is asked for with --bounds",
             within, views, box.origin,
         )  # fmt: skip
-    return Placement(box, background)
+    return Placement(box, background, views, within)
 
 
 def parse_bounds(text: str) -> Aabb:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -28,10 +28,10 @@ from ..report.receipt import describe_file, stages, strict
 from ..runtime.device import machine, pick_device, with_backend
 from ..runtime.outputs import note_fresh_start, preview_path, state_path
 from ..runtime.signals import InterruptedRunError, stop_on_signals
-from ..students.planning import plan_student
+from ..students.planning import check_student, plan_student
 from ..volume import FieldInfo, TrainableField
 from .checks import check_train
-from .placement import place
+from .placement import Placement, place
 from .watching import watching
 
 log = logging.getLogger(__name__)
@@ -45,14 +45,17 @@ def train(
     *,
     argv: Sequence[str] = (),
     on_progress: OnProgress | None = None,
+    on_placement: Callable[[Placement], None] | None = None,
 ) -> dict[str, Any]:
-    """The account of a training; writes OUT. Raises as `convert` does."""
+    """The account of a training; writes OUT. `on_placement` hears of box and background before the
+    first step. Raises as `convert` does."""
     started = time.perf_counter()
     check_train(options)
     note_fresh_start(options.target, options.job.resume)
     timeline = Timeline(on_progress, options.budget.distill_config(options.job.seed).seconds)
     timeline.phase("reading the images")
     device = parallel.start(pick_device(options.where.device))
+    check_student(options.arch, device, **_asked(options))
     scene = read_scene(
         options.data,
         split="train",
@@ -60,6 +63,8 @@ def train(
         background=None,
     )
     placement = place(options, scene)
+    if on_placement and not parallel.rank():
+        on_placement(placement)
     choice = placement.background.value
     evaluator = Evaluator(
         from_data(options.data, options.resolution, options.eval_views, BACKGROUNDS[choice])
@@ -99,17 +104,19 @@ def train(
     )
 
 
+def _asked(options: TrainOptions) -> dict[str, Any]:
+    """What `options` say about the field that is to be trained."""
+    return {
+        "size": options.size,
+        "max_size": options.max_size,
+        "settings": options.settings,
+        "memory_mb": options.budget.memory_mb,
+    }
+
+
 def _new(options: TrainOptions, info: FieldInfo, device: torch.device) -> TrainableField:
     """The field that is to be trained, as it begins."""
-    config = plan_student(
-        options.arch,
-        info,
-        device,
-        size=options.size,
-        max_size=options.max_size,
-        settings=options.settings,
-        memory_mb=options.budget.memory_mb,
-    )
+    config = plan_student(options.arch, info, device, **_asked(options))
     torch.manual_seed(options.job.seed)
     field = ADAPTERS[options.arch](config, info).to(device)
     field.start_coarse()

@@ -7,8 +7,11 @@ from typing import Any
 SLOWER = 1.1  # times: less than that is noise of the measurement
 
 
-def size_and_speed(receipt: dict[str, Any]) -> str | None:
-    """One line where the target of a receipt is larger, or slower to render, than its source."""
+def size_and_speed(receipt: dict[str, Any], size: str, max_size: str | None) -> str | None:
+    """One line where the target of a receipt, made as `size` or `max_size` asked, is larger, or
+    slower to render, than its source; None for a procedural scene, which is text and formulas."""
+    if receipt["source"]["format"] == "scene":
+        return None
     larger = receipt["target"]["bytes"] / receipt["source"]["bytes"]
     render = receipt["render"]
     slower = render["target_s_per_frame"] / render["source_s_per_frame"]
@@ -16,4 +19,6 @@ def size_and_speed(receipt: dict[str, Any]) -> str | None:
     found += [f"{slower:.1f} times as slow to render"] if slower > SLOWER else []
     if not found:
         return None
-    return f"note: the target is {' and '.join(found)}; --size small or --max-size make it smaller"
+    smaller = "a smaller --max-size" if max_size else "--size small or --max-size"
+    smaller = "--set" if size == "small" else smaller
+    return f"note: the target is {' and '.join(found)}; {smaller} can make it smaller"

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from nerfconvert.cli import main
 from nerfconvert.formats import load
 from nerfconvert.options.groups import Budget
 from nerfconvert.options.per_command import TrainOptions
@@ -44,6 +45,18 @@ def test_a_field_learns_from_photographs(photographs, tmp_path):
     assert load(document["path"]).aabb.high == (1.0, 1.0, 1.0)
     assert document["psnr_of_empty"] < document["psnr_vs_truth"] - 1
     assert document["placement"]["background_from"] == "opaque images with white corners"
+
+
+def test_box_and_background_are_said_before_training(photographs, tmp_path, capsys):
+    argv = ["train", str(photographs), str(tmp_path / "o.safetensors"), "--arch", "hashgrid"]
+    argv += ["--size", "small", "--set", "log2_table_size=12", "--steps", "1", "--eval-views", "1"]
+    assert main(argv) == 0
+    first = capsys.readouterr().err.splitlines()[0]
+    assert first.startswith("box (")
+    assert (
+        "0 of 15 cameras in it; background white (from opaque images with white corners); " in first
+    )
+    assert first.endswith("--bounds and --background correct it")
 
 
 def test_a_field_that_shows_nothing_is_said(photographs, tmp_path, caplog):
