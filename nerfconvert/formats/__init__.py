@@ -56,7 +56,7 @@ FORMAT_FILES = {
         "nerfconvert.formats.nerf_pl:NerfPl", (".ckpt",), (b"nerf_coarse.",), ("mlp",)
     ),
     "tensorf": FormatFiles(
-        "nerfconvert.formats.tensorf:Tensorf", (".th",), (b"density_line",), ("vm", "cp")
+        "nerfconvert.formats.tensorf:Tensorf", (".th",), (b"alphaMask_thres",), ("vm", "cp")
     ),
     "ppng": FormatFiles("nerfconvert.formats.ppng:Ppng", (".ppng",), (b"qff_type",)),
     "scene": FormatFiles(

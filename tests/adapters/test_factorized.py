@@ -216,7 +216,7 @@ def test_cells_need_not_be_cubes(kind, tmp_path):
 
 def test_colors_as_they_are():
     field = made(VmField, shading="colors", feature_width=3)
-    assert field.decoder_parameters() == []
+    assert field.parameters_of_part("decoder") == []
     features = torch.tensor([[0.0, 0.25, -0.5, 1.5]], dtype=torch.float64, requires_grad=True)
     rgb = field.color(features, torch.tensor([[0.0, 0.0, 1.0]]).double())
     assert rgb.tolist() == [[0.25, 0.0, 1.0]]

@@ -99,6 +99,8 @@ def kwargs_of(field: FactorizedField, title: str) -> dict[str, Any]:
         ("shading", tuple(WRITTEN)),
         ("density_activation", ("softplus", "relu")),
         ("density_shift", shifts),
+        ("biases", (True,)),
+        ("clamp_features", (False,)),
     ):
         found = getattr(config, name)
         if found not in known:
