@@ -36,7 +36,8 @@ def run_child(
     """Runs `nerfconvert ARGV...` in `folder`, its standard output in the file `stdout`.
 
     `on_line` receives each line of standard error. When `should_stop` returns True, the child gets
-    SIGINT, saves its state, and is waited for. An exception, such as of a second Ctrl-C, kills it.
+    SIGTERM (SIGINT may be ignored, in the background of a shell), saves its state, and is waited
+    for. An exception, such as of a second Ctrl-C, kills it.
     """
     with open(stdout or os.devnull, "w", encoding="utf-8") as file:
         child = subprocess.Popen(
@@ -69,7 +70,7 @@ def _wait(child: subprocess.Popen, should_stop: Callable[[], bool]) -> None:
             return
         except subprocess.TimeoutExpired:
             if not asked and should_stop():
-                child.send_signal(signal.SIGINT)
+                child.send_signal(signal.SIGTERM)
                 asked = True
 
 

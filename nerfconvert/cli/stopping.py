@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from ..runtime.signals import signals_to
+
 INTERRUPTED = 128  # plus the signal's number: the exit code
 IMPORTING = "<frozen importlib._bootstrap>"
 
@@ -43,20 +45,10 @@ class Stop:
 
 @contextmanager
 def stopping() -> Iterator[Stop]:
-    """While open, SIGINT and SIGTERM go to the yielded handler. An ignored SIGINT stays ignored; in
-    a thread other than the main one nothing changes."""
-    stop, previous = Stop(), {}
-    try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            if signal.getsignal(number) != signal.SIG_IGN:
-                previous[number] = signal.signal(number, stop)
-    except ValueError:  # not the main thread
-        previous.clear()
-    try:
+    """While open, SIGINT and SIGTERM go to the yielded handler."""
+    stop = Stop()
+    with signals_to(stop):
         yield stop
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def _imports(frame: FrameType | None) -> bool:

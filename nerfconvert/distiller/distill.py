@@ -40,7 +40,7 @@ def distill(
 
     `cameras` are the views to be right in (world frame of both fields); `probe` measures the
     student before the first gradient step (dB) outside the clock; `spent` seconds of the budget are
-    used already. With `state_path` the run is saved there every 30 s and when stopped, and `resume`
+    used already. With `state_path` the run is saved there every 30 s and at its end, and `resume`
     goes on from it. The student takes over the teacher's occupancy; what else happens is up to the
     `recipe`, a name of RECIPES. Of a budget in seconds all that comes before the first step takes a
     third, about. Raises NerfConvertError for a teacher that none of the rays hits, UsageError where

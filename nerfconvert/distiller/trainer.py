@@ -98,9 +98,9 @@ class Trainer:
             self._report()
             self._turn_to_next_stage()
         self.student.sparse_gradients = False
-        if interrupted:
-            self.save()
-        else:
+        self.clock.pause()
+        self.save()  # at the end too: what the caller does with the student may be interrupted
+        if not interrupted:
             self._close_stage()
         return Distilled(
             self.records, self.step, parallel.total(self.rays), parallel.total(self.samples),

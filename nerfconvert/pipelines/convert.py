@@ -29,13 +29,13 @@ from ..report.receipt import describe_file, stages, strict
 from ..runtime.device import machine, pick_device, with_backend
 from ..runtime.inputs import open_field, refuse_empty, warn_of_invalid
 from ..runtime.outputs import note_fresh_start, preview_path, receipt_path, state_path
-from ..runtime.signals import InterruptedRunError, stop_on_signals
+from ..runtime.signals import InterruptedRunError, StopRequest, stop_on_signals
 from ..students.planning import check_student, plan_student
 from ..students.student_box import student_info
 from ..volume import Pace, RadianceField, TrainableField
 from ..volume.nan_masked import NanMaskedField
 from .checks import check_convert
-from .watching import watching
+from .watching import stoppable, watching
 
 SCHEMA = "nerfconvert.receipt/1"
 PRUNE_SHARE = 0.1  # of N: what finding the places that cameras see may take
@@ -72,11 +72,12 @@ def convert(
     refuse_empty(options.source, teacher)
     student, cameras, spent = _prepared(options, teacher, config)
     task = teacher, student, cameras, config
-    outcome = _distilled(options, task, evaluator, before, timeline, spent)
-    if before is None:
-        return {}
-    heard = timeline.measures("measuring the target", views)
-    after = evaluator.render(student, heard)
+    with stop_on_signals() as stop:
+        outcome = _distilled(options, task, evaluator, before, timeline, spent, stop)
+        if before is None:
+            return {}
+        heard = timeline.measures("measuring the target", views)
+        after = evaluator.render(student, stoppable(heard, stop, state_path(options.target)))
     timeline.phase("writing")
     warn_of_invalid(options.source, teacher)
     save(student, options.target, options.format, overwrite=True)
@@ -146,6 +147,7 @@ def _distilled(
     before: Pictures | None,
     timeline: Timeline,
     spent: float,
+    stop: StopRequest,
 ) -> Distilled:
     """Trains the student of `task` in place; the account of it. `before` is None in processes that
     do not measure."""
@@ -161,18 +163,18 @@ def _distilled(
     if before:
         run = options.target, options.budget, options.job
         hooks = watching(student, *run, evaluation, before.images[0], timeline, measure)
-    with stop_on_signals() as hooks.should_stop:
-        outcome = distill(
-            *task,
-            recipe=options.recipe,
-            hooks=hooks,
-            probe=probe if before else None,
-            spent=spent,
-            state_path=state,
-            resume=options.job.resume,
-        )
+    hooks.should_stop = stop
+    outcome = distill(
+        *task,
+        recipe=options.recipe,
+        hooks=hooks,
+        probe=probe if before else None,
+        spent=spent,
+        state_path=state,
+        resume=options.job.resume,
+    )
     if outcome.interrupted:
-        raise InterruptedRunError(hooks.should_stop.signum, state)
+        raise InterruptedRunError(stop.signum, state)
     return outcome
 
 

@@ -27,12 +27,12 @@ from ..renderer.scene import Scene, read_scene
 from ..report.receipt import describe_file, stages, strict
 from ..runtime.device import machine, pick_device, with_backend
 from ..runtime.outputs import note_fresh_start, preview_path, state_path
-from ..runtime.signals import InterruptedRunError, stop_on_signals
+from ..runtime.signals import InterruptedRunError, StopRequest, stop_on_signals
 from ..students.planning import check_student, plan_student
 from ..volume import FieldInfo, TrainableField
 from .checks import check_train
 from .placement import Placement, place
-from .watching import watching
+from .watching import stoppable, watching
 
 log = logging.getLogger(__name__)
 
@@ -70,11 +70,12 @@ def train(
         from_data(options.data, options.resolution, options.eval_views, BACKGROUNDS[choice])
     )
     field = _new(options, FieldInfo(aabb=placement.box.value, background=choice), device)
-    outcome = _fitted(options, field, scene, evaluator, timeline)
-    if parallel.rank():
-        return {}
-    heard = timeline.measures("measuring", len(evaluator.evaluation.cameras))
-    pictures = evaluator.render(field, heard)
+    with stop_on_signals() as stop:
+        outcome = _fitted(options, field, scene, evaluator, timeline, stop)
+        if parallel.rank():
+            return {}
+        heard = timeline.measures("measuring", len(evaluator.evaluation.cameras))
+        pictures = evaluator.render(field, stoppable(heard, stop, state_path(options.target)))
     timeline.phase("writing")
     psnr, empty_psnr = _against_empty(pictures.images, evaluator.evaluation)
     save(field, options.target, options.format, overwrite=True)
@@ -145,6 +146,7 @@ def _fitted(
     scene: Scene,
     evaluator: Evaluator,
     timeline: Timeline,
+    stop: StopRequest,
 ) -> Distilled:
     state, evaluation = state_path(options.target), evaluator.evaluation
 
@@ -156,17 +158,17 @@ def _fitted(
     if not parallel.rank():
         run = options.target, options.budget, options.job
         hooks = watching(field, *run, evaluation, evaluation.truth[0], timeline, measure)
-    with stop_on_signals() as hooks.should_stop:
-        outcome = train_images(
-            field,
-            scene.cameras,
-            scene.images,
-            options.budget.distill_config(options.job.seed),
-            background=evaluation.background,
-            hooks=hooks,
-            state_path=state,
-            resume=options.job.resume,
-        )
+    hooks.should_stop = stop
+    outcome = train_images(
+        field,
+        scene.cameras,
+        scene.images,
+        options.budget.distill_config(options.job.seed),
+        background=evaluation.background,
+        hooks=hooks,
+        state_path=state,
+        resume=options.job.resume,
+    )
     if outcome.interrupted:
-        raise InterruptedRunError(hooks.should_stop.signum, state)
+        raise InterruptedRunError(stop.signum, state)
     return outcome

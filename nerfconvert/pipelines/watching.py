@@ -1,4 +1,4 @@
-"""What convert and train let a training call: progress with a live figure, measured checkpoints."""
+"""What convert and train let training and measuring call: progress, measured checkpoints, stops."""
 
 from __future__ import annotations
 
@@ -14,7 +14,21 @@ from ..metrics.glance import LiveFigure, watched
 from ..metrics.timeline import Timeline
 from ..options.groups import Budget, Job
 from ..runtime.preview import write_preview
+from ..runtime.signals import StopRequest
 from ..volume import RadianceField
+
+
+def stoppable(
+    heard: Callable[[int, float], None], stop: StopRequest, state: Path
+) -> Callable[[int, float], None]:
+    """`heard`, which hears of measured views, ending the run after the first view where `stop` asks
+    for it: the run of `state` then only has to be measured again."""
+
+    def measured(view: int, seconds: float) -> None:
+        heard(view, seconds)
+        stop.obey(state)
+
+    return measured
 
 
 def watching(

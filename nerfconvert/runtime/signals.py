@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from ..errors import NerfConvertError
 
@@ -35,16 +36,17 @@ class StopRequest:
     def __call__(self) -> bool:
         return self.signum is not None
 
+    def obey(self, state: Path) -> None:
+        """Raises InterruptedRunError, about the run that is saved in `state`, where one did."""
+        if self.signum is not None:
+            raise InterruptedRunError(self.signum, state)
+
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
     """While open, SIGINT and SIGTERM set the yielded request, which the log acknowledges; a second
-    one takes effect at once.
-
-    Signals can only be caught in the main thread; elsewhere the request stays unset.
-    """
+    one takes effect at once."""
     request = StopRequest()
-    previous = {}
 
     def note(signum: int, frame: object) -> None:
         request.signum = signum
@@ -52,13 +54,26 @@ def stop_on_signals() -> Iterator[StopRequest]:
         for number, handler in previous.items():
             signal.signal(number, handler)
 
+    with signals_to(note) as previous:
+        yield request
+
+
+@contextmanager
+def signals_to(handler: Callable[[int, Any], None]) -> Iterator[dict[int, Any]]:
+    """While open, SIGINT and SIGTERM go to `handler`; yields where they went before.
+
+    An ignored SIGINT, as of a process in the background of a shell, stays ignored. Signals can only
+    be caught in the main thread; elsewhere nothing changes.
+    """
+    previous: dict[int, Any] = {}
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
-            previous[number] = signal.signal(number, note)
+            if signal.getsignal(number) != signal.SIG_IGN:
+                previous[number] = signal.signal(number, handler)
     except ValueError:  # not the main thread
         previous.clear()
     try:
-        yield request
+        yield previous
     finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        for number, before in previous.items():
+            signal.signal(number, before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from nerfconvert.runtime.signals import InterruptedRunError
+from nerfconvert.runtime.signals import InterruptedRunError, stop_on_signals
 from tests.conftest import ROOT
 
 SCENE = str(ROOT / "scenes" / "blobs.toml")
@@ -94,6 +95,37 @@ def test_a_run_acknowledges_and_can_go_on(start, tmp_path):
     said = ended(process, 130)
     assert "--resume" in said
     assert target.with_name("o.safetensors.state").is_file()
+
+
+def test_a_trained_target_waits_to_be_measured(start, tmp_path):
+    """Stopped while the target is measured: its training is on disk, and is not repeated."""
+    target = tmp_path / "o.safetensors"
+    words = ["convert", SCENE, str(target), "--to", "hashgrid", *TINY[:4], "--memory-mb=64"]
+    words += ["--resolution", "100", "--eval-views", "12", "--steps", "3"]
+    process = start(*words)
+    wait_for(target.with_name("o.safetensors.state").is_file)
+    process.send_signal(signal.SIGINT)
+    said = ended(process, 130)
+    assert "--resume to go on" in said
+    assert not target.exists()
+    again = start(*words, "--resume", "-q")
+    ended(again, 0)
+    receipt = json.loads(target.with_name("o.safetensors.receipt.json").read_text())
+    assert receipt["time"]["steps"] == 3
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        target.name,
+        f"{target.name}.receipt.json",
+    ]
+
+
+def test_a_signal_that_was_ignored_stays_so():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with stop_on_signals() as stop:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert not stop()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_the_second_time_ends_at_once():
