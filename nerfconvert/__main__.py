@@ -1,13 +1,19 @@
 """`python -m nerfconvert`, and the program `nerfconvert`."""
 
 import os
-import signal
 
-INTERRUPTED = 128 + signal.SIGINT
+STOPPED = b"nerfconvert: stopped by SIGINT\n"
+INTERRUPTED = 130
+
+try:
+    import signal
+except KeyboardInterrupt:  # it takes a while, and nothing listens yet
+    os.write(2, STOPPED)
+    os._exit(INTERRUPTED)
 
 
 def main() -> int:
-    """The exit code of the command in sys.argv; no Ctrl-C, ever, ends in a traceback."""
+    """The exit code of the command in sys.argv; from here on no Ctrl-C ends in a traceback."""
     ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN  # as in the background of a shell
     if not ignored:
         signal.signal(signal.SIGINT, _stop)
@@ -20,7 +26,7 @@ def main() -> int:
 
 
 def _stop(signum: int, frame: object) -> None:
-    os.write(2, b"nerfconvert: stopped by SIGINT\n")
+    os.write(2, STOPPED)
     os._exit(INTERRUPTED)
 
 
