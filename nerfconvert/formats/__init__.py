@@ -58,6 +58,9 @@ FORMAT_FILES = {
     "tensorf": FormatFiles(
         "nerfconvert.formats.tensorf:Tensorf", (".th",), (b"alphaMask_thres",), ("vm", "cp")
     ),
+    "svox2": FormatFiles(
+        "nerfconvert.formats.svox2:Svox2", (".npz",), (b"density_data",), ("tensorial",)
+    ),
     "ppng": FormatFiles("nerfconvert.formats.ppng:Ppng", (".ppng",), (b"qff_type",)),
     "scene": FormatFiles(
         "nerfconvert.formats.scene_toml:SceneToml", (".toml",), (b"aabb",), ("analytic",)

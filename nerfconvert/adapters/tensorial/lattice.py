@@ -32,9 +32,13 @@ class Lattice:
     @staticmethod
     def of(aabb: Aabb, stored: Tensor) -> Lattice:
         """The lattice of the vertices in `stored`, [cells + 1]^3 bool."""
-        words = pack_vertices(stored)
+        return Lattice.of_words(aabb, len(stored) - 1, pack_vertices(stored))
+
+    @staticmethod
+    def of_words(aabb: Aabb, cells: int, words: Tensor) -> Lattice:
+        """The lattice of the vertices in `words` [B^3]."""
         vertices = list_vertices(words).to(torch.float32)
-        return Lattice(aabb, len(stored) - 1, words, first_rows(words), vertices)
+        return Lattice(aabb, cells, words, first_rows(words), vertices)
 
     @property
     def edge(self) -> float:

@@ -63,7 +63,7 @@ def occupancy_of_mask(mask: Tensor, mask_box: Aabb, box: Aabb) -> Tensor:
     within `LEAST` and `MOST`.
     """
     size = len(mask) - 1
-    kept = _kept(torch.nn.functional.pad(mask, (1,) * 6))
+    kept = cells_between(torch.nn.functional.pad(mask, (1,) * 6))
     a_cube = mask.shape == (size + 1,) * 3 and size % 4 == 0 and size <= 1024
     if a_cube and torch.equal(_corners(mask_box), _corners(box)):
         return _coarsest(kept[1:-1, 1:-1, 1:-1])
@@ -81,7 +81,7 @@ def mask_of_occupancy(dense: Tensor) -> Tensor:
     A vertex is set where all cells around it are occupied.
     """
     vertices = functools.reduce(_and_next, range(3), dense)
-    if torch.equal(_kept(vertices), dense):
+    if torch.equal(cells_between(vertices), dense):
         return vertices
     return functools.reduce(_and_next, range(3), functools.reduce(_twice, range(3), dense))
 
@@ -91,8 +91,8 @@ def _corners(box: Aabb) -> Tensor:
     return torch.tensor([box.low, box.high])
 
 
-def _kept(mask: Tensor) -> Tensor:
-    """The cells between vertices `mask` (bool) of which one at least is set."""
+def cells_between(mask: Tensor) -> Tensor:
+    """[X - 1, Y - 1, Z - 1] bool: the cells between vertices [X, Y, Z] bool of which one is set."""
     return functools.reduce(_or_next, range(3), mask)
 
 
