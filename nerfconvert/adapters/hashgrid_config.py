@@ -49,7 +49,7 @@ class HashgridConfig:
                 "density_layers": (0, 8),
                 "color_layers": (0, 8),
             },
-            numbers={"finest_resolution": (2, 1 << 18), "density_shift": (-30, 30)},
+            numbers={"finest_resolution": (2, 1 << 19), "density_shift": (-30, 30)},
             choices={"density_activation": ACTIVATIONS, "axes": AXES, "layout": LAYOUTS},
         )
         check_flags(self, "density_in_color")
@@ -65,6 +65,13 @@ PRESETS: dict[str, dict[str, Any]] = {
     "small": {"log2_table_size": 15, "finest_resolution": 256},
     "base": {},
     "large": {"log2_table_size": 20, "finest_resolution": 2048},
+    "instant-ngp": {
+        "n_levels": 8,
+        "features_per_level": 4,
+        "log2_table_size": 19,
+        "finest_resolution": 2048,
+        "axes": "yzx",
+    },
     "pvd": {
         "n_levels": 14,
         "log2_table_size": 19,

@@ -20,6 +20,7 @@ from .unknown_file import describe
 if TYPE_CHECKING:
     from ..volume import Field, RadianceField
 
+COMPRESSED = (b"x\x01", b"x^", b"x\x9c", b"x\xda", b"\x1f\x8b")  # by zlib, by gzip
 SEARCHED = 256 << 20  # bytes of a file that are searched for signs of its format
 
 
@@ -31,6 +32,7 @@ class FormatFiles:
     suffixes: tuple[str, ...]  # the usual one first
     signs: tuple[bytes, ...]  # each of its files has one of them somewhere; verified by a test
     writes: tuple[str, ...] = ()  # architectures that it can write; verified by a test
+    starts: tuple[bytes, ...] = ()  # or begins with one of these
 
 
 FORMAT_FILES = {
@@ -59,7 +61,14 @@ FORMAT_FILES = {
         "nerfconvert.formats.tensorf:Tensorf", (".th",), (b"alphaMask_thres",), ("vm", "cp")
     ),
     "svox2": FormatFiles(
-        "nerfconvert.formats.svox2:Svox2", (".npz",), (b"density_data",), ("tensorial",)
+        "nerfconvert.formats.svox2:Svox2", (".npz",), (b"links.npy",), ("tensorial",)
+    ),
+    "instant-ngp": FormatFiles(
+        "nerfconvert.formats.instant_ngp:InstantNgp",
+        (".ingp", ".msgpack"),
+        (b"params_binary",),
+        ("hashgrid",),
+        starts=COMPRESSED,
     ),
     "ppng": FormatFiles("nerfconvert.formats.ppng:Ppng", (".ppng",), (b"qff_type",)),
     "scene": FormatFiles(
@@ -97,6 +106,7 @@ def possible_formats(path: Path) -> list[str]:
                 name
                 for name, files in FORMAT_FILES.items()
                 if any(content.find(sign, 0, SEARCHED) >= 0 for sign in files.signs)
+                or any(content[: len(start)] == start for start in files.starts)
             ]
     except (OSError, ValueError):  # unreadable; empty
         found = []

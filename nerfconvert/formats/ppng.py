@@ -6,10 +6,8 @@ Occupancy is a list of run lengths, empty first, x fastest, over instant-ngp's u
 
 from __future__ import annotations
 
-import math
 import mmap
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +18,7 @@ from ..errors import FormatError, UnsupportedError
 from ..volume import FieldInfo, RadianceField
 from .format import Format
 from .parts.cbor import decode
+from .parts.document import Document
 from .parts.rebuild import rebuild
 
 SIZE_LIMIT = 256 << 20  # bytes; real files have 0.1 to 3 million
@@ -67,38 +66,6 @@ class Ppng(Format):
 
     def write(self, field: RadianceField, path: Path) -> None:
         raise UnsupportedError(f"{self.title} files can be read but not written")
-
-
-class Document:
-    """The file's top-level map; every access checks the type of the value. Raises ValueError."""
-
-    def __init__(self, content: Any):
-        if not isinstance(content, dict):
-            raise ValueError("its outermost value is no map")
-        self._content = content
-
-    def get(self, name: str, kind: type | tuple[type, ...]) -> Any:
-        value = self._content.get(name)
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise ValueError(f"{name} is missing or of the wrong kind")
-        return value
-
-    def number(self, name: str) -> float:
-        value = float(self.get(name, (int, float)))
-        if not math.isfinite(value):
-            raise ValueError(f"{name} is {value}")
-        return value
-
-    def count(self, name: str) -> int:
-        return self.get(name, int)
-
-    def array(self, name: str, dtype: type, shape: tuple[int, ...]) -> Tensor:
-        """A byte string as a float32 tensor; its length must be that of `shape`."""
-        data = self.get(name, bytes)
-        expected = int(np.prod(shape)) * np.dtype(dtype).itemsize
-        if len(data) != expected:
-            raise ValueError(f"{name} has {len(data)} bytes; its sizes say {expected}")
-        return torch.from_numpy(np.frombuffer(data, dtype).astype(np.float32)).view(shape)
 
 
 def config_of(document: Document) -> PpngConfig:

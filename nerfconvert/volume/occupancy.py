@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from .aabb import Aabb
+
 SLAB = 1 << 21  # cells packed or unpacked at once
 
 
@@ -93,24 +95,31 @@ def dilate(dense: Tensor, cells: int = 1) -> Tensor:
 
 
 def transfer_occupancy(student, teacher) -> None:
-    """Resamples the occupancy of `teacher` from its box to the box and grid of `student`.
+    """Resamples the occupancy of `teacher` from its box to the box and grid of `student`."""
+    cells, resolution = teacher.occupancy.dense(), student.occupancy.resolution
+    student.occupancy.assign(resampled(cells, teacher.aabb, student.aabb, resolution))
 
-    Every cell of the student that overlaps an occupied cell of the teacher is occupied.
+
+def resampled(dense: Tensor, source: Aabb, target: Aabb, resolution: int) -> Tensor:
+    """Cells [s, s, s] bool of the box `source` as `resolution`^3 cells of the box `target`.
+
+    Every cell of the target that overlaps an occupied cell of the source is occupied.
     """
-    cells = teacher.occupancy.dense().nonzero()
-    size, resolution = teacher.occupancy.resolution, student.occupancy.resolution
+    cells, size = dense.nonzero(), len(dense)
     shrink = 1e-4  # of a cell: neighbors that share only a face do not overlap
     corners = [
-        student.aabb.to_unit(teacher.aabb.from_unit((cells + shift) / size)) * resolution
+        target.to_unit(source.from_unit((cells + shift) / size)) * resolution
         for shift in (shrink, 1 - shrink)
     ]
     first, last = (corner.floor().long() for corner in corners)
+    near = ((last >= 0) & (first < resolution)).all(1)
+    first, last = first[near], last[near]
     outside = resolution**3  # index of a spare entry, for cells outside of the box
     touched = torch.zeros(outside + 1, dtype=torch.bool, device=cells.device)
-    spans = (last - first).amax(0).tolist() if len(cells) else (0, 0, 0)
+    spans = (last - first).amax(0).tolist() if len(first) else (0, 0, 0)
     for shift in torch.cartesian_prod(*(torch.arange(n + 1) for n in spans)).to(cells.device):
         cell = torch.minimum(first + shift, last)
         inside = ((cell >= 0) & (cell < resolution)).all(1)
         number = (cell[:, 0] * resolution + cell[:, 1]) * resolution + cell[:, 2]
         touched[number.where(inside, outside)] = True
-    student.occupancy.assign(touched[:-1].view((resolution,) * 3))
+    return touched[:-1].view((resolution,) * 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import torch
 from nerfconvert.adapters.analytic import AnalyticConfig, AnalyticField
 from nerfconvert.adapters.factorized.factorized_config import FactorizedConfig
 from nerfconvert.adapters.factorized.vm import VmField
+from nerfconvert.adapters.hashgrid import HashgridConfig, HashgridField
 from nerfconvert.adapters.mlp import MlpConfig, MlpField
 from nerfconvert.formats import FORMATS, save
 from nerfconvert.volume import Aabb, FieldInfo, RadianceField
@@ -65,6 +67,21 @@ def tiny_tensorf() -> VmField:
     return field
 
 
+def tiny_hashgrid(half: bool = False, **changes) -> HashgridField:
+    """A small hash grid with random numbers, which half precision holds where `half`."""
+    sizes = {"n_levels": 3, "log2_table_size": 9, "base_resolution": 4, "finest_resolution": 20}
+    field = HashgridField(HashgridConfig(**{**sizes, "hidden_width": 16, **changes}), INFO)
+    with torch.no_grad():
+        field.table.normal_()
+        for parameter in field.parameters():
+            parameter.copy_(parameter.half() if half else parameter)
+    return field
+
+
+def tiny_instant_ngp() -> HashgridField:
+    return tiny_hashgrid(half=True, axes="yzx", density_shift=math.log(2))
+
+
 TINY: dict[str, Callable[[], RadianceField]] = {
     "scene": tiny_scene,
     "nerfconvert": tiny_mlp,
@@ -72,6 +89,7 @@ TINY: dict[str, Callable[[], RadianceField]] = {
     "krrish94": tiny_krrish94,
     "nerf_pl": tiny_nerf_pl,
     "tensorf": tiny_tensorf,
+    "instant-ngp": tiny_instant_ngp,
 }
 
 

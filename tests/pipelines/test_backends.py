@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 from typing import get_args, get_type_hints
 
+import numpy as np
 import pytest
+import torch
 
 from nerfconvert.bench.benchmark import BenchConfig, Target, Teacher
 from nerfconvert.bench.cells import Cell
@@ -16,6 +18,7 @@ from nerfconvert.cli import main
 from nerfconvert.kernels.backends import BACKENDS
 from nerfconvert.options.groups import Where
 from nerfconvert.runtime.device import backends
+from tests.conftest import write_transforms
 
 
 def write_package(folder, name: str, code: str) -> None:
@@ -57,23 +60,32 @@ def test_every_backend_but_the_reference_is_an_option():
 @pytest.mark.parametrize("name", ["tcnn", "nerfacc"])
 @pytest.mark.parametrize("command", ["convert", "train", "render", "compare", "bench"])
 def test_a_backend_that_is_missing(command, name, scenes, tmp_path, capsys, monkeypatch):
-    """Told before anything is read or written, with how to get it."""
+    """Told before anything is written, with how to get it."""
     package = BACKENDS[name].package
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda n: None if n == package else find(n))
-    out = str(tmp_path / "out.safetensors")
+    given, folder = tmp_path / "given", tmp_path / "written"
+    folder.mkdir()
+    data = given / "data"
+    write_transforms(data, "transforms_train", torch.eye(4)[None], np.zeros((1, 4, 4, 3), np.uint8))
+    config = given / "bench.toml"
+    config.write_text(
+        f'seconds = 1\n[[teachers]]\nname = "a"\npath = "{scenes / "blobs.toml"}"\n'
+        '[[targets]]\narch = "hashgrid"\n'
+    )
+    out = str(folder / "out.safetensors")
     words = {
         "convert": ["convert", str(scenes / "blobs.toml"), out, "--to", "hashgrid"],
-        "train": ["train", str(tmp_path), out, "--arch", "hashgrid"],
-        "render": ["render", str(scenes / "blobs.toml"), "-o", str(tmp_path / "out.mp4")],
-        "compare": ["compare", *2 * [str(scenes / "blobs.toml")], "-o", str(tmp_path / "out")],
-        "bench": ["bench", str(scenes / "blobs.toml"), "-o", str(tmp_path / "out")],
+        "train": ["train", str(data), out, "--arch", "hashgrid"],
+        "render": ["render", str(scenes / "blobs.toml"), "-o", str(folder / "out.mp4")],
+        "compare": ["compare", *2 * [str(scenes / "blobs.toml")], "-o", str(folder / "out")],
+        "bench": ["bench", str(config), "-o", str(folder / "out")],
     }
     assert main([*words[command], "--backend", name]) == 6
     told = capsys.readouterr().err
     assert package in told
     assert "pip install" in told
-    assert not list(tmp_path.iterdir())
+    assert not list(folder.iterdir())
 
 
 def test_the_runs_of_a_benchmark_take_its_backend(scenes, tmp_path):
