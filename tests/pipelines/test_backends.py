@@ -67,7 +67,7 @@ def test_a_backend_that_is_missing(command, name, scenes, tmp_path, capsys, monk
     given, folder = tmp_path / "given", tmp_path / "written"
     folder.mkdir()
     data = given / "data"
-    write_transforms(data, "transforms_train", torch.eye(4)[None], np.zeros((1, 4, 4, 3), np.uint8))
+    write_transforms(data, "transforms", torch.eye(4)[None], np.zeros((1, 4, 4, 3), np.uint8))
     config = given / "bench.toml"
     config.write_text(
         f'seconds = 1\n[[teachers]]\nname = "a"\npath = "{scenes / "blobs.toml"}"\n'
