@@ -21,6 +21,7 @@ from .parts.mlp_state import (
     check_conventions,
     field_info,
     idle_optimizer,
+    image_width,
     matrix,
     note_of,
     octaves,
@@ -83,6 +84,7 @@ def sidecar_info(path: Path) -> FieldInfo:
         Krrish94.name,
         ndc=llff and not is_true(settings, "dataset.no_ndc", False),
         white=is_true(settings, "nerf.validation.white_background", True),
+        width=image_width(llff, is_true(settings, "dataset.half_res", True)),
         settings=SETTINGS if settings else None,
     )
 

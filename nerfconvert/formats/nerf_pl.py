@@ -19,6 +19,7 @@ from .format import Format
 from .parts.mlp_state import (
     check_conventions,
     field_info,
+    image_width,
     matrix,
     note_of,
     noted_info,
@@ -83,6 +84,7 @@ def stated_info(hparams: Any) -> FieldInfo:
         NerfPl.name,
         ndc=llff and known.get("spheric_poses") is not True,
         white=not llff,
+        width=image_width(llff, half=False),
         settings="the checkpoint's hparams" if "dataset_name" in known else None,
     )
 

@@ -20,6 +20,7 @@ from .parts.mlp_state import (
     check_conventions,
     field_info,
     idle_optimizer,
+    image_width,
     matrix,
     note_of,
     octaves,
@@ -76,6 +77,7 @@ def sidecar_info(path: Path) -> FieldInfo:
         NerfPytorch.name,
         ndc=llff and not is_true(settings, "no_ndc", False),
         white=is_true(settings, "white_bkgd", not settings),
+        width=image_width(llff, is_true(settings, "half_res", not settings)),
         settings=" or ".join(SETTINGS) if settings else None,
     )
 

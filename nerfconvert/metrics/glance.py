@@ -35,7 +35,8 @@ def glance(
     )
     row, column = torch.meshgrid(rows, columns, indexing="ij")
     views = torch.full((row.numel(),), view, dtype=torch.int64)
-    at = [x.flatten().float() + cameras.pixel_offset for x in (column, row)]
+    offset = cameras.pixel_offset - field.info.pixel_shift * cameras.width
+    at = [x.flatten().float() + offset for x in (column, row)]
     rays = cameras.rays_at(views, *at).to(field.device)
     seen = render_rays(field, rays, background=evaluation.background).rgb
     image = seen.view(*row.shape, 3).clamp(0, 1).cpu()

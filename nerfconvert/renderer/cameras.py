@@ -61,8 +61,9 @@ class Cameras:
         directions = (poses[:, :3, :3] @ local[..., None])[..., 0]
         return Rays.of(poses[:, :3, 3].contiguous(), directions, self.near, self.far)
 
-    def view_rays(self, view: int) -> Rays:
-        """All height * width rays of one camera, row after row."""
+    def view_rays(self, view: int, shift: float = 0.0) -> Rays:
+        """All height * width rays of one camera, row after row, moved left and up by `shift` of the
+        width."""
         device = self.poses.device
         row, column = torch.meshgrid(
             torch.arange(self.height, device=device, dtype=torch.float32),
@@ -70,7 +71,7 @@ class Cameras:
             indexing="ij",
         )
         views = torch.full((row.numel(),), view, dtype=torch.int64, device=device)
-        offset = self.pixel_offset
+        offset = self.pixel_offset - shift * self.width
         return self.rays_at(views, column.flatten() + offset, row.flatten() + offset)
 
 

@@ -84,10 +84,11 @@ def render_image(
     on_chunk: Callable[[int], None] | None = None,
 ) -> Tensor:
     """[height, width, 3] sRGB in [0, 1] of one camera, on a gray level `background` (None: that of
-    the program which made the field); `on_chunk` hears rays done."""
+    the program which made the field); `on_chunk` hears rays done. Rays pass where those of the
+    field's program do, which need not be pixel centers: its `info` has the shift."""
     if background is None:
         background = BACKGROUNDS[field.info.background]
-    rays = cameras.view_rays(view).to(field.device)
+    rays = cameras.view_rays(view, field.info.pixel_shift).to(field.device)
     parts = []
     for start in range(0, len(rays), 8192):
         part = rays[start : start + 8192]

@@ -23,6 +23,7 @@ class FieldInfo:
     aabb: Aabb
     frame: Literal["world", "ndc"] = "world"
     background: Literal["white", "black"] = "white"  # what the source program composited on
+    pixel_shift: float = 0.0  # of an image's width: its rays lie left of and above pixel centers
     provenance: dict[str, Any] = field(default_factory=dict)  # strings and numbers; free form
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,10 @@ import torch
 from nerfconvert.errors import UnsupportedError
 from nerfconvert.formats import load, save
 from nerfconvert.formats.krrish94 import COARSE, FINE, Krrish94
+from nerfconvert.metrics.image_metrics import mean_psnr
+from nerfconvert.renderer.image import render_image
+from nerfconvert.renderer.occupancy import build_occupancy
+from nerfconvert.renderer.scene import read_scene
 from tests.formats.files import probe_points, tiny_mlp
 from tests.formats.networks import krrish94
 
@@ -41,8 +47,32 @@ def test_reads_the_programs_mathematics(published):
 def test_frame_and_background(published):
     scene, path = published
     info = load(path).info
+    assert info.pixel_shift == 0.5 / (504 if scene == "fern" else 400)
     expected = ("ndc", "black") if scene == "fern" else ("world", "white")
     assert (info.frame, info.background) == expected
+
+
+def test_rays_pass_through_the_corners_of_pixels(shared):
+    """As in the program: half a pixel of its images costs 1 dB against the photographs."""
+    field = load(next((shared / FOLDER / "lego").glob("*.ckpt")))
+    build_occupancy(field, resolution=64)
+    found = read_scene(
+        shared / "data/nerf_synthetic/lego",
+        split="test",
+        views=2,
+        resolution=(100, 100),
+        background=1.0,
+    )
+    centers = dataclasses.replace(field.info, pixel_shift=0.0)
+    corners, field.info = field.info, centers
+    without = decibels(field, found)
+    field.info = corners
+    assert decibels(field, found) > without + 0.05
+
+
+def decibels(field, found) -> float:
+    images = torch.stack([render_image(field, found.cameras, v, background=1.0) for v in range(2)])
+    return mean_psnr(images, found.images)
 
 
 def test_fine_is_what_load_gives(published):

@@ -78,6 +78,8 @@ def test_rewriting_is_harmless(path):
         (info(frame="camera"), "frame"),
         (info(background=[1]), "background"),
         (info(aabb=[[0, 0, 0], [0, 1, 1]]), "low < high"),
+        (info(pixel_shift="a"), "pixel_shift"),
+        (info(pixel_shift=2), "pixel_shift"),
         (info(aabb=[[0, 0], [1, 1]]), "aabb"),
         (info(aabb=[["0", 0, 0], [1, 1, 1]]), "aabb"),
         (info(aabb=[[0, 0, True], [1, 1, 1]]), "aabb"),

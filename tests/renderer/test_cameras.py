@@ -20,6 +20,15 @@ def test_the_middle_of_the_image_looks_along_minus_z():
     torch.testing.assert_close(rays.directions, torch.tensor([[0.0, 0.0, -1.0]]))
 
 
+def test_shifted_rays_pass_left_of_and_above_pixel_centers():
+    cameras = Cameras(torch.eye(4)[None], 4, 2, 3.0)
+    row, column = torch.meshgrid(torch.arange(2.0), torch.arange(4.0), indexing="ij")
+    views = torch.zeros(8, dtype=torch.int64)
+    corners = cameras.rays_at(views, column.flatten(), row.flatten())
+    assert torch.equal(cameras.view_rays(0, 0.5 / 4).directions, corners.directions)
+    assert not torch.equal(cameras.view_rays(0).directions, corners.directions)
+
+
 def test_right_is_plus_x_and_up_is_plus_y():
     cameras = Cameras(torch.eye(4)[None], 4, 4, 2.0)
     views = torch.tensor([0, 0])

@@ -13,18 +13,19 @@ FRAMES, BACKGROUNDS = ("world", "ndc"), ("white", "black")
 
 def info_to_document(info: FieldInfo) -> dict[str, Any]:
     """The info as JSON values."""
-    return {
+    document = {
         "aabb": [list(info.aabb.low), list(info.aabb.high)],
         "frame": info.frame,
         "background": info.background,
         "provenance": info.provenance,
     }
+    return document | ({"pixel_shift": info.pixel_shift} if info.pixel_shift else {})
 
 
 def info_from_document(document: Any) -> FieldInfo:
     """Inverse of `info_to_document`. Raises ValueError naming the invalid value."""
     keys = {"aabb", "frame", "background", "provenance"}
-    if not isinstance(document, dict) or document.keys() != keys:
+    if not isinstance(document, dict) or document.keys() - {"pixel_shift"} != keys:
         raise ValueError(f"info should hold exactly {', '.join(sorted(keys))}")
     for name, known in (("frame", FRAMES), ("background", BACKGROUNDS)):
         if document[name] not in known:
@@ -34,11 +35,15 @@ def info_from_document(document: Any) -> FieldInfo:
     corners = document["aabb"]
     if not (isinstance(corners, list) and len(corners) == 2 and all(map(is_triple, corners))):
         raise ValueError(f"aabb is {corners!r}; expected two triples of finite numbers")
+    shift = document.get("pixel_shift", 0.0)
+    if type(shift) not in (int, float) or not abs(shift) <= 1:
+        raise ValueError(f"pixel_shift is {shift!r}; expected a number in -1..1")
     return FieldInfo(
         aabb=Aabb(*corners),
         frame=document["frame"],
         background=document["background"],
         provenance=document["provenance"],
+        pixel_shift=shift,
     )
 
 

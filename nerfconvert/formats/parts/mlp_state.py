@@ -16,6 +16,7 @@ from .torch_file import LEGACY_START, ZIP_START
 
 NOTE = "nerfconvert"  # key of our note about box and frame; the programs ignore it
 HEAD = 1 << 20  # bytes searched for a program's keys
+BLENDER_WIDTH, LLFF_WIDTH = 800, 504  # pixels; of LLFF's after the usual reduction by 8
 BLENDER_BOX = Aabb((-1.5,) * 3, (1.5,) * 3)
 NDC_BOX = Aabb((-1.5, -1.67, -1.0), (1.5, 1.67, 1.0))  # cameras beside the reference see past +-1
 ADAM = {"lr": 5e-4, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0, "amsgrad": False}
@@ -55,9 +56,13 @@ def view_sizes(path: Path, state: dict[str, Tensor], name: str, width: int) -> d
     return {"head_width": head_width, "direction_octaves": count}
 
 
-def field_info(source: str, *, ndc: bool, white: bool, settings: str | None) -> FieldInfo:
-    """Box, frame and background of a checkpoint; `settings` names the file that they are from."""
+def field_info(
+    source: str, *, ndc: bool, white: bool, width: int, settings: str | None
+) -> FieldInfo:
+    """Box, frame and background of a checkpoint; `settings` names the file that they are from.
+    These programs shoot rays through the corners of pixels, of images `width` pixels wide."""
     return FieldInfo(
+        pixel_shift=0.5 / width,
         aabb=NDC_BOX if ndc else BLENDER_BOX,
         frame="ndc" if ndc else "world",
         background="white" if white else "black",
@@ -69,6 +74,11 @@ def field_info(source: str, *, ndc: bool, white: bool, settings: str | None) -> 
             else "assumed: a Blender scene's box",
         },
     )
+
+
+def image_width(llff: bool, half: bool) -> int:
+    """Width in pixels of the images of a capture or, `half` as wide, of a Blender scene."""
+    return LLFF_WIDTH if llff else BLENDER_WIDTH // (2 if half else 1)
 
 
 def note_of(field: Field) -> dict[str, str]:
