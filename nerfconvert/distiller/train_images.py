@@ -13,12 +13,12 @@ from ..errors import UsageError
 from ..renderer.cameras import Cameras
 from ..renderer.image import query, render_samples
 from ..renderer.march import march_rays
-from ..renderer.visual_hull import visual_hull
+from ..renderer.visual_hull import CLEAR, visual_hull
 from ..volume import RadianceField, TrainableField
-from ..volume.occupancy import dilate
 from .checkpoint import digest, fingerprint_of
 from .config import DistillConfig
 from .emptied import Emptied, begin_anew
+from .live_occupancy import FINE_STEPS, RESOLUTION, LiveOccupancy
 from .losses import ray_color_loss
 from .optimizers import RoleOptimizer
 from .pixels import ShowingPixels, draw_pixels, least_opacity
@@ -29,58 +29,12 @@ from .trainer import Hooks, Trainer
 log = logging.getLogger(__name__)
 
 COARSE_STEPS = 128  # samples along the box diagonal until the occupancy is known
-FINE_STEPS = 512
 BATCH_FACTOR = 4  # samples a step, beside distilling: few rays with many samples are noisy
 RATE = 0.5  # of the peak learning rates, for the same reason
 OCCUPANCY_EVERY = 16  # steps between refreshes
 FIRST_PRUNING = 128  # steps: by then every cell has been visited once
-RESOLUTION = 64  # cells along an axis; an MLP cannot afford to be asked about more
-PARTS = 8  # refreshes that together visit every cell once
-DECAY = 0.8  # of a cell's remembered opacity at each visit
-THRESHOLD = 0.01  # opacity of a fine step below which a cell is empty
-
-
-class LiveOccupancy:
-    """The student's occupancy, re-estimated from its own density while it trains (instant-ngp).
-
-    `hull` [r, r, r] bool, r = RESOLUTION, holds the cells that may be occupied at all; by default
-    all.
-    """
-
-    def __init__(self, student: RadianceField, hull: Tensor | None = None):
-        hull = torch.ones((RESOLUTION,) * 3, dtype=torch.bool) if hull is None else hull
-        self.student, self.hull = student, hull.to(student.device)
-        self.cells = self.hull.flatten().nonzero()[:, 0]
-        self.opacity = torch.zeros(
-            RESOLUTION**3, device=student.device
-        )  # decayed maximum of each cell
-
-    def begin(self) -> None:
-        """Lets the student have density in all of the hull."""
-        self.opacity.zero_()
-        self.student.occupancy.assign(self.hull)
-
-    @torch.no_grad()
-    def refresh(self, number: int, prune: bool) -> None:
-        """Looks once into each cell of part `number`; prunes only if asked."""
-        generator = torch.Generator().manual_seed(number)
-        cells = self.cells[number % PARTS :: PARTS]
-        x, y, z = cells // RESOLUTION**2, cells // RESOLUTION % RESOLUTION, cells % RESOLUTION
-        corner = torch.stack([x, y, z], -1)
-        shift = torch.rand(corner.shape, generator=generator).to(corner.device)
-        unit = (corner + shift) / RESOLUTION
-        step = self.student.aabb.diagonal / FINE_STEPS
-        found = -torch.expm1(-self._density(unit) * step)
-        self.opacity[cells] = torch.maximum(self.opacity[cells] * DECAY, found)
-        if prune:
-            threshold = min(THRESHOLD, float(self.opacity[self.cells].mean()))
-            occupied = (self.opacity > threshold).view((RESOLUTION,) * 3)
-            self.student.occupancy.assign(dilate(occupied) & self.hull)
-
-    def _density(self, unit: Tensor) -> Tensor:
-        positions = self.student.aabb.from_unit(unit)
-        parts = [self.student.density(self.student.encode(p)) for p in positions.split(8192)]
-        return torch.cat(parts)
+AGREED = 0.9  # of the views of opaque images that show something at a cell where density begins
+FRAMED = 0.9  # pixels that show something: with more of them, there is no background to carve by
 
 
 @dataclass
@@ -162,12 +116,14 @@ class ImageStage:
             "known": self.known,
             "begun": self.begun,
             "opacity": self.occupancy.opacity,
+            "hull": self.occupancy.hull,
             "emptied": self.emptied.means,
         }
 
     def restore(self, state: dict) -> None:
         self.rays, self.known, self.begun = state["rays"], state["known"], state["begun"]
         self.occupancy.opacity = state["opacity"].to(self.student.device)
+        self.occupancy.allow(state["hull"])
         self.emptied.means = state["emptied"].to(self.student.device)
         if self.begun:
             self.showing = ShowingPixels(self.images, self.background)
@@ -193,7 +149,8 @@ def train_images(
     if config.active:
         raise UsageError("active learning is for distilling, not for training on images")
     clock, samples = Clock(config), BATCH_FACTOR * batch_samples(student)
-    occupancy = LiveOccupancy(student, _hull(student, cameras, images))
+    hull = _hull(student, cameras, images, background)
+    occupancy = LiveOccupancy(student, hull, grows=images.shape[-1] == 3)
     occupancy.begin()
     stage = ImageStage(student, cameras, images, background, samples, occupancy)
     fingerprint = {}
@@ -216,15 +173,23 @@ def train_images(
     return trainer.run()
 
 
-def _hull(student: RadianceField, cameras: Cameras, images: Tensor) -> Tensor | None:
-    """[r, r, r] bool, r = RESOLUTION: where alpha of the `images` allows density; None without.
+def _hull(
+    student: RadianceField, cameras: Cameras, images: Tensor, background: float
+) -> Tensor | None:
+    """[r, r, r] bool, r = RESOLUTION: where the `images` let density begin; None for everywhere.
 
-    It keeps samples and gradients on thin objects, which else end as nothing.
+    It keeps samples and gradients on thin objects, which else end as nothing. By alpha it is where
+    there may be density at all. An opaque picture may be of the background's very color where there
+    is something, so there most views must say that there is nothing, and they may err.
     """
-    if images.shape[-1] == 3:
+    opaque = images.shape[-1] == 3
+    opacity = torch.stack([least_opacity(image, background).cpu() for image in images])
+    if opaque and float((opacity > CLEAR).float().mean()) > FRAMED:
         return None
-    hull = visual_hull(images[..., 3].cpu(), cameras, student.aabb, RESOLUTION)
+    agreed = AGREED if opaque else 1.0
+    hull = visual_hull(opacity, cameras, student.aabb, RESOLUTION, agreed)
     if hull.any():
         return hull
-    log.warning("no part of the box is in the silhouettes of all images; alpha carves nothing")
+    if not opaque:
+        log.warning("no part of the box is in the silhouettes of all images; alpha carves nothing")
     return None

@@ -16,20 +16,25 @@ CLEAR = 1 / 255  # alpha below which a pixel shows nothing
 NEAREST = 0.5  # of a camera's distance from the box's center: cells nearer to it are not judged
 
 
-def visual_hull(alpha: Tensor, cameras: Cameras, box: Aabb, resolution: int) -> Tensor:
+def visual_hull(
+    alpha: Tensor, cameras: Cameras, box: Aabb, resolution: int, agreed: float = 1.0
+) -> Tensor:
     """[r, r, r] bool, indexed [x, y, z]: cells of `box` that may hold something by `alpha`
     [V, H, W], opacity in [0, 1] of the pictures of `cameras`.
 
-    A cell is empty where a whole view of it, its bounding sphere, is clear. What lies outside of a
-    frame, or near to its camera, is not judged by it. Tensors are on the CPU.
+    A view of a cell, its bounding sphere, is clear where all of it is. Of the views, the part
+    `agreed` must not be, or the cell is empty. What lies outside of a frame, or near to its camera,
+    is not judged by it. Tensors are on the CPU.
     """
     index = (torch.arange(resolution) + 0.5) / resolution
     grid = torch.stack(torch.meshgrid(index, index, index, indexing="ij"), -1).view(-1, 3)
     centers = box.from_unit(grid)
     radius = 0.5 * box.diagonal / resolution
-    kept = torch.arange(len(centers))
+    kept, most = torch.arange(len(centers)), int((1 - agreed) * len(cameras))
+    clear = torch.zeros(len(centers), dtype=torch.int32)
     for view in range(len(cameras)):
-        kept = kept[_may_hold(alpha[view], cameras[view], centers[kept], box, radius)]
+        clear[kept] += ~_may_hold(alpha[view], cameras[view], centers[kept], box, radius)
+        kept = kept[clear[kept] <= most]
     hull = torch.zeros(len(centers), dtype=torch.bool)
     hull[kept] = True
     return hull.view((resolution,) * 3)

@@ -12,6 +12,7 @@ from nerfconvert.adapters import TRAINABLE
 from nerfconvert.distiller import ray_buffer as buffer
 from nerfconvert.distiller import train_images as images
 from nerfconvert.distiller.config import DistillConfig
+from nerfconvert.distiller.live_occupancy import LiveOccupancy
 from nerfconvert.distiller.optimizers import RoleOptimizer
 from nerfconvert.distiller.progress import Clock
 from nerfconvert.distiller.recipes import RECIPES
@@ -94,7 +95,7 @@ def test_steps_of_pvd():
 @pytest.mark.parametrize("name", TRAINABLE)
 def test_steps_on_images(name):
     student = student_on(CPU, name)
-    pictures, live = torch.rand(6, 16, 16, 3), images.LiveOccupancy(student)
+    pictures, live = torch.rand(6, 16, 16, 3), LiveOccupancy(student)
     stage = images.ImageStage(student, VIEWS, pictures, 1.0, 2048, live)
     optimizer = RoleOptimizer(student)
     assert_steady(FixedRays(stage), optimizer)

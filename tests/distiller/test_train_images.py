@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from nerfconvert.adapters.hashgrid import HashgridField
-from nerfconvert.distiller import train_images as images
+from nerfconvert.distiller import live_occupancy as live
 from nerfconvert.distiller.config import DistillConfig
 from nerfconvert.distiller.emptied import FIRST_LOOK, Emptied
-from nerfconvert.distiller.train_images import train_images
+from nerfconvert.distiller.train_images import FIRST_PRUNING, train_images
 from nerfconvert.distiller.trainer import Hooks
 from nerfconvert.renderer.image import render_image, render_rays
 from tests.distiller import scene
@@ -36,6 +36,37 @@ def test_alpha_carves_the_occupancy_before_the_first_step(rgba):
     train_images(field, views, rgba, DistillConfig(seconds=None, steps=1))
     assert field.occupancy.fraction() < 0.4
     assert field.occupancy.query(torch.tensor([[0.55, 0.5, 0.5]])).all()
+
+
+def test_density_begins_where_opaque_pictures_on_white_show_something(rgba):
+    on_white = rgba[..., :3] + 1 - rgba[..., 3:]
+    fields, views = [scene.student() for _ in range(2)], scene.cameras(24)
+    for field, background in zip(fields, (1.0, 0.5), strict=True):
+        config = DistillConfig(seconds=None, steps=1)
+        train_images(field, views, on_white, config, background=background)
+    assert fields[0].occupancy.fraction() < 0.4
+    assert fields[0].occupancy.query(torch.tensor([[0.55, 0.5, 0.5]])).all()
+    assert fields[1].occupancy.fraction() == 1  # there is no background in these pictures
+
+
+def test_a_growing_hull_takes_in_what_is_next_to_density():
+    """Here density is everywhere: one cell a pruning, in all directions."""
+    hull = torch.zeros((live.RESOLUTION,) * 3, dtype=torch.bool)
+    hull[30:34, 30:34, 30:34] = True
+    occupancy = live.LiveOccupancy(Dense(scene.TINY, scene.INFO), hull, grows=True)
+    for number in range(2 * live.PARTS):
+        occupancy.refresh(number, prune=number in (live.PARTS - 1, 2 * live.PARTS - 1))
+    grown = torch.zeros_like(hull)
+    grown[28:36, 28:36, 28:36] = True
+    assert torch.equal(occupancy.hull, grown)
+    assert torch.equal(occupancy.student.occupancy.dense(), grown)
+
+
+class Dense(HashgridField):
+    """Is opaque everywhere."""
+
+    def density(self, features):
+        return torch.full_like(features[:, 0], 1000.0)
 
 
 def test_silhouettes_that_agree_on_nothing_carve_nothing(rgba, caplog):
@@ -86,12 +117,12 @@ def test_a_student_is_empty_by_what_the_pixels_ask_for():
 
 
 def test_hidden_cells_are_never_occupied_again():
-    hull = torch.zeros((images.RESOLUTION,) * 3, dtype=torch.bool)
+    hull = torch.zeros((live.RESOLUTION,) * 3, dtype=torch.bool)
     hull[:8] = True
     field = scene.student()
-    occupancy = images.LiveOccupancy(field, hull)
+    occupancy = live.LiveOccupancy(field, hull)
     occupancy.begin()
-    for number in range(images.PARTS):
+    for number in range(live.PARTS):
         occupancy.refresh(number, prune=True)
     known = field.occupancy.dense()
     assert known.any()
@@ -101,9 +132,9 @@ def test_hidden_cells_are_never_occupied_again():
 def test_a_run_goes_on_after_its_occupancy_was_pruned(rgba, tmp_path):
     """Also one whose occupancy has other sizes than that of a new student."""
     fields = [scene.student() for _ in range(2)]
-    config, state = DistillConfig(seconds=None, steps=images.FIRST_PRUNING + 20), tmp_path / "state"
+    config, state = DistillConfig(seconds=None, steps=FIRST_PRUNING + 20), tmp_path / "state"
     asked = iter(range(config.steps))
-    stop = Hooks(should_stop=lambda: next(asked) == images.FIRST_PRUNING + 10)
+    stop = Hooks(should_stop=lambda: next(asked) == FIRST_PRUNING + 10)
     views = scene.cameras(24)
     assert train_images(fields[0], views, rgba, config, hooks=stop, state_path=state).interrupted
     outcome = train_images(fields[1], views, rgba, config, state_path=state, resume=True)

@@ -40,6 +40,16 @@ def test_a_ball_is_kept_and_what_is_around_it_is_not():
     assert not hull[distance > 2.5 * RADIUS].any()
 
 
+def test_few_views_that_err_carve_nothing_where_nine_of_ten_must_agree():
+    alpha = silhouettes(views())
+    alpha[3:5] = 0
+    distance = cell_distances(32)
+    assert not visual_hull(alpha, views(), BOX, 32).any()
+    hull = visual_hull(alpha, views(), BOX, 32, agreed=0.9)
+    assert hull[distance < RADIUS].all()
+    assert not hull[distance > 3 * RADIUS].any()
+
+
 def test_clear_pictures_leave_nothing_and_opaque_ones_everything():
     cameras = views()
     assert not visual_hull(torch.zeros(24, 64, 64), cameras, BOX, 16).any()
