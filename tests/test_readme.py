@@ -29,7 +29,7 @@ def test_the_script_runs_as_printed(tmp_path):
     *_, psnr, shapes = done.stdout.splitlines()
     assert float(psnr) > 20
     assert shapes == "200 200 3 1 1 1 3"
-    assert load(tmp_path / "out.safetensors").architecture == "hashgrid"
+    assert load(tmp_path / "grid.safetensors").architecture == "hashgrid"
 
 
 @pytest.mark.parametrize("line", COMMANDS)

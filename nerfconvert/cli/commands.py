@@ -142,7 +142,7 @@ class Render:
         check_render(self.options)
         from ..pipelines.render import render
 
-        with terminal.frames("render") as report:
+        with terminal.frames("render", "opening the field") as report:
             document = render(self.options, on_frame=report)
         terminal.document(document)
         terminal.say(
@@ -172,7 +172,7 @@ class Compare:
         from ..pipelines.compare import compare
         from ..report.tables import compare_tables
 
-        with terminal.frames("compare") as report:
+        with terminal.frames("compare", "opening and measuring the fields") as report:
             document = compare(self.options, on_frame=report)
         terminal.document(document, compare_tables)
         terminal.say(f"wrote {document['report']}")

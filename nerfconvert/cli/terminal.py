@@ -76,14 +76,15 @@ class Terminal:
             yield report
 
     @contextmanager
-    def frames(self, title: str) -> Iterator[Callable[[int, int], None] | None]:
-        """A bar over frames; what the rest will take is said after the second: before the first
-        the fields are opened, and it warms up."""
+    def frames(self, title: str, before: str) -> Iterator[Callable[[int, int], None] | None]:
+        """A bar over frames. What the rest will take is said after the second: `before` the first
+        other things happen, and it warms up."""
         if self.quiet:
             yield None
             return
         with self._bar(title) as update:
             warm = 0.0
+            update(0.0, before)
 
             def report(done: int, total: int) -> None:
                 nonlocal warm

@@ -10,7 +10,7 @@ def test_frames_are_foretold_without_the_time_before_the_first(monkeypatch, caps
     """Opening and warming up take 70 s here, a frame 1 s."""
     now = 0.0
     monkeypatch.setattr(terminal.time, "monotonic", lambda: now)
-    with Terminal().frames("render") as report:
+    with Terminal().frames("render", "opening") as report:
         for done in range(1, 49):
             now = 70.0 + done
             report(done, 48)
@@ -22,7 +22,7 @@ def test_frames_are_foretold_without_the_time_before_the_first(monkeypatch, caps
 def test_few_frames_are_not_worth_a_word(monkeypatch, capsys):
     now = 0.0
     monkeypatch.setattr(terminal.time, "monotonic", lambda: now)
-    with Terminal().frames("render") as report:
+    with Terminal().frames("render", "opening") as report:
         for done in (1, 2, 3):
             now += 1.0
             report(done, 3)
