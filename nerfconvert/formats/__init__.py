@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..adapters import ARCHITECTURES
 from ..errors import FormatError, NerfConvertError, OutputExistsError, UnsupportedError
@@ -32,9 +32,17 @@ class FormatFiles:
     suffixes: tuple[str, ...]  # the usual one first
     signs: tuple[bytes, ...]  # each of its files has one of them somewhere; verified by a test
     writes: tuple[str, ...] = ()  # architectures that it can write; verified by a test
+    student: tuple[str, ...] = ()  # settings (KEY=VALUE) without which a new field is not written
     starts: tuple[bytes, ...] = ()  # or begins with one of these
 
 
+RELU = (
+    "density_activation=relu",
+    "density_scale=200",
+    "normalize=false",
+    "joint=false",
+)  # of presets, too
+SOFTPLUS = ("density_activation=softplus", "density_shift=-10", "density_scale=75")
 FORMAT_FILES = {
     "nerfconvert": FormatFiles(
         "nerfconvert.formats.native:Native",
@@ -47,27 +55,42 @@ FORMAT_FILES = {
         (".tar",),
         (b"network_fn_state_dict",),
         ("mlp",),
+        (*RELU, "first_relu=true", "feature_relu=false"),
     ),
     "krrish94": FormatFiles(
         "nerfconvert.formats.krrish94:Krrish94",
         (".ckpt",),
         (b"model_coarse_state_dict",),
         ("mlp",),
+        (*RELU, "first_relu=false", "feature_relu=true", "skips=[]"),
     ),
     "nerf_pl": FormatFiles(
-        "nerfconvert.formats.nerf_pl:NerfPl", (".ckpt",), (b"nerf_coarse.",), ("mlp",)
+        "nerfconvert.formats.nerf_pl:NerfPl",
+        (".ckpt",),
+        (b"nerf_coarse.",),
+        ("mlp",),
+        (*RELU, "first_relu=true", "feature_relu=false", "depth=8", "skips=[4]"),
     ),
     "tensorf": FormatFiles(
-        "nerfconvert.formats.tensorf:Tensorf", (".th",), (b"alphaMask_thres",), ("vm", "cp")
+        "nerfconvert.formats.tensorf:Tensorf",
+        (".th",),
+        (b"alphaMask_thres",),
+        ("vm", "cp"),
+        ("shading=network_frequencies", "biases=true", "clamp_features=false", *SOFTPLUS),
     ),
     "svox2": FormatFiles(
-        "nerfconvert.formats.svox2:Svox2", (".npz",), (b"links.npy",), ("tensorial",)
+        "nerfconvert.formats.svox2:Svox2",
+        (".npz",),
+        (b"links.npy",),
+        ("tensorial",),
+        ("density_activation=relu", "color_activation=clamp"),
     ),
     "instant-ngp": FormatFiles(
         "nerfconvert.formats.instant_ngp:InstantNgp",
         (".ingp", ".msgpack"),
         (b"params_binary",),
         ("hashgrid",),
+        ("layout=tiny-cuda-nn", "density_activation=exp", "density_in_color=true"),
         starts=COMPRESSED,
     ),
     "ppng": FormatFiles("nerfconvert.formats.ppng:Ppng", (".ppng",), (b"qff_type",)),
@@ -147,6 +170,11 @@ def save(
     write_whole(chosen, field, path)
 
 
+def check_config(path: Path, format: str | None, architecture: str, config: Any) -> None:
+    """Raises UnsupportedError where no field of this `config` can be saved under `path`."""
+    FORMATS[format or name_of_suffix(path, architecture)]().check(config)
+
+
 def write_whole(chosen: Format, field: Field, path: Path) -> None:
     """Writes a field atomically. Raises NerfConvertError where writing fails."""
     try:
@@ -158,9 +186,10 @@ def write_whole(chosen: Format, field: Field, path: Path) -> None:
         raise NerfConvertError(f"{path}: cannot be written: {reason}") from problem
 
 
-def name_of_suffix(path: Path, architecture: str) -> str:
+def name_of_suffix(path: Path, architecture: str | None) -> str:
     """The name of the format that a new file of this suffix has: where several share it, of the
-    first that can hold `architecture`. Raises UnsupportedError, which lists those that can."""
+    first that can hold `architecture`. Raises UnsupportedError, which lists those that can, by
+    default any."""
     suffix = path.suffix.lower()
     sharing = {name: files for name, files in FORMAT_FILES.items() if suffix in files.suffixes}
     for name, files in sharing.items():
@@ -171,7 +200,7 @@ def name_of_suffix(path: Path, architecture: str) -> str:
     known = ", ".join(
         f"{files.suffixes[0]} ({name})"
         for name, files in FORMAT_FILES.items()
-        if architecture in files.writes
+        if architecture in files.writes or (architecture is None and files.writes)
     )
     found = (
         f"no format has the suffix {suffix}" if suffix else "it has no suffix to tell its format"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from ..volume import RadianceField
@@ -34,6 +34,10 @@ class Format(abc.ABC):
     @abc.abstractmethod
     def read(self, path: Path) -> RadianceField:
         """The field in the file. Raises FormatError or UnsupportedError."""
+
+    def check(self, config: Any) -> None:  # noqa: B027 (most formats hold any config)
+        """Raises UnsupportedError where no field of this `config` can be written: so that this is
+        known before the field is trained. By default nothing is refused."""
 
     @abc.abstractmethod
     def write(self, field: RadianceField, path: Path) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..adapters.hashgrid import HashgridField
+from ..adapters.hashgrid import HashgridConfig, HashgridField
 from ..errors import FormatError, UnsupportedError
 from ..volume import FieldInfo
 from .format import Format
@@ -29,7 +29,7 @@ from .parts.msgpack_map import map_head, read_map, write_map
 from .parts.ngp_network import config_of, document_of
 from .parts.ngp_parameters import state_of, vector_of
 from .parts.rebuild import rebuild
-from .parts.snapshot_frame import Frame, frame_from_document, frame_of, reaches
+from .parts.snapshot_frame import Frame, aabb_scale_of, frame_from_document, frame_of, reaches
 
 MODE = "nerf"
 NUMBERS = {"__half": np.float16, "float": np.float32}
@@ -68,6 +68,9 @@ class InstantNgp(Format):
                 occupancy = covered(occupancy, frame.cube, info.aabb, share=0.5)
             field.occupancy.assign(occupancy)
         return field
+
+    def check(self, config: HashgridConfig) -> None:
+        aabb_scale_of(config)
 
     def write(self, field: HashgridField, path: Path) -> None:
         """Rounds the parameters to half precision."""

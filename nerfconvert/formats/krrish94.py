@@ -54,8 +54,13 @@ class Krrish94(CoarseAndFine):
     def network(self, path: Path, state: dict[str, Tensor], info: FieldInfo) -> MlpField:
         return network(path, state, info)
 
+    def check(self, config: MlpConfig) -> None:
+        relu = config.view_dependent
+        check_conventions(self.title, config, skips=(), first_relu=False, feature_relu=relu)
+
     def write(self, field: MlpField, path: Path) -> None:
         """Writes the network as both the coarse and the fine one."""
+        self.check(field.config)
         state = network_state(field)
         checkpoint = {
             "iter": 0,
@@ -129,11 +134,8 @@ def our_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def network_state(field: MlpField) -> dict[str, Tensor]:
-    """The field's state dict for the program. Raises UnsupportedError if it cannot run it."""
+    """The field's state dict for the program."""
     config = field.config
-    check_conventions(
-        Krrish94.title, config, skips=(), first_relu=False, feature_relu=config.view_dependent
-    )
     state = {}
     for i, layer in enumerate(field.trunk):
         name = "layer1" if i == 0 else f"layers_xyz.{i - 1}"

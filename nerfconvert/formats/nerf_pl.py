@@ -65,9 +65,15 @@ class NerfPl(Format):
         info = noted_info(path, content) or stated_info(content.get("hparams"))
         return network(path, file.tensors(chosen, prefix), info)
 
+    def check(self, config: MlpConfig) -> None:
+        skips = (SKIP,) if config.depth > SKIP else ()
+        view = {"view_dependent": True, "first_relu": True, "feature_relu": False}
+        check_conventions(self.title, config, skips=skips, **view)
+
     def write(self, field: MlpField, path: Path) -> None:
         """Writes the network as both coarse and fine: the program samples by one and renders the
         other."""
+        self.check(field.config)
         state = network_state(field)
         both = {prefix + name: state[name] for prefix in (COARSE, FINE) for name in state}
         checkpoint = {"epoch": 0, "global_step": 0, "state_dict": both, **note_of(field)}
@@ -126,15 +132,12 @@ def our_names(state: dict[str, Tensor], skips: tuple[int, ...], encoded: int) ->
 
 
 def network_state(field: MlpField) -> dict[str, Tensor]:
-    """The field's state dict for the program. Raises UnsupportedError if it cannot run it."""
+    """The field's state dict for the program."""
     config = field.config
-    skips = (SKIP,) if config.depth > SKIP else ()
-    view = {"view_dependent": True, "first_relu": True, "feature_relu": False}
-    check_conventions(NerfPl.title, config, skips=skips, **view)
     encoded = 3 + 6 * config.position_octaves
     state = {}
     for i, layer in enumerate(field.trunk):
-        weight = layer.weight.roll(encoded, dims=1) if i in skips else layer.weight
+        weight = layer.weight.roll(encoded, dims=1) if i in config.skips else layer.weight
         state |= {f"{TRUNK}{i + 1}.0.weight": weight, f"{TRUNK}{i + 1}.0.bias": layer.bias}
     for theirs, ours in HEADS.items():
         layer = getattr(field, ours)

@@ -54,9 +54,19 @@ class NerfPytorch(CoarseAndFine):
     def network(self, path: Path, state: dict[str, Tensor], info: FieldInfo) -> MlpField:
         return network(path, state, info)
 
+    def check(self, config: MlpConfig) -> None:
+        check_conventions(
+            self.title,
+            config,
+            skips=(SKIP,) if config.depth > SKIP else (),
+            first_relu=True,
+            feature_relu=False if config.view_dependent else config.feature_relu,
+        )
+
     def write(self, field: MlpField, path: Path) -> None:
         """Writes the network as both coarse and fine: the program samples by one and renders the
         other."""
+        self.check(field.config)
         state = network_state(field)
         checkpoint = {
             "global_step": 0,
@@ -122,15 +132,8 @@ def our_names(state: dict[str, Tensor], skips: tuple[int, ...], encoded: int) ->
 
 
 def network_state(field: MlpField) -> dict[str, Tensor]:
-    """The field's state dict for the program. Raises UnsupportedError if it cannot run it."""
+    """The field's state dict for the program."""
     config = field.config
-    check_conventions(
-        NerfPytorch.title,
-        config,
-        skips=(SKIP,) if config.depth > SKIP else (),
-        first_relu=True,
-        feature_relu=False if config.view_dependent else config.feature_relu,
-    )
     encoded = 3 + 6 * config.position_octaves
     state = {}
     for i, layer in enumerate(field.trunk):

@@ -58,10 +58,21 @@ class Svox2(Format):
         field.occupancy.assign(occupied_cells(voxels, density))
         return field
 
+    def check(self, config: TensorialConfig) -> None:
+        """The program's choices are the defaults."""
+        known = TensorialConfig(resolution=config.resolution)
+        for field in dataclasses.fields(config):
+            found, wanted = getattr(config, field.name), getattr(known, field.name)
+            if found != wanted:
+                raise UnsupportedError(
+                    f"a {self.title} file cannot hold a field with {field.name} = {found}; it "
+                    f"needs {wanted}"
+                )
+
     def write(self, field: TensorialField, path: Path) -> None:
         """Density and harmonics are in float32, which the program reads as well, unless harmonics
         lose nothing in its float16; density in float64 where float32 would not come back."""
-        check_choices(field.config)
+        self.check(field.config)
         lattice = Lattice.of_words(field.aabb, field.cells, field.words.cpu())
         links, first = links_of(lattice.vertices.long(), field.cells)
         raw = (field.table.detach() * field.unit).cpu()
@@ -150,15 +161,3 @@ def grid_info(file: NpzFile, voxels: Embedding) -> FieldInfo:
             "frame_from": "assumed: no normalised device coordinates",
         },
     )
-
-
-def check_choices(config: TensorialConfig) -> None:
-    """Raises UnsupportedError unless the program computes as a field of this config does."""
-    known = TensorialConfig(resolution=config.resolution)
-    for field in dataclasses.fields(config):
-        found, wanted = getattr(config, field.name), getattr(known, field.name)
-        if found != wanted:
-            raise UnsupportedError(
-                f"a {Svox2.title} file cannot hold a tensorial with {field.name} = {found}; it "
-                f"needs {wanted}"
-            )

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..adapters import ADAPTERS
+from ..adapters.factorized.factorized_config import FactorizedConfig
 from ..adapters.factorized.field import FactorizedField
 from ..errors import FormatError, UnsupportedError
 from .format import Format
@@ -19,7 +20,7 @@ from .parts.alpha_mask import mask_entries, stored_mask
 from .parts.mlp_state import note_of, noted_info, plain_copy, starts_like_checkpoint
 from .parts.rebuild import rebuild
 from .parts.tensorf_factors import StoredFactors, factor_state
-from .parts.tensorf_settings import Settings, kwargs_of
+from .parts.tensorf_settings import Settings, check_choices, kwargs_of
 from .parts.torch_file import TorchFile
 
 KEY = "alphaMask_thres"  # a setting that no other program has
@@ -61,8 +62,12 @@ class Tensorf(Format):
             field.occupancy.assign(occupancy)
         return field
 
+    def check(self, config: FactorizedConfig) -> None:
+        check_choices(config, self.title)
+
     def write(self, field: FactorizedField, path: Path) -> None:
-        kwargs = kwargs_of(field, self.title)
+        self.check(field.config)
+        kwargs = kwargs_of(field)
         state = factor_state(field)
         for part, ours in (("weight", field.decoder.weights), ("bias", field.decoder.biases)):
             names = [f"renderModule.mlp.{layer}.{part}" for layer in LAYERS]

@@ -51,9 +51,13 @@ class ConvertOptions:
     source: Positional[Annotated[Path, arg(metavar="IN", help="Checkpoint to convert.")]]
     target: Positional[Annotated[Path, arg(metavar="OUT", help="File to write (.safetensors).")]]
     to: Annotated[
-        str,
-        arg(metavar="ARCH", help=f"Architecture of OUT: {', '.join(TRAINABLE)}; see `formats`."),
-    ]
+        str | None,
+        optional(
+            metavar="ARCH",
+            help=f"Architecture of OUT: {', '.join(TRAINABLE)}; see `formats`. Default: the one "
+            "that files like OUT hold, where it is one.",
+        ),
+    ] = None
     size: StudentSize = None
     max_size: MaxSize = None
     settings: Settings = ()

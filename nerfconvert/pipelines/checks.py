@@ -6,10 +6,12 @@ named at once; every pipeline calls its own again, for callers from Python.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import OutputExistsError
+from ..adapters import TRAINABLE
+from ..errors import OutputExistsError, UnsupportedError, UsageError
 from ..formats import possible_formats
 from ..options.groups import Job
 from ..options.per_command import (
@@ -24,6 +26,7 @@ from ..runtime.outputs import (
     check_folder,
     check_holds,
     check_run,
+    files_of,
     preview_path,
     receipt_path,
     refuse_inputs,
@@ -33,8 +36,28 @@ from ..students.presets import field_config
 from ..students.sizes import check_max_size
 
 
+def settled(options: ConvertOptions) -> ConvertOptions:
+    """The options with an architecture: as asked, else the only one that files like OUT hold.
+
+    Raises UsageError where there is a choice, UnsupportedError where there is none.
+    """
+    if options.to is not None:
+        return options
+    name, files = files_of(options.target, options.format)
+    held = [architecture for architecture in files.writes if architecture in TRAINABLE]
+    if not held:
+        raise UnsupportedError(f"{options.target}: nothing can be converted to {name} files")
+    if len(held) > 1:
+        raise UsageError(
+            f"{options.target}: {name} files hold {', '.join(held[:-1])} or {held[-1]}; choose one "
+            "with --to"
+        )
+    return dataclasses.replace(options, to=held[0])
+
+
 def check_convert(options: ConvertOptions) -> None:
     """Raises UsageError, UnsupportedError, FormatError, OutputExistsError."""
+    options = settled(options)
     _check_student(options.to, options.size, options.max_size, options.settings)
     views = options.views
     inputs = there(options.source, views.data, views.cameras)

@@ -18,7 +18,7 @@ from ..distiller.recipes import RECIPES
 from ..distiller.trainer import Hooks
 from ..distiller.visibility_pruning import prune_unseen
 from ..files import write_json
-from ..formats import save
+from ..formats import check_config, save
 from ..metrics.evaluation import Evaluator, Pictures, held_out, teaching_cameras
 from ..metrics.glance import initial_psnr
 from ..metrics.timeline import OnProgress, Timeline
@@ -28,13 +28,14 @@ from ..report.quality import check_gates, curve_point, quality, render_speed
 from ..report.receipt import describe_file, stages, strict
 from ..runtime.device import machine, pick_device, with_backend
 from ..runtime.inputs import open_field, refuse_empty, warn_of_invalid
-from ..runtime.outputs import note_fresh_start, preview_path, receipt_path, state_path
+from ..runtime.outputs import files_of, note_fresh_start, preview_path, receipt_path, state_path
 from ..runtime.signals import InterruptedRunError, StopRequest, stop_on_signals
 from ..students.planning import check_student, plan_student
+from ..students.presets import field_config
 from ..students.student_box import student_info
 from ..volume import Pace, RadianceField, TrainableField
 from ..volume.nan_masked import NanMaskedField
-from .checks import check_convert
+from .checks import check_convert, settled
 from .watching import stoppable, watching
 
 SCHEMA = "nerfconvert.receipt/1"
@@ -54,6 +55,7 @@ def convert(
     BackendError, InterruptedRunError (the state is saved), and QualityError after writing OUT.
     """
     started = time.perf_counter()
+    options = settled(options)
     check_convert(options)
     note_fresh_start(options.target, options.job.resume)
     config = options.budget.distill_config(options.job.seed, options.samplers())
@@ -61,6 +63,8 @@ def convert(
     timeline.phase("opening the source")
     device = parallel.start(pick_device(options.where.device))
     check_student(options.to, device, **_asked(options))
+    known = field_config(options.to, options.size, _asked(options)["settings"])
+    check_config(options.target, options.format, options.to, known)
     teacher = NanMaskedField(open_field(options.source, device))
     source = describe_file(options.source, teacher)  # now: the file may be gone at the end
     refuse_empty(options.source, teacher)
@@ -111,7 +115,10 @@ def _asked(options: ConvertOptions) -> dict[str, Any]:
     return {
         "size": options.size,
         "max_size": options.max_size,
-        "settings": options.settings,
+        "settings": (
+            *files_of(options.target, options.format, options.to)[1].student,
+            *options.settings,
+        ),
         "memory_mb": options.budget.memory_mb,
         "sparse": RECIPES[options.recipe].sparse,
     }

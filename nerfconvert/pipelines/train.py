@@ -16,7 +16,7 @@ from ..distiller import parallel
 from ..distiller.progress import Distilled, Progress
 from ..distiller.train_images import train_images
 from ..distiller.trainer import Hooks
-from ..formats import save
+from ..formats import check_config, save
 from ..metrics.evaluation import Evaluation, Evaluator, from_data
 from ..metrics.image_metrics import mean_psnr
 from ..metrics.timeline import OnProgress, Timeline
@@ -26,9 +26,10 @@ from ..renderer.image import BACKGROUNDS
 from ..renderer.scene import Scene, read_scene
 from ..report.receipt import describe_file, stages, strict
 from ..runtime.device import machine, pick_device, with_backend
-from ..runtime.outputs import note_fresh_start, preview_path, state_path
+from ..runtime.outputs import files_of, note_fresh_start, preview_path, state_path
 from ..runtime.signals import InterruptedRunError, StopRequest, stop_on_signals
 from ..students.planning import check_student, plan_student
+from ..students.presets import field_config
 from ..volume import FieldInfo, TrainableField
 from .checks import check_train
 from .placement import Placement, place
@@ -52,6 +53,8 @@ def train(
     started = time.perf_counter()
     check_train(options)
     note_fresh_start(options.target, options.job.resume)
+    known = field_config(options.arch, options.size, _asked(options)["settings"])
+    check_config(options.target, options.format, options.arch, known)  # wrong: named at once
     timeline = Timeline(on_progress, options.budget.distill_config(options.job.seed).seconds)
     timeline.phase("reading the images")
     device = parallel.start(pick_device(options.where.device))
@@ -106,11 +109,12 @@ def train(
 
 
 def _asked(options: TrainOptions) -> dict[str, Any]:
-    """What `options` say about the field that is to be trained."""
+    """What `options`, and the program whose file it will be, say about the field to be trained."""
+    files = files_of(options.target, options.format, options.arch)[1]
     return {
         "size": options.size,
         "max_size": options.max_size,
-        "settings": options.settings,
+        "settings": (*files.student, *options.settings),
         "memory_mb": options.budget.memory_mb,
     }
 

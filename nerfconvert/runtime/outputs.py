@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..errors import OutputExistsError, UnknownNameError, UnsupportedError, UsageError
 from ..files import partial_path
-from ..formats import FORMAT_FILES, name_of_suffix
+from ..formats import FORMAT_FILES, FormatFiles, name_of_suffix
 
 log = logging.getLogger(__name__)
 NAME_MAX = 255  # bytes of a file name, where the system does not tell
@@ -61,14 +61,25 @@ def check_folder(path: Path) -> None:
         _check_name(path, above)
 
 
+def files_of(
+    path: Path, format: str | None, architecture: str | None = None
+) -> tuple[str, FormatFiles]:
+    """Name and entry of the format that `path` will have. Raises UnsupportedError for an unknown
+    suffix, UnknownNameError for an unknown format; both list those that hold `architecture`."""
+    if format is not None and format not in FORMAT_FILES:
+        known = [
+            name for name, files in FORMAT_FILES.items() if architecture in (None, *files.writes)
+        ]
+        raise UnknownNameError("format", format, known)
+    name = format or name_of_suffix(path, architecture)
+    return name, FORMAT_FILES[name]
+
+
 def check_holds(path: Path, format: str | None, architecture: str) -> None:
     """Raises UnsupportedError where `path` cannot hold the result, UnknownNameError for a format
     that cannot be written."""
-    if format is not None and format not in FORMAT_FILES:
-        known = [name for name, files in FORMAT_FILES.items() if architecture in files.writes]
-        raise UnknownNameError("format", format, known)
-    name = format or name_of_suffix(path, architecture)
-    held = FORMAT_FILES[name].writes
+    name, files = files_of(path, format, architecture)
+    held = files.writes
     if architecture not in held:
         what = (
             f"a {architecture}, only {', '.join(held)}" if held else "anything: they are read only"

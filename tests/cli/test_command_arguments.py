@@ -19,7 +19,7 @@ CONVERT = ["convert", "a.ppng", "b.safetensors"]
         ([*CONVERT, "--to", "mlp", "--xyz"], "--xyz; `nerfconvert convert --help` lists"),
         ([*CONVERT, "--to"], "--to needs a value: --to ARCH"),
         ([*CONVERT, "--to", "--steps", "3"], "--to needs a value: --to ARCH"),
-        (CONVERT, "convert needs --to ARCH"),
+        (["train", "lego", "a.safetensors"], "train needs --arch ARCH"),
         (["convert", "a.ppng", "--to", "mlp"], "convert needs OUT"),
         ([*CONVERT, "c", "--to", "mlp"], "convert takes IN OUT: 'c' is one too many"),
         ([*CONVERT, "--to", "mlp", "--steps", "5.5"], "--steps must be a whole number, got '5.5'"),

@@ -33,7 +33,7 @@ FILES = {
 USES = [  # words, exit code, part of the message
     (("convrt", IN), 2, "did you mean 'convert'"),
     (("convert",), 2, "needs IN and OUT"),
-    (("convert", IN, "o.safetensors"), 2, "needs --to ARCH"),
+    (("convert", IN, "o.safetensors"), 2, "choose one with --to"),
     (("convert", IN, "o.safetensors", "--to", "hashgird"), 2, "did you mean 'hashgrid'"),
     ((*CONVERT, "--sice", "small"), 2, "did you mean '--size'"),
     ((*CONVERT, "--size", "smal"), 2, "did you mean 'small'"),

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from nerfconvert.adapters import SIZES, TRAINABLE
 from nerfconvert.errors import (
     FormatError,
     NerfConvertError,
@@ -22,6 +23,7 @@ from nerfconvert.errors import (
 from nerfconvert.formats import (
     FORMAT_FILES,
     FORMATS,
+    check_config,
     identify,
     load,
     possible_formats,
@@ -30,6 +32,7 @@ from nerfconvert.formats import (
 )
 from nerfconvert.formats.format import Format
 from nerfconvert.formats.native import Native
+from nerfconvert.students.presets import field_config
 from tests.formats.files import TEXT, flipped, probe_points, tiny_field, tiny_mlp, write_sample
 
 WRITABLE = [name for name, files in FORMAT_FILES.items() if files.writes]
@@ -92,6 +95,17 @@ def test_round_trip(name, tmp_path):
     assert torch.equal(field.density(features), again.density(read))
     assert torch.equal(field.color(features, directions), again.color(read, directions))
     assert list(tmp_path.iterdir()) == [tmp_path / "field"]
+
+
+@pytest.mark.parametrize("name", WRITABLE)
+def test_new_fields_can_be_written(name):
+    """With what the table says that a student needs, in our own sizes; it is checked again."""
+    files = FORMAT_FILES[name]
+    for architecture in set(files.writes) & set(TRAINABLE):
+        configs = [field_config(architecture, size, files.student) for size in SIZES]
+        for config in configs:
+            check_config(f"field{files.suffixes[0]}", name, architecture, config)
+        assert len(set(configs)) >= len(SIZES)
 
 
 @pytest.mark.parametrize("name", WRITABLE)

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from ...adapters.hashgrid import HashgridField
+from ...adapters.hashgrid import HashgridConfig, HashgridField
 from ...errors import UnsupportedError
 from ...volume import Aabb
 from .document import Document
@@ -101,12 +101,11 @@ def frame_from_document(nerf: Document) -> Frame:
     )
 
 
-def frame_of(field: HashgridField) -> Frame:
-    """The frame in which a field's box is the program's cube, or its lower part.
+def aabb_scale_of(config: HashgridConfig) -> int:
+    """The `aabb_scale` that gives density the unit of a field of this config.
 
-    Raises UnsupportedError for a field that the program cannot hold.
+    Raises UnsupportedError for a config that the program cannot run.
     """
-    config = field.config
     for name, needed in (("layout", "tiny-cuda-nn"), ("density_activation", "exp")):
         found = getattr(config, name)
         if found != needed:
@@ -121,6 +120,15 @@ def frame_of(field: HashgridField) -> Frame:
             f"an instant-ngp file cannot hold a hashgrid with density_shift = "
             f"{config.density_shift}; it needs the logarithm of 1, 2, 4, ... {MOST_SCALE}"
         )
+    return aabb_scale
+
+
+def frame_of(field: HashgridField) -> Frame:
+    """The frame in which a field's box is the program's cube, or its lower part.
+
+    Raises UnsupportedError for a field that the program cannot hold.
+    """
+    aabb_scale = aabb_scale_of(field.config)
     scale = aabb_scale / max(field.aabb.size)
     offset = tuple(0.5 - aabb_scale / 2 - low * scale for low in field.aabb.low)
-    return Frame(scale, offset, config.axes, aabb_scale, "the field's box")
+    return Frame(scale, offset, field.config.axes, aabb_scale, "the field's box")

@@ -90,10 +90,9 @@ def corners(file: TorchFile, ref: Any, what: str) -> Aabb:
         raise FormatError(file.path, f"{what}: {problem}") from None
 
 
-def kwargs_of(field: FactorizedField, title: str) -> dict[str, Any]:
-    """The field's settings for the program, whose files are called `title`. Raises UnsupportedError
-    if it cannot run them."""
-    config, n_modes = field.config, max(1, field.N_PLANES)
+def check_choices(config: FactorizedConfig, title: str) -> None:
+    """Raises UnsupportedError unless the program, whose files are called `title`, can run a field
+    of this config."""
     shifts = (0.0,) if config.density_activation == "relu" else (config.density_shift,)
     for name, known in (
         ("shading", tuple(WRITTEN)),
@@ -105,9 +104,14 @@ def kwargs_of(field: FactorizedField, title: str) -> dict[str, Any]:
         found = getattr(config, name)
         if found not in known:
             raise UnsupportedError(
-                f"a {title} file cannot hold a {field.architecture} with {name} = {found}; "
-                f"it needs {' or '.join(map(str, known))}"
+                f"a {title} file cannot hold a field with {name} = {found}; it needs "
+                f"{' or '.join(map(str, known))}"
             )
+
+
+def kwargs_of(field: FactorizedField) -> dict[str, Any]:
+    """The settings of a field that `check_choices` lets pass."""
+    config, n_modes = field.config, max(1, field.N_PLANES)
     return {
         "aabb": torch.tensor([field.aabb.low, field.aabb.high]),
         "gridSize": field.factors.sizes,
