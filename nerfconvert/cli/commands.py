@@ -13,12 +13,14 @@ from ..options.per_command import (
     BenchOptions,
     CompareOptions,
     ConvertOptions,
+    ExportOptions,
     RenderOptions,
     TrainOptions,
 )
 from ..pipelines.checks import (
     check_compare,
     check_convert,
+    check_export,
     check_render,
     check_train,
 )
@@ -214,6 +216,32 @@ class Bench:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Export:
+    """The same field in another program's file, without distillation.
+
+    What was written is read back and compared.
+
+    examples:
+      nerfconvert export vm.safetensors vm.th
+      nerfconvert export voxels.safetensors ckpt.npz --json
+      nerfconvert export nerf.ckpt 200000.tar --format nerf-pytorch
+    """
+
+    options: Annotated[ExportOptions, arg(name="")]
+    output: Annotated[Output, arg(name="")] = field(default_factory=Output)
+
+    def run(self, terminal: Terminal, argv: list[str]) -> int:
+        check_export(self.options)
+        from ..pipelines.export import export
+        from ..report.tables import export_tables
+
+        document = export(self.options)
+        terminal.document(document, export_tables)
+        terminal.say(f"wrote {self.options.target}")
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Formats:
     """What can be read and written, and which architectures there are.
 
@@ -260,6 +288,7 @@ COMMANDS: dict[str, type] = {
     "render": Render,
     "compare": Compare,
     "bench": Bench,
+    "export": Export,
     "formats": Formats,
     "doctor": Doctor,
 }

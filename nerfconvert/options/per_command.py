@@ -99,6 +99,17 @@ class ConvertOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExportOptions:
+    source: Positional[Annotated[Path, arg(metavar="IN", help="Checkpoint to export.")]]
+    target: Positional[Annotated[Path, arg(metavar="OUT", help="File to write.")]]
+    format: Format = None
+    overwrite: Overwrite = False
+
+    def __post_init__(self):
+        as_paths(self, "source", "target")
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainOptions:
     data: Positional[
         Annotated[Path, arg(metavar="DATA", help="Folder with transforms*.json and images.")]

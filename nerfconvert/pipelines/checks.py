@@ -17,6 +17,7 @@ from ..options.groups import Job
 from ..options.per_command import (
     CompareOptions,
     ConvertOptions,
+    ExportOptions,
     RenderOptions,
     TrainOptions,
 )
@@ -67,6 +68,15 @@ def check_convert(options: ConvertOptions) -> None:
     possible_formats(options.source)
     _check_views(views.data, views.cameras)
     check_cameras(views.cameras or views.data, "train")
+
+
+def check_export(options: ExportOptions) -> None:
+    """Raises as `check_convert` does."""
+    inputs = _there(options.source)
+    check_file(options.target, options.overwrite, inputs)
+    name, files = files_of(options.target, options.format)
+    if not files.writes:
+        raise UnsupportedError(f"{options.target}: {name} files can be read but not written")
 
 
 def check_train(options: TrainOptions) -> None:

@@ -16,6 +16,23 @@ def receipt_tables(receipt: dict[str, Any]) -> list[Table]:
     return [_pairs(receipt_rows(receipt))]
 
 
+def export_tables(document: dict[str, Any]) -> list[Table]:
+    """Both files, and how far the fields in them differ."""
+    source, target, worst = document["source"], document["target"], document["max_difference"]
+    same = "none, to the bit" if document["exact"] else None
+    return [
+        _pairs(
+            [
+                ("field", f"{target['architecture']}, {target['parameters']:,} parameters"),
+                ("format", f"{source['format']} -> {target['format']}"),
+                ("size", f"{bytes_figure(source['bytes'])} -> {bytes_figure(target['bytes'])}"),
+                ("difference of density", same or f"{worst['density']:.1e} of the largest"),
+                ("difference of color", same or f"{worst['color']:.1e}"),
+            ]
+        )
+    ]
+
+
 def compare_tables(document: dict[str, Any]) -> list[Table]:
     """One row per field."""
     return [compare_rows(document)]

@@ -1,0 +1,104 @@
+"""export: the same field in another program's file, without distillation; how far it differs."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import __version__
+from ..adapters import TRAINABLE
+from ..errors import UnsupportedError
+from ..formats import FORMATS, load, save
+from ..options.per_command import ExportOptions
+from ..report.receipt import describe_file, strict
+from ..runtime.outputs import files_of
+from ..volume import RadianceField
+from .checks import check_export
+
+SCHEMA = "nerfconvert.export/1"
+POINTS = 1 << 14  # in occupied cells, and as many anywhere in the box
+
+
+def export(options: ExportOptions) -> dict[str, Any]:
+    """The account of an export; writes OUT, reads it back and compares.
+
+    Raises UsageError, FormatError, OutputExistsError, and UnsupportedError where the file cannot
+    hold the field, with the command that makes one which it can.
+    """
+    check_export(options)
+    field = load(options.source)
+    source = describe_file(options.source, field)  # now: OUT may replace it
+    refuse_other(options, field)
+    save(field, options.target, options.format, overwrite=True)
+    again = load(options.target)
+    found = differences(field.requires_grad_(False), again.requires_grad_(False))
+    return strict(
+        {
+            "schema": SCHEMA,
+            "version": __version__,
+            "source": source,
+            "target": describe_file(options.target, again),
+            "exact": not any(found.values()),
+            "max_difference": found,
+            "points": 2 * POINTS,
+        }
+    )
+
+
+def refuse_other(options: ExportOptions, field: RadianceField) -> None:
+    """Raises UnsupportedError unless OUT can hold `field` as it is."""
+    name, files = files_of(options.target, options.format, field.architecture)
+    if field.architecture in files.writes:
+        try:
+            FORMATS[name]().check(field.config)
+            return
+        except UnsupportedError as problem:
+            why, to = problem.message, field.architecture
+    else:
+        held = " or ".join(files.writes)
+        why = f"{options.source} is a {field.architecture}; {name} files hold {held}"
+        to = next((a for a in files.writes if a in TRAINABLE), None)
+    if to in TRAINABLE:
+        format = ["--format", options.format] if options.format else []
+        words = [str(options.source), str(options.target), "--to", to, *format]
+        why += f"; `nerfconvert convert {shlex.join(words)}` trains one that it can hold"
+    raise UnsupportedError(why)
+
+
+@torch.no_grad()
+def differences(field: RadianceField, other: RadianceField) -> dict[str, float]:
+    """The worst differences of `other`: of density, as a part of the largest one, and of color
+    (0 to 1) where there is density. A place that an occupancy excludes has none."""
+    positions = field.aabb.from_unit(places(field))
+    generator = torch.Generator().manual_seed(1)
+    directions = torch.randn(len(positions), 3, generator=generator)
+    directions = torch.nn.functional.normalize(directions, dim=-1)
+    density, rgb = answers(field, positions, directions)
+    again, rgb_again = answers(other, positions, directions)
+    largest = float(density.max()) or 1.0
+    shown = (density > 0) & (again > 0)
+    return {
+        "density": float((again - density).abs().max()) / largest,
+        "color": float((rgb_again - rgb)[shown].abs().max()) if shown.any() else 0.0,
+    }
+
+
+def answers(field: RadianceField, positions: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+    """Density [N] and color [N, 3]."""
+    features = field.encode(positions)
+    occupied = field.occupancy.query(field.aabb.to_unit(positions))
+    return field.density(features) * occupied, field.color(features, directions)
+
+
+def places(field: RadianceField) -> Tensor:
+    """[2 * POINTS, 3] in the unit cube: as many in occupied cells as anywhere."""
+    generator = torch.Generator().manual_seed(0)
+    unit = torch.rand(2 * POINTS, 3, generator=generator)
+    cells = field.occupancy.dense().nonzero()
+    if len(cells):
+        chosen = cells[torch.randint(len(cells), (POINTS,), generator=generator)]
+        unit[:POINTS] = (chosen + unit[:POINTS]) / field.occupancy.resolution
+    return unit

@@ -1,0 +1,116 @@
+"""export: the same field in another file, or a line that says which conversion makes one."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+import torch
+
+from nerfconvert import ExportOptions, export
+from nerfconvert.cli import main
+from nerfconvert.errors import UnsupportedError
+from nerfconvert.files import sha256
+from nerfconvert.formats import load, save
+from nerfconvert.pipelines.export import differences
+from tests.adapters.test_contract import tiny
+from tests.formats.files import tiny_mlp, tiny_nerf_pytorch, tiny_tensorf
+
+PAIRS = [
+    (tiny_tensorf, "out.th", "tensorf"),
+    (lambda: tiny("tensorial"), "out.npz", "svox2"),
+    (tiny_nerf_pytorch, "out.tar", "nerf-pytorch"),
+    (lambda: tiny("hashgrid"), "out.safetensors", "nerfconvert"),
+]
+
+
+@pytest.mark.parametrize(("make", "name", "format"), PAIRS, ids=[pair[1] for pair in PAIRS])
+def test_what_comes_back_is_the_same(make, name, format, tmp_path):
+    field = make()
+    save(field, tmp_path / "in.safetensors")
+    document = export(ExportOptions(source=tmp_path / "in.safetensors", target=tmp_path / name))
+    assert document["schema"] == "nerfconvert.export/1"
+    assert document["exact"] is True
+    assert document["max_difference"] == {"density": 0, "color": 0}
+    target = document["target"]
+    assert (target["format"], target["architecture"]) == (format, field.architecture)
+    assert target["sha256"] == sha256(tmp_path / name)
+    assert target["bytes"] == (tmp_path / name).stat().st_size
+    assert target["parameters"] == document["source"]["parameters"] == field.parameter_count
+    assert load(tmp_path / name).config == field.config
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted({"in.safetensors", name})
+
+
+def test_a_scale_that_is_multiplied_in(tmp_path, capsys):
+    """The program has none: the weights change by rounding, and the account says by how much."""
+    field = tiny_mlp(depth=8, skips=(5,), density_scale=100.1)
+    with torch.no_grad():
+        field.density_layer.bias.fill_(0.3)  # density somewhere
+    save(field, tmp_path / "in.safetensors")
+    out = tmp_path / "out.tar"
+    assert main(["export", str(tmp_path / "in.safetensors"), str(out), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["exact"] is False
+    assert 0 < document["max_difference"]["density"] < 1e-5
+    assert main(["export", str(tmp_path / "in.safetensors"), str(out), "-w"]) == 0
+    assert "of the largest" in capsys.readouterr().err
+
+
+def test_places_that_only_one_file_excludes_count():
+    """An occupancy that the other file does not keep is a difference, where there is density."""
+    field, other = tiny("tensorial"), tiny("tensorial")
+    other.load_state_dict(field.state_dict())
+    half = torch.ones(16, 16, 16, dtype=torch.bool)
+    half[:8] = False
+    field.occupancy.assign(half)
+    assert differences(field, other)["density"] > 0.1
+    other.occupancy.assign(half)
+    assert differences(field, other) == {"density": 0, "color": 0}
+
+
+def test_differences_are_those_of_the_field():
+    field, other = tiny("vm"), tiny("vm")
+    other.load_state_dict(field.state_dict())
+    with torch.no_grad():
+        other.decoder.biases[-1] += 0.01
+    found = differences(field, other)
+    assert found["density"] == 0
+    assert 0 < found["color"] <= 0.0025  # a quarter of it, through the sigmoid
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "says"),
+    [
+        (lambda: tiny("hashgrid"), "out.th", r"tensorf files hold vm or cp; .*--to vm` trains"),
+        (lambda: tiny("vm"), "out.npz", r"svox2 files hold tensorial; .*--to tensorial` trains"),
+        (lambda: tiny("vm"), "out.th", r"density_activation = exp; .*--to vm` trains"),
+        (tiny_mlp, "out.toml", r"is a mlp; scene files hold analytic$"),
+    ],
+)
+def test_what_no_file_of_this_kind_holds(make, name, says, tmp_path):
+    save(make(), tmp_path / "in.safetensors")
+    with pytest.raises(UnsupportedError) as caught:
+        export(ExportOptions(source=tmp_path / "in.safetensors", target=tmp_path / name))
+    assert re.search(says, caught.value.message)
+    assert caught.value.exit_code == 2
+    assert "\n" not in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.safetensors"]
+
+
+def test_refused_before_anything_is_read(tmp_path, capsys):
+    source = tmp_path / "in.safetensors"
+    source.write_text("no field")
+    for name, code, says in (
+        ("out.ppng", 2, "read but not written"),
+        ("out.xyz", 2, "no format has the suffix"),
+        ("in.safetensors", 2, "is an input"),
+        ("no/out.th", 2, "does not exist"),
+        ("out.th", 3, "expected one of"),
+    ):
+        assert main(["export", str(source), str(tmp_path / name)]) == code
+        assert says in capsys.readouterr().err
+    (tmp_path / "there.th").write_text("precious")
+    assert main(["export", str(source), str(tmp_path / "there.th")]) == 4
+    assert main(["export", str(tmp_path / "absent"), str(tmp_path / "out.th")]) == 3
+    assert (tmp_path / "there.th").read_text() == "precious"
