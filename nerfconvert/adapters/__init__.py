@@ -39,7 +39,7 @@ ARCHITECTURES = {
         "nerfconvert.adapters.hashgrid:HashgridField",
         "nerfconvert.adapters.hashgrid_config:HASHGRID",
         (891_584, 5_789_216, 22_705_728),
-        ("instant-ngp", "pvd"),
+        ("instant-ngp", "torch-ngp", "pvd"),
     ),
     "tensorial": Architecture(
         "nerfconvert.adapters.tensorial.field:TensorialField",

@@ -72,6 +72,14 @@ PRESETS: dict[str, dict[str, Any]] = {
         "finest_resolution": 2048,
         "axes": "yzx",
     },
+    "torch-ngp": {
+        "log2_table_size": 19,
+        "finest_resolution": 2048,
+        "density_in_color": False,
+        "density_shift": math.log(2),
+        "axes": "yzx",
+        "layout": "torch-ngp",
+    },
     "pvd": {
         "n_levels": 14,
         "log2_table_size": 19,

@@ -5,6 +5,7 @@ The table imports no torch, so that a target is refused before anything is loade
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
@@ -36,12 +37,8 @@ class FormatFiles:
     starts: tuple[bytes, ...] = ()  # or begins with one of these
 
 
-RELU = (
-    "density_activation=relu",
-    "density_scale=200",
-    "normalize=false",
-    "joint=false",
-)  # of presets, too
+# The density scale is that of the presets nerf and krrish94.
+RELU = ("density_activation=relu", "density_scale=200", "normalize=false", "joint=false")
 SOFTPLUS = ("density_activation=softplus", "density_shift=-10", "density_scale=75")
 FORMAT_FILES = {
     "nerfconvert": FormatFiles(
@@ -92,6 +89,19 @@ FORMAT_FILES = {
         ("hashgrid",),
         ("layout=tiny-cuda-nn", "density_activation=exp", "density_in_color=true"),
         starts=COMPRESSED,
+    ),
+    "torch-ngp": FormatFiles(
+        "nerfconvert.formats.torch_ngp:TorchNgp",
+        (".pth",),
+        (b"sigma_net.",),
+        ("hashgrid",),
+        (
+            "layout=torch-ngp",
+            "axes=yzx",
+            "density_activation=exp",
+            "density_in_color=false",
+            f"density_shift={math.log(2)}",
+        ),
     ),
     "ppng": FormatFiles("nerfconvert.formats.ppng:Ppng", (".ppng",), (b"qff_type",)),
     "scene": FormatFiles(

@@ -72,7 +72,7 @@ def check_convert(options: ConvertOptions) -> None:
 
 def check_export(options: ExportOptions) -> None:
     """Raises as `check_convert` does."""
-    inputs = _there(options.source)
+    inputs = there(options.source)
     check_file(options.target, options.overwrite, inputs)
     name, files = files_of(options.target, options.format)
     if not files.writes:

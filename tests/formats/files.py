@@ -82,6 +82,12 @@ def tiny_instant_ngp() -> HashgridField:
     return tiny_hashgrid(half=True, axes="yzx", density_shift=math.log(2))
 
 
+def tiny_torch_ngp() -> HashgridField:
+    return tiny_hashgrid(
+        axes="yzx", density_in_color=False, density_shift=math.log(2), layout="torch-ngp"
+    )
+
+
 TINY: dict[str, Callable[[], RadianceField]] = {
     "scene": tiny_scene,
     "nerfconvert": tiny_mlp,
@@ -90,6 +96,7 @@ TINY: dict[str, Callable[[], RadianceField]] = {
     "nerf_pl": tiny_nerf_pl,
     "tensorf": tiny_tensorf,
     "instant-ngp": tiny_instant_ngp,
+    "torch-ngp": tiny_torch_ngp,
 }
 
 
