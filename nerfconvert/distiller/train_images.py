@@ -13,7 +13,7 @@ from ..errors import UsageError
 from ..renderer.cameras import Cameras
 from ..renderer.image import query, render_samples
 from ..renderer.march import march_rays
-from ..renderer.visual_hull import CLEAR, visual_hull
+from ..renderer.visual_hull import visual_hull
 from ..volume import RadianceField, TrainableField
 from .checkpoint import digest, fingerprint_of
 from .config import DistillConfig
@@ -33,6 +33,7 @@ BATCH_FACTOR = 4  # samples a step, beside distilling: few rays with many sample
 RATE = 0.5  # of the peak learning rates, for the same reason
 OCCUPANCY_EVERY = 16  # steps between refreshes
 FIRST_PRUNING = 128  # steps: by then every cell has been visited once
+CLEAR = 1 / 255  # opacity that a pixel asks for up to which it shows nothing
 AGREED = 0.9  # of the views of opaque images that show something at a cell where density begins
 FRAMED = 0.9  # pixels that show something: with more of them, there is no background to carve by
 
@@ -183,11 +184,11 @@ def _hull(
     is something, so there most views must say that there is nothing, and they may err.
     """
     opaque = images.shape[-1] == 3
-    opacity = torch.stack([least_opacity(image, background).cpu() for image in images])
-    if opaque and float((opacity > CLEAR).float().mean()) > FRAMED:
+    shown = torch.stack([least_opacity(image, background) > CLEAR for image in images]).cpu()
+    if opaque and float(shown.float().mean()) > FRAMED:
         return None
     agreed = AGREED if opaque else 1.0
-    hull = visual_hull(opacity, cameras, student.aabb, RESOLUTION, agreed)
+    hull = visual_hull(shown, cameras, student.aabb, RESOLUTION, agreed)
     if hull.any():
         return hull
     if not opaque:

@@ -12,15 +12,14 @@ from torch import Tensor
 from ..volume import Aabb
 from .cameras import Cameras
 
-CLEAR = 1 / 255  # alpha below which a pixel shows nothing
 NEAREST = 0.5  # of a camera's distance from the box's center: cells nearer to it are not judged
 
 
 def visual_hull(
-    alpha: Tensor, cameras: Cameras, box: Aabb, resolution: int, agreed: float = 1.0
+    shown: Tensor, cameras: Cameras, box: Aabb, resolution: int, agreed: float = 1.0
 ) -> Tensor:
-    """[r, r, r] bool, indexed [x, y, z]: cells of `box` that may hold something by `alpha`
-    [V, H, W], opacity in [0, 1] of the pictures of `cameras`.
+    """[r, r, r] bool, indexed [x, y, z]: cells of `box` that may hold something by `shown`
+    [V, H, W] bool, pixels of the pictures of `cameras` that show something.
 
     A view of a cell, its bounding sphere, is clear where all of it is. Of the views, the part
     `agreed` must not be, or the cell is empty. What lies outside of a frame, or near to its camera,
@@ -33,15 +32,15 @@ def visual_hull(
     kept, most = torch.arange(len(centers)), int((1 - agreed) * len(cameras))
     clear = torch.zeros(len(centers), dtype=torch.int32)
     for view in range(len(cameras)):
-        clear[kept] += ~_may_hold(alpha[view], cameras[view], centers[kept], box, radius)
+        clear[kept] += ~_may_hold(shown[view], cameras[view], centers[kept], box, radius)
         kept = kept[clear[kept] <= most]
     hull = torch.zeros(len(centers), dtype=torch.bool)
     hull[kept] = True
     return hull.view((resolution,) * 3)
 
 
-def _may_hold(alpha: Tensor, camera: Cameras, centers: Tensor, box: Aabb, radius: float) -> Tensor:
-    """[N] bool: spheres of `radius` about `centers` [N, 3] that one view, `alpha` [H, W], does not
+def _may_hold(shown: Tensor, camera: Cameras, centers: Tensor, box: Aabb, radius: float) -> Tensor:
+    """[N] bool: spheres of `radius` about `centers` [N, 3] that one view, `shown` [H, W], does not
     show to be empty."""
     pose = camera.poses[0]
     nearest = NEAREST * float((pose[:3, 3] - pose.new_tensor(box.center)).norm())
@@ -51,12 +50,12 @@ def _may_hold(alpha: Tensor, camera: Cameras, centers: Tensor, box: Aabb, radius
     columns = local[:, 0] * scale + camera.width * 0.5
     rows = camera.height * 0.5 - local[:, 1] * scale
     reach = math.ceil(camera.focal * radius / max(nearest, radius)) + 1  # pixels, at its widest
-    shown = _widened(alpha > CLEAR, reach)
+    near = _widened(shown, reach)
     inside = (columns >= 0) & (columns < camera.width) & (rows >= 0) & (rows < camera.height)
     judged = inside & (depth > max(nearest, radius))
     row = rows.clamp(0, camera.height - 1).long()
     column = columns.clamp(0, camera.width - 1).long()
-    return ~judged | shown[row, column]
+    return ~judged | near[row, column]
 
 
 def _widened(mask: Tensor, reach: int) -> Tensor:
