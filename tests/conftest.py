@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: see nerfconvert.cli
@@ -27,6 +28,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         if os.environ.get("FAIL_WITHOUT_CUDA"):
             pytest.fail("FAIL_WITHOUT_CUDA is set and torch sees no CUDA device")
         pytest.skip("torch sees no CUDA device")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _listening():
+    """Tests send SIGINT to themselves; a shell ignores it in what it puts in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
