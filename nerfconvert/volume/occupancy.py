@@ -46,9 +46,12 @@ class OccupancyGrid(nn.Module):
         if dense.shape != (r, r, r) or r % 4:
             raise ValueError(f"occupancy must be a cube, side 4k, got {tuple(dense.shape)}")
         bits = torch.arange(64, device=dense.device)
-        slabs = (slab.reshape(-1, 64).long() for slab in _slabs(dense))
-        self.words = torch.cat([(cells << bits).sum(1) for cells in slabs])
-        self.resolution = r
+        self.resolution, done = r, 0
+        self.words = torch.empty((r // 4) ** 3, dtype=torch.int64, device=dense.device)
+        for slab in _slabs(dense):
+            cells = slab.reshape(-1, 64).long()
+            self.words[done : done + len(cells)] = (cells << bits).sum(1)
+            done += len(cells)
 
     def query(self, unit: Tensor) -> Tensor:
         """[N] bool: whether the cell of unit-cube points [N, 3] is occupied; False outside the
@@ -64,7 +67,7 @@ class OccupancyGrid(nn.Module):
 
     def fraction(self) -> float:
         """Fraction of the cells that are occupied, 0 to 1."""
-        return float(self.dense().float().mean())
+        return int(torch.count_nonzero(self.dense())) / self.resolution**3
 
     def bounds(self) -> tuple[Tensor, Tensor] | None:
         """Unit-cube corners ([3], [3]) of the occupied cells, or None when all are empty."""

@@ -69,7 +69,7 @@ def occupancy_of_mask(mask: Tensor, mask_box: Aabb, box: Aabb) -> Tensor:
         return _coarsest(kept[1:-1, 1:-1, 1:-1])
     cells = [(n - 1) * a / b for n, a, b in zip(mask.shape, box.size, mask_box.size)]
     resolution = min(max(LEAST, 4 * math.ceil(FINER * max(cells) / 4)), MOST)
-    for axis in range(3):
+    for axis in (2, 1, 0):  # the slowest while there is least of it
         kept = _resampled(kept, axis, _edges(mask.shape[axis], axis, mask_box, box, resolution))
     return kept
 
@@ -138,5 +138,5 @@ def _resampled(kept: Tensor, axis: int, edges: Tensor) -> Tensor:
     first, last = first.clamp(0, count - 1), last.clamp(0, count - 1)
     touched = kept.index_select(axis, first)
     for step in range(1, int((last - first).max()) + 1):
-        touched = touched | kept.index_select(axis, torch.minimum(first + step, last))
-    return touched.index_fill(axis, outside.nonzero()[:, 0], False)
+        touched |= kept.index_select(axis, torch.minimum(first + step, last))
+    return touched.index_fill_(axis, outside.nonzero()[:, 0], False)
