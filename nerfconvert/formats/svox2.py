@@ -23,7 +23,7 @@ from .format import Format
 from .parts.mlp_state import NOTE, note_of, noted_info
 from .parts.npz_file import NpzFile, holds
 from .parts.rebuild import rebuild
-from .parts.voxel_links import PLACE, Embedding, embedded, links_of, occupied_cells, place_of
+from .parts.voxel_links import PLACE, Embedding, embedded, links_of, occupied_cells
 
 SHRUNK = 2 / 3  # units of the program for one of the world
 HARMONICS, TEXTURE, NETWORK = 1, 4, 255  # values of `basis_type`
@@ -45,8 +45,7 @@ class Svox2(Format):
         file = NpzFile(path)
         refuse_unknown(file)
         density, harmonics = rows_of(file)
-        links = file.array("links", None, None, None, kinds="i")
-        voxels = embedded(path, links, density, place_of(file))
+        voxels = embedded(file, density)
         info = noted_info(path, note_in(file)) or grid_info(file, voxels)
         config = TensorialConfig(resolution=voxels.cells)
         table = torch.zeros(len(voxels.rows), 1 + 3 * MOST)

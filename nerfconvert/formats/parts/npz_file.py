@@ -19,6 +19,7 @@ HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
+PART = 1 << 20  # bytes read at once
 KINDS = "fiubU"  # floats, integers, booleans and text; others are no plain numbers
 
 
@@ -57,7 +58,7 @@ class NpzFile:
                     raise ValueError(
                         f"{name} has {info.file_size - file.tell()} bytes instead of {count}"
                     )
-                numbers = np.frombuffer(bytearray(file.read()), dtype)
+                numbers = np.frombuffer(_content(file, count), dtype)
             return numbers.reshape(sizes, order="F" if by_columns else "C")
 
     @contextlib.contextmanager
@@ -81,6 +82,17 @@ def _header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
     if not all(type(n) is int and n >= 0 for n in sizes):
         raise ValueError(f"an array has shape {sizes}")
     return sizes, by_columns, dtype
+
+
+def _content(file: BinaryIO, count: int) -> bytearray:
+    """The next `count` bytes, without a second copy of all of them. Raises ValueError."""
+    content, done = bytearray(count), 0
+    while part := file.read(PART):
+        content[done : done + len(part)] = part
+        done += len(part)
+    if done != count:
+        raise ValueError(f"an array ends after {done} of {count} bytes")
+    return content
 
 
 def holds(path: Path, *names: str) -> bool:

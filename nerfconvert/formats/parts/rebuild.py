@@ -74,7 +74,7 @@ def check(path: Path, expected: dict[str, Tensor], tensors: dict[str, Tensor]) -
         both_real = found.is_floating_point() and blank.is_floating_point()
         if found.dtype != blank.dtype and not both_real:
             raise FormatError(path, f"tensor {name} holds {found.dtype}; expected {blank.dtype}")
-        invalid = int((~found.isfinite()).sum())
+        invalid = found.numel() - int(torch.count_nonzero(found.isfinite()))
         if invalid:
             raise FormatError(
                 path, f"tensor {name} has {invalid} NaN or infinite numbers; expected none"

@@ -42,21 +42,21 @@ class Embedding:
     repeated: bool  # whether a layer around them repeats the outermost
 
 
-def embedded(
-    path: Path, links: np.ndarray, density: Tensor, place: tuple[int, ...] | None
-) -> Embedding:
-    """The voxels of `links` [X, Y, Z] with `density` [N]; `place` is our note, if there is one.
+def embedded(file: NpzFile, density: Tensor) -> Embedding:
+    """The voxels of the file's `links` [X, Y, Z], with `density` [N].
 
     Raises FormatError for links to rows that are not there, UnsupportedError for a grid that no
     lattice holds.
     """
+    path, place = file.path, _place(file)
+    links = file.array("links", None, None, None, kinds="i")
     sizes = links.shape
     if min(sizes) < 2:
         raise FormatError(path, f"links has shape {list(sizes)}; expected at least 2 on each axis")
     if int(links.max()) >= len(density):
         raise FormatError(path, f"links go up to {links.max()}; it has {len(density)} rows")
     found = torch.from_numpy(links)
-    if int((found >= 0).sum()) > len(density):
+    if int(torch.count_nonzero(found >= 0)) > len(density):
         raise FormatError(path, f"links has more voxels than there are rows ({len(density)})")
     repeated = place is None and _has_density_at_faces(found, density)
     if repeated:
@@ -75,7 +75,7 @@ def embedded(
     return Embedding(cells, lattice.words, vertices, rows, sizes, tuple(origin), repeated)
 
 
-def place_of(file: NpzFile) -> tuple[int, ...] | None:
+def _place(file: NpzFile) -> tuple[int, ...] | None:
     """Our note of the lattice; None in files of others. Raises FormatError."""
     if PLACE not in file.names:
         return None
