@@ -17,7 +17,7 @@ from ..adapters.hashgrid import HashgridConfig, HashgridField
 from ..errors import FormatError
 from ..volume import Aabb, FieldInfo
 from .format import Format
-from .parts.density_grid import CELLS, covered, from_bits, from_cascades
+from .parts.density_grid import covered, from_bitfield
 from .parts.mlp_state import noted_info, starts_like_checkpoint
 from .parts.rebuild import rebuild
 from .parts.torch_file import TorchFile
@@ -126,16 +126,9 @@ def info_of(bound: float) -> FieldInfo:
 
 def occupancy_of(state: dict[str, Tensor], bound: float, box: Aabb, axes: str) -> Tensor | None:
     """[128, 128, 128] bool of the box; None where the file knows nothing. Raises ValueError."""
-    packed, sizes = state.get("density_bitfield"), reaches(bound)
-    if packed is None or not packed.any():
-        return None
-    if packed.dtype != torch.uint8 or packed.shape != (len(sizes) * CELLS // 8,):
-        raise ValueError(
-            f"density_bitfield has shape {list(packed.shape)}; expected {len(sizes)} * 128^3 bits"
-        )
     cube = cube_of(box)
-    cells = from_cascades(from_bits(packed), sizes, cube, axes)
-    return cells if cube == box else covered(cells, cube, box, share=0.5)
+    cells = from_bitfield(state.get("density_bitfield"), reaches(bound), cube, axes)
+    return cells if cells is None or cube == box else covered(cells, cube, box, share=0.5)
 
 
 def check_offsets(path: Path, field: HashgridField, offsets: Tensor | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -68,13 +69,17 @@ def tiny_tensorf() -> VmField:
 
 
 def tiny_hashgrid(half: bool = False, **changes) -> HashgridField:
-    """A small hash grid with random numbers, which half precision holds where `half`."""
+    """A small hash grid with random numbers, which half precision holds where `half`; little of
+    its box is occupied."""
     sizes = {"n_levels": 3, "log2_table_size": 9, "base_resolution": 4, "finest_resolution": 20}
     field = HashgridField(HashgridConfig(**{**sizes, "hidden_width": 16, **changes}), INFO)
     with torch.no_grad():
         field.table.normal_()
         for parameter in field.parameters():
             parameter.copy_(parameter.half() if half else parameter)
+    cells = torch.zeros(128, 128, 128, dtype=torch.bool)
+    cells[40:50, 60:80, 50:60] = True
+    field.occupancy.assign(cells)
     return field
 
 
@@ -109,7 +114,10 @@ TEXT = {"scene"}  # a text cut at the end of a line may be a whole, shorter text
 
 
 # Content of a small valid file, for each format that is only read.
-SAMPLES: dict[str, Callable[[], bytes]] = {"ppng": lambda: cbor2.dumps(ppng_document())}
+SAMPLES: dict[str, Callable[[], bytes]] = {
+    "ppng": lambda: cbor2.dumps(ppng_document()),
+    "ngp_pl": lambda: saved(ngp_pl_state()),
+}
 
 
 def write_sample(name: str, folder: Path) -> Path:
@@ -121,6 +129,28 @@ def write_sample(name: str, folder: Path) -> Path:
         assert name in SAMPLES, f"a format that is only read needs an entry in SAMPLES: {name}"
         path.write_bytes(SAMPLES[name]())
     return path
+
+
+def saved(content) -> bytes:
+    stream = io.BytesIO()
+    torch.save(content, stream)
+    return stream.getvalue()
+
+
+def ngp_pl_state(scale: float = 1 / 128, rows: int = 16 * 16**3, cascades: int = 1) -> dict:
+    """A slim ngp_pl checkpoint of random numbers; at the smallest scale all levels are 16^3."""
+    draw = torch.Generator().manual_seed(0)
+    networks = 32 * 64 + 64 * 16, 32 * 64 + 64 * 64 + 64 * 16
+    return {
+        "model.center": torch.zeros(1, 3),
+        "model.xyz_min": -torch.ones(1, 3) * scale,
+        "model.xyz_max": torch.ones(1, 3) * scale,
+        "model.half_size": torch.ones(1, 3) * scale,
+        "model.density_bitfield": torch.full((cascades * 128**3 // 8,), 255, dtype=torch.uint8),
+        "model.xyz_encoder.params": torch.randn(networks[0] + 2 * rows, generator=draw) * 0.3,
+        "model.dir_encoder.params": torch.zeros(0),
+        "model.rgb_net.params": torch.randn(networks[1], generator=draw) * 0.3,
+    }
 
 
 def ppng_document(kind: int = 2, resolution: int = 8, rank: int = 2) -> dict:

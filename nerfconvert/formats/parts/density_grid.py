@@ -60,14 +60,24 @@ def covered(dense: Tensor, source: Aabb, target: Aabb, share: float) -> Tensor:
     return cells
 
 
-def from_bits(packed: Tensor) -> Tensor:
-    """[C, 128^3] bool of [C * 128^3 / 8] uint8, the lowest bit first."""
+def from_bitfield(
+    packed: Tensor | None, reaches: Sequence[float], cube: Aabb, axes: str
+) -> Tensor | None:
+    """`from_cascades` of [C * 128^3 / 8] uint8, the lowest bit first; None where there are none or
+    none is set. Raises ValueError for a tensor of another shape or kind."""
+    if packed is None or not packed.any():
+        return None
+    if packed.dtype != torch.uint8 or packed.shape != (len(reaches) * CELLS // 8,):
+        raise ValueError(
+            f"density_bitfield has shape {list(packed.shape)} of {packed.dtype}; expected "
+            f"{len(reaches)} * 128^3 bits in bytes"
+        )
     bits = np.unpackbits(packed.contiguous().numpy(), bitorder="little")
-    return torch.from_numpy(bits).bool().view(-1, CELLS)
+    return from_cascades(torch.from_numpy(bits).bool().view(-1, CELLS), reaches, cube, axes)
 
 
-def to_bits(cascades: Tensor) -> Tensor:
-    """Inverse of `from_bits`."""
+def to_bitfield(cascades: Tensor) -> Tensor:
+    """[C * 128^3 / 8] uint8 of cascades [C, 128^3] bool."""
     return torch.from_numpy(np.packbits(cascades.numpy().reshape(-1), bitorder="little"))
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor
 
 from ...adapters.hashgrid import HashgridConfig, HashgridField
 from ...adapters.joint import FEATURES
+from ...errors import FormatError
 from .color_columns import HARMONICS, with_density
 from .tcnn_parameters import NetworkShape, network_vector, take_network
 
@@ -52,3 +55,22 @@ def vector_of(field: HashgridField) -> Tensor:
         color[0] = with_density(color[0])
     density = network_vector([weight.detach() for weight in field.density_weights])
     return torch.cat([density, network_vector(color), field.table.detach().flatten()]).cpu()
+
+
+def stored_network(
+    path: Path, state: dict[str, Tensor], name: str, shape: NetworkShape
+) -> tuple[list[Tensor], Tensor]:
+    """The matrices of a vector, and the padding columns of the first. Raises FormatError."""
+    numbers = vector(path, state, name)
+    if len(numbers) != shape.count:
+        raise FormatError(path, f"{name} has {len(numbers)} numbers; expected {shape.count}")
+    weights, padding, _ = take_network(numbers, shape)
+    return weights, padding
+
+
+def vector(path: Path, state: dict[str, Tensor], name: str) -> Tensor:
+    """The tensor `name` in float32. Raises FormatError unless it is a vector of numbers."""
+    found = state.get(name)
+    if found is None or found.ndim != 1 or not found.is_floating_point():
+        raise FormatError(path, f"found no vector {name}, which this program's files have")
+    return found.float()

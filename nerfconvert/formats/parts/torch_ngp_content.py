@@ -11,7 +11,7 @@ from ...adapters.hashgrid import HashgridConfig, HashgridField
 from ...errors import UnsupportedError
 from ...volume import Aabb
 from .color_columns import harmonics_first
-from .density_grid import to_bits, to_cascades
+from .density_grid import to_bitfield, to_cascades
 from .mlp_state import note_of, plain_copy
 
 RESOLUTIONS = "nerfconvert.resolutions"  # our entry: the coarsest and the finest
@@ -48,7 +48,10 @@ def content_of(field: HashgridField) -> dict[str, Any]:
         **{f"sigma_net.{i}.weight": weight for i, weight in enumerate(field.density_weights)},
         **{f"color_net.{i}.weight": weight for i, weight in enumerate(color)},
     }
-    others = {"encoder.offsets": field.offsets.cpu().int(), "density_bitfield": to_bits(cascades)}
+    others = {
+        "encoder.offsets": field.offsets.cpu().int(),
+        "density_bitfield": to_bitfield(cascades),
+    }
     return {
         "epoch": 0,
         "global_step": 0,

@@ -16,8 +16,8 @@ from ...adapters.joint import FEATURES
 from ...errors import FormatError
 from .color_columns import HARMONICS, harmonics_last, with_constant
 from .mlp_state import matrix
-from .ngp_parameters import named, table_of
-from .tcnn_parameters import NetworkShape, take_network
+from .ngp_parameters import named, stored_network, table_of, vector
+from .tcnn_parameters import NetworkShape
 
 SEEN = HARMONICS + FEATURES - 1  # inputs of the color network
 TCNN_GRID = {"n_levels": 16, "log2_table_size": 19}  # fixed with --tcnn
@@ -82,22 +82,3 @@ def from_tcnn(
     color[0] = with_constant(harmonics_last(color[0]), ones.sum(1))
     weights = {**named("density_weights", density), **named("color_weights", color)}
     return config, {"table": table_of(config, vector(path, state, "encoder.params")), **weights}
-
-
-def stored_network(
-    path: Path, state: dict[str, Tensor], name: str, shape: NetworkShape
-) -> tuple[list[Tensor], Tensor]:
-    """The matrices of a vector, and the padding columns of the first. Raises FormatError."""
-    numbers = vector(path, state, name)
-    if len(numbers) != shape.count:
-        raise FormatError(path, f"{name} has {len(numbers)} numbers; expected {shape.count}")
-    weights, padding, _ = take_network(numbers, shape)
-    return weights, padding
-
-
-def vector(path: Path, state: dict[str, Tensor], name: str) -> Tensor:
-    """The tensor `name` in float32. Raises FormatError unless it is a vector of numbers."""
-    found = state.get(name)
-    if found is None or found.ndim != 1 or not found.is_floating_point():
-        raise FormatError(path, f"found no vector {name}, which this program's files have")
-    return found.float()
