@@ -12,16 +12,19 @@ import argparse
 import os
 from pathlib import Path
 
-BEGIN, END = "<!-- matrix -->", "<!-- /matrix -->"
 
-
-def with_tables(text: str, tables: str) -> str:
-    """`text` with `tables` between its markers. ValueError unless each is there once, in order."""
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise ValueError(f"the file must hold '{BEGIN}' and after it '{END}', each once")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n\n{tables.strip()}\n\n{END}{after}"
+def replace_between(document: Path, name: str, text: str) -> None:
+    """Puts `text` between the comments `<!-- name -->` and `<!-- /name -->` of a file. ValueError
+    unless each is there once, in order."""
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    whole = document.read_text(encoding="utf-8")
+    if whole.count(begin) != 1 or whole.count(end) != 1 or whole.index(begin) > whole.index(end):
+        raise ValueError(f"the file must hold '{begin}' and after it '{end}', each once")
+    before, _, rest = whole.partition(begin)
+    _, _, after = rest.partition(end)
+    partial = document.with_suffix(".partial")
+    partial.write_text(f"{before}{begin}\n\n{text.strip()}\n\n{end}{after}", encoding="utf-8")
+    os.replace(partial, document)
 
 
 def first_tables(text: str, count: int) -> str:
@@ -37,11 +40,7 @@ def main() -> None:
     parser.add_argument("--tables", type=int, default=1, help="how many, from the first")
     options = parser.parse_args()
     text = (options.folder / "matrix.md").read_text(encoding="utf-8")
-    tables = first_tables(text, options.tables)
-    text = with_tables(options.document.read_text(encoding="utf-8"), tables)
-    partial = options.document.with_suffix(".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, options.document)
+    replace_between(options.document, "matrix", first_tables(text, options.tables))
 
 
 if __name__ == "__main__":

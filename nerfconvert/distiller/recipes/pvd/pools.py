@@ -10,10 +10,9 @@ from torch import Tensor
 
 from ....volume import Rays
 from ...streams import stream
-from .batch import BATCH_RAYS
 from .poses import EPOCH
 
-HARD_RAYS = BATCH_RAYS // 10  # a step
+HARD_PART = 10  # of the rays of a step, one in so many is kept
 RAY_CAPACITY = 4096 * 150
 RAYS_FULL = 1503  # published step at which the pool of rays is
 HARD_POSES = EPOCH // 10  # an epoch
@@ -32,14 +31,15 @@ class RayPool:
     directions: Tensor = field(default_factory=lambda: torch.empty(0, 3))
     drawn: Tensor | None = None  # slots of the pool that are in the current batch
     closed: bool = False
+    kept: int = 0  # rays of the current batch
 
     def extend(self, rays: Rays, generator: torch.Generator) -> Rays:
-        """`rays` and, once the pool is full, `HARD_RAYS` random ones of it."""
-        self.drawn = None
+        """`rays` and, once the pool is full, a tenth as many random ones of it."""
+        self.drawn, self.kept = None, len(rays) // HARD_PART
         count = len(self.origins)
         if count == 0 or (count < self.capacity and not self.closed):
             return rays
-        self.drawn = torch.randperm(count, generator=generator)[:HARD_RAYS]
+        self.drawn = torch.randperm(count, generator=generator)[: self.kept]
         near, far = float(rays.near[0]), float(rays.far[0])
         old = Rays.of(self.origins[self.drawn], self.directions[self.drawn], near, far)
         return Rays.cat([rays, old])
@@ -47,7 +47,7 @@ class RayPool:
     def keep(self, rays: Rays, errors: Tensor) -> None:
         """Adds the worst rays of a batch; in a full pool they replace those that were drawn from
         it."""
-        worst = errors.argsort(descending=True)[:HARD_RAYS].to(rays.origins.device)
+        worst = errors.argsort(descending=True)[: self.kept].to(rays.origins.device)
         origins, directions = rays.origins[worst].cpu(), rays.directions[worst].cpu()
         if self.drawn is None:
             self.origins = torch.cat([self.origins, origins])[: self.capacity]
