@@ -103,6 +103,7 @@ FORMAT_FILES = {
             f"density_shift={math.log(2)}",
         ),
     ),
+    "pvd": FormatFiles("nerfconvert.formats.pvd_checkpoint:Pvd", (".pth",), (b"aabb_train",)),
     "ngp_pl": FormatFiles("nerfconvert.formats.ngp_pl:NgpPl", (".ckpt",), (b"xyz_encoder.params",)),
     "ppng": FormatFiles("nerfconvert.formats.ppng:Ppng", (".ppng",), (b"qff_type",)),
     "scene": FormatFiles(

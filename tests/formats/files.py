@@ -19,6 +19,7 @@ from nerfconvert.adapters.mlp import MlpConfig, MlpField
 from nerfconvert.formats import FORMATS, save
 from nerfconvert.volume import Aabb, FieldInfo, RadianceField
 from tests.adapters.test_contract import tiny
+from tests.formats.pvd_states import checkpoint, vm_state
 
 INFO = FieldInfo(
     aabb=Aabb((-1.0, -2.0, -0.5), (1.0, 1.5, 2.0)),
@@ -117,6 +118,7 @@ TEXT = {"scene"}  # a text cut at the end of a line may be a whole, shorter text
 SAMPLES: dict[str, Callable[[], bytes]] = {
     "ppng": lambda: cbor2.dumps(ppng_document()),
     "ngp_pl": lambda: saved(ngp_pl_state()),
+    "pvd": lambda: saved(checkpoint(vm_state())),
 }
 
 

@@ -75,8 +75,7 @@ class TensorialField(TrainableField, RadianceField):
     def __init__(self, config: TensorialConfig, info: FieldInfo):
         super().__init__(info)
         self.config = config
-        # log density is per half of the longest edge
-        self.density_scale = 2 / max(info.aabb.size)
+        self.density_scale = config.density_scale / max(info.aabb.size)
         if config.density_activation == "relu":
             self.density_scale = DEPTH_SCALE / voxel_edge(info.aabb, config.resolution)
         vertices = (resolutions(config.resolution)[0] + 1,) * 3

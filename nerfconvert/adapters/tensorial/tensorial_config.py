@@ -19,11 +19,13 @@ class TensorialConfig:
     resolution: int = 256  # final cells along each axis: a multiple of 4 up to 64, of 64 beyond
     color_activation: Literal["clamp", "sigmoid"] = "clamp"  # clamp: harmonics + 0.5, in [0, 1]
     density_activation: Literal["relu", "clamped_exp"] = later("relu")  # of log density (PVD)
+    density_scale: float = later(2.0)  # of clamped_exp: density per longest edge is so many times
 
     def __post_init__(self):
         check_ranges(
             self,
             integers={"resolution": (4, 1024)},
+            numbers={"density_scale": (1e-6, 1e6)},
             choices={
                 "color_activation": ("clamp", "sigmoid"),
                 "density_activation": ("relu", "clamped_exp"),

@@ -62,8 +62,8 @@ def embedded(file: NpzFile, density: Tensor) -> Embedding:
     if repeated:
         for axis, size in enumerate(sizes):
             found = found.index_select(axis, torch.arange(-1, size + 1).clamp(0, size - 1))
-    cells, *origin = place or (_fitting(max(found.shape)), *(int(repeated),) * 3)
-    _refuse_empty(path, cells, sizes)
+    cells, *origin = place or (fitting(max(found.shape)), *(int(repeated),) * 3)
+    refuse_empty(path, cells, sizes)
     first = [0 if repeated else start for start in origin]
     if any(start + size > cells + 1 for start, size in zip(first, found.shape)):
         raise FormatError(path, f"its {PLACE} note does not fit links of {list(sizes)}")
@@ -80,18 +80,18 @@ def _place(file: NpzFile) -> tuple[int, ...] | None:
     if PLACE not in file.names:
         return None
     cells, *origin = file.array(PLACE, 4, kinds="i").tolist()
-    if not 0 < cells <= MOST or cells != _fitting(cells + 1) or min(origin) < 0:
+    if not 0 < cells <= MOST or cells != fitting(cells + 1) or min(origin) < 0:
         raise FormatError(file.path, f"its {PLACE} note is damaged: {[cells, *origin]}")
     return cells, *origin
 
 
-def _fitting(vertices: int) -> int:
+def fitting(vertices: int) -> int:
     """Cells of the smallest lattice with so many vertices along an axis."""
     step = STEP if vertices - 1 <= COARSE else COARSE
     return step * math.ceil((vertices - 1) / step)
 
 
-def _refuse_empty(path: Path, cells: int, sizes: tuple[int, ...]) -> None:
+def refuse_empty(path: Path, cells: int, sizes: tuple[int, ...]) -> None:
     """Raises UnsupportedError where a lattice of `cells` would take far more than the voxels."""
     if cells > MOST or (cells > COARSE and (cells + 1) ** 3 > LARGEST_SHARE * math.prod(sizes)):
         raise UnsupportedError(
