@@ -154,7 +154,7 @@ def test_curves_are_measured_at_parts_of_the_seconds():
         config = BenchConfig(teachers=(teacher,), targets=(target,), curves=curves, **budget)
         cell = Cell(teacher, target, recipe)
         argv = cell_run(config, cell, teacher.path, ROOT, Where(device="cpu")).argv
-        if curves and seconds and recipe == "fast":
+        if curves and seconds:
             assert argv[argv.index("--eval-at") + 1] == "1,2,4,8,12,16,21.3333,32,48"
         else:
             assert "--eval-at" not in argv
