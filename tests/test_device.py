@@ -193,7 +193,7 @@ def test_waits_of_active_samplers(device, sampler, until, monkeypatch):
 def test_waits_of_published_recipes(device, recipe, monkeypatch):
     """For the numbers of marched samples and of rays that fit; with active learning also for the
     choice of samples and for the pool, which lies on the CPU."""
-    most = {"pvd": 2, "pvd-al": 9}[recipe]
+    most = {"pvd": 2, "pvd-al": 9, "pvd-al-paired": 9}[recipe]
     tiny_batches(device, monkeypatch)
     teacher, student = teacher_on(device), student_on(device)
     config = DistillConfig(seconds=None, steps=20)

@@ -119,4 +119,4 @@ def test_what_a_format_holds(tmp_path):
         check_holds(tmp_path / "a.xyz", None, "vm")
     with pytest.raises(UnknownNameError, match="did you mean 'krrish94'") as caught:
         check_holds(tmp_path / "a", "krish94", "mlp")
-    assert str(caught.value).endswith("(known: krrish94, nerf-pytorch, nerfconvert)")
+    assert str(caught.value).endswith("(known: krrish94, nerf-pytorch, nerf_pl, nerfconvert)")
