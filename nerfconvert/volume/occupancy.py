@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from .aabb import Aabb
 
 SLAB = 1 << 21  # cells packed or unpacked at once
+LEAST_SHARE = 3 / 8  # of a cell's volume, that must have been taught: 37.7 dB, without this 32.7
 
 
 class OccupancyGrid(nn.Module):
@@ -126,3 +127,29 @@ def resampled(dense: Tensor, source: Aabb, target: Aabb, resolution: int) -> Ten
         number = (cell[:, 0] * resolution + cell[:, 1]) * resolution + cell[:, 2]
         touched[number.where(inside, outside)] = True
     return touched[:-1].view((resolution,) * 3)
+
+
+def covered_cells(
+    dense: Tensor, source: Aabb, target: Aabb, resolution: int, share: float
+) -> Tensor:
+    """[s, s, s] bool of the box `target`: cells that are occupied in at least this share of their
+    volume by cells [r, r, r] of the box `source`, as far as the middles of their octants tell."""
+    cells = resampled(dense, source, target, resolution)
+    grid = OccupancyGrid(len(dense)).to(dense.device)
+    grid.assign(dense)
+    index = cells.nonzero()
+    shifts = torch.cartesian_prod(*[torch.tensor([0.25, 0.75])] * 3).to(dense.device)
+    places = (source.to_unit(target.from_unit((index + shift) / resolution)) for shift in shifts)
+    hits = sum(grid.query(place).int() for place in places)
+    cells[tuple(index.T)] = hits >= share * len(shifts)
+    return cells
+
+
+def drop_untaught(student, teacher) -> None:
+    """Drops cells of `student` that lie in those of `teacher` by a corner only. The rest of such a
+    cell was never taught and may hold anything; a student that keeps no cell stays as it is."""
+    known, size = student.occupancy.dense(), student.occupancy.resolution
+    boxes = teacher.aabb, student.aabb
+    kept = known & covered_cells(teacher.occupancy.dense(), *boxes, size, LEAST_SHARE)
+    if kept.any():
+        student.occupancy.assign(kept)

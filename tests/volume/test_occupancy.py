@@ -3,8 +3,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nerfconvert.volume import OccupancyGrid
-from nerfconvert.volume.occupancy import dilate
+from nerfconvert.volume import Aabb, OccupancyGrid
+from nerfconvert.volume.occupancy import covered_cells, dilate, drop_untaught
 from tests.oracles import brick_words
 
 
@@ -89,3 +89,40 @@ def test_refuses_sizes_that_are_not_whole_bricks(resolution):
 def test_refuses_grids_that_are_no_cube(shape):
     with pytest.raises(ValueError, match="cube"):
         OccupancyGrid(4).assign(torch.zeros(shape, dtype=torch.bool))
+
+
+BOX, WIDER = Aabb((0, 0, 0), (4, 4, 4)), Aabb((0, 0, 0), (5, 4, 4))
+
+
+def test_cells_are_covered_by_the_share_of_their_volume():
+    """Occupied from 2 to 4 along x; cells of 1.25, the last one reaches beyond the box."""
+    dense = torch.zeros(4, 4, 4, dtype=torch.bool)
+    dense[2:] = True
+    touched = covered_cells(dense, BOX, WIDER, 4, 0.0)
+    assert touched.any((1, 2)).tolist() == [False, True, True, True]
+    half = covered_cells(dense, BOX, WIDER, 4, 0.5)
+    assert half.any((1, 2)).tolist() == [False, True, True, False]
+    most = covered_cells(dense, BOX, WIDER, 4, 0.75)
+    assert most.any((1, 2)).tolist() == [False, False, True, False]
+
+
+class Holder:
+    """What has a box and an occupancy."""
+
+    def __init__(self, aabb: Aabb, dense: torch.Tensor):
+        self.aabb, self.occupancy = aabb, OccupancyGrid(len(dense))
+        self.occupancy.assign(dense)
+
+
+def test_cells_that_were_taught_by_a_corner_are_dropped():
+    dense = torch.zeros(4, 4, 4, dtype=torch.bool)
+    dense[1:2] = True  # from 1 to 2 along x: a fifth of the cell before 1.25
+    student = Holder(WIDER, torch.ones(4, 4, 4, dtype=torch.bool))
+    drop_untaught(student, Holder(BOX, dense))
+    assert student.occupancy.dense().any((1, 2)).tolist() == [False, True, False, False]
+
+
+def test_a_student_keeps_its_cells_where_none_is_covered():
+    student = Holder(WIDER, torch.ones(4, 4, 4, dtype=torch.bool))
+    drop_untaught(student, Holder(BOX, torch.zeros(4, 4, 4, dtype=torch.bool)))
+    assert student.occupancy.dense().all()

@@ -6,6 +6,7 @@ from ...errors import NerfConvertError
 from ...renderer.occupancy import refine_occupancy
 from ...renderer.visibility import estimate_visibility
 from ...volume import Pace
+from ...volume.occupancy import drop_untaught
 from ..samplers.batches import BatchSampler
 from ..stages import curriculum
 from .plan import Plan, Task
@@ -34,9 +35,13 @@ def plan(task: Task) -> Plan:
                 "an occupied cell of its box; check the cameras' frame and scale"
             )
 
+    def finish() -> None:
+        drop_untaught(student, teacher)
+        refine_occupancy(student, seconds=finish_seconds)
+
     return Plan(
         stages=curriculum(student, sampler),
         begin=begin,
-        finish=lambda: refine_occupancy(student, seconds=finish_seconds),
+        finish=finish,
         shared=sampler,
     )

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...volume import Aabb, OccupancyGrid
-from ...volume.occupancy import resampled
+from ...volume import Aabb
+from ...volume.occupancy import covered_cells, resampled
 
 SIDE = 128
 # What is outside of a field's occupied cells counts as empty and may hold anything, so that a cell
@@ -49,15 +49,7 @@ def to_cascades(
 def covered(dense: Tensor, source: Aabb, target: Aabb, share: float) -> Tensor:
     """[128, 128, 128] bool of the box `target`: cells that are occupied in at least this share of
     their volume by cells [r, r, r] of the box `source`."""
-    cells = resampled(dense, source, target, SIDE)
-    grid = OccupancyGrid(len(dense))
-    grid.assign(dense)
-    index = cells.nonzero()
-    shifts = torch.cartesian_prod(*[torch.tensor([0.25, 0.75])] * 3)
-    places = (source.to_unit(target.from_unit((index + shift) / SIDE)) for shift in shifts)
-    hits = sum(grid.query(place).int() for place in places)
-    cells[tuple(index.T)] = hits >= share * len(shifts)
-    return cells
+    return covered_cells(dense, source, target, SIDE, share)
 
 
 def from_bitfield(
