@@ -68,6 +68,7 @@ FORMAT_FILES = {
         ("mlp",),
         (*RELU, "first_relu=true", "feature_relu=false", "depth=8", "skips=[4]"),
     ),
+    "bmild": FormatFiles("nerfconvert.formats.bmild:Bmild", (".npy",), (), starts=(b"\x93NUMPY",)),
     "tensorf": FormatFiles(
         "nerfconvert.formats.tensorf:Tensorf",
         (".th",),

@@ -119,6 +119,7 @@ SAMPLES: dict[str, Callable[[], bytes]] = {
     "ppng": lambda: cbor2.dumps(ppng_document()),
     "ngp_pl": lambda: saved(ngp_pl_state()),
     "pvd": lambda: saved(checkpoint(vm_state())),
+    "bmild": lambda: saved_list(keras_weights()),
 }
 
 
@@ -131,6 +132,27 @@ def write_sample(name: str, folder: Path) -> Path:
         assert name in SAMPLES, f"a format that is only read needs an entry in SAMPLES: {name}"
         path.write_bytes(SAMPLES[name]())
     return path
+
+
+def keras_weights(width: int = 24, seed: int = 0) -> list[np.ndarray]:
+    """[in, out] and bias of each layer, in the program's order, with 5 and 4 octaves."""
+    draw = np.random.default_rng(seed)
+    trunk = [(33, width), *[(width, width)] * 4, (width + 33, width), *[(width, width)] * 2]
+    heads = [(width, width), (width + 27, width // 2), (width // 2, 3), (width, 1)]
+    arrays = []
+    for rows, columns in [*trunk, *heads]:
+        arrays += [draw.normal(size=(rows, columns)) * (2 / rows) ** 0.5, draw.normal(size=columns)]
+    return [array.astype(np.float32) for array in arrays]
+
+
+def saved_list(arrays) -> bytes:
+    """Numpy's file of a list of arrays."""
+    content = np.empty(len(arrays), dtype=object)
+    for i, array in enumerate(arrays):
+        content[i] = array
+    stream = io.BytesIO()
+    np.save(stream, content, allow_pickle=True)
+    return stream.getvalue()
 
 
 def saved(content) -> bytes:

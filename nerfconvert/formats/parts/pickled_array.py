@@ -18,6 +18,7 @@ ARRAY_DTYPES = {
     "b1": torch.bool,
 }
 
+OBJECTS = "O8"  # arrays of other arrays, of which the pickle has a list
 NDARRAY = "numpy.ndarray"  # the only kind of array that is rebuilt
 
 
@@ -38,15 +39,18 @@ class ArrayType:
 
 @dataclass
 class ArrayRef:
-    """A numpy array, whose numbers are in the pickle; a BUILD instruction brings them."""
+    """A numpy array, whose numbers are in the pickle; a BUILD instruction brings them. One of
+    `OBJECTS` has a list instead, and no tensor."""
 
     kind: ArrayType | None = None
     shape: tuple[int, ...] = ()
-    data: bytes = b""
+    data: bytes | list = b""
 
     def build(self, state: Any) -> None:
         _version, self.shape, self.kind, by_columns, self.data = state
-        if by_columns or not isinstance(self.kind, ArrayType) or not isinstance(self.data, bytes):
+        known = isinstance(self.kind, ArrayType)
+        content = list if known and self.kind.code == OBJECTS else bytes
+        if by_columns or not known or not isinstance(self.data, content):
             raise Refused("a numpy array is described by something else than rows of numbers")
 
     def tensor(self) -> Tensor:
