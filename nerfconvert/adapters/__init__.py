@@ -62,6 +62,7 @@ ARCHITECTURES = {
         ("tensorf", "pvd"),
         by_scene=True,
     ),
+    "dense": Architecture("nerfconvert.adapters.dense:DenseField"),
     "ppng": Architecture("nerfconvert.adapters.ppng:PpngField"),
     "analytic": Architecture("nerfconvert.adapters.analytic:AnalyticField"),
 }

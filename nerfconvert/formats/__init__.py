@@ -104,6 +104,7 @@ FORMAT_FILES = {
             f"density_shift={math.log(2)}",
         ),
     ),
+    "dvgo": FormatFiles("nerfconvert.formats.dvgo:Dvgo", (".tar",), (b"model_kwargs",)),
     "pvd": FormatFiles("nerfconvert.formats.pvd_checkpoint:Pvd", (".pth",), (b"aabb_train",)),
     "ngp_pl": FormatFiles("nerfconvert.formats.ngp_pl:NgpPl", (".ckpt",), (b"xyz_encoder.params",)),
     "ppng": FormatFiles("nerfconvert.formats.ppng:Ppng", (".ppng",), (b"qff_type",)),

@@ -43,6 +43,13 @@ TINY = {
     },
     "cp": {"resolution": 9, "density_components": 3, "appearance_components": 4},
     "tensorial": {"resolution": 8},
+    "dense": {
+        "size": (4, 5, 6),
+        "channels": 5,
+        "hidden_width": 16,
+        "mask_size": (3, 3, 3),
+        "mask_shift": (1.0, 1.0, 1.0),
+    },
     "ppng": {"frequencies": (1.0, 2.0), "factor_dimensions": 1, "resolution": 6},
 }
 

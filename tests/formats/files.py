@@ -119,6 +119,7 @@ SAMPLES: dict[str, Callable[[], bytes]] = {
     "ppng": lambda: cbor2.dumps(ppng_document()),
     "ngp_pl": lambda: saved(ngp_pl_state()),
     "pvd": lambda: saved(checkpoint(vm_state())),
+    "dvgo": lambda: saved(dvgo_content()),
     "bmild": lambda: saved_list(keras_weights()),
 }
 
@@ -143,6 +144,47 @@ def keras_weights(width: int = 24, seed: int = 0) -> list[np.ndarray]:
     for rows, columns in [*trunk, *heads]:
         arrays += [draw.normal(size=(rows, columns)) * (2 / rows) ** 0.5, draw.normal(size=columns)]
     return [array.astype(np.float32) for array in arrays]
+
+
+def dvgo_content(network: bool = True, direct: bool = True, mask: bool = True) -> dict:
+    """A checkpoint of DirectVoxGO with random numbers, grids of 4 x 5 x 6 nodes."""
+    generator = torch.Generator().manual_seed(0)
+
+    def draw(*shape: int) -> torch.Tensor:
+        return torch.randn(shape, generator=generator)
+
+    low, high = torch.tensor([-1.0, -0.5, 0.0]), torch.tensor([1.0, 1.0, 2.0])
+    channels = 12 if network else 3
+    state = {
+        "xyz_min": low,
+        "xyz_max": high,
+        "act_shift": torch.tensor([-0.5]),
+        "density.grid": draw(1, 1, 4, 5, 6),
+        "k0.grid": draw(1, channels, 4, 5, 6),
+    }
+    if network:
+        inputs = channels - (0 if direct else 3) + 3 + 6 * 4
+        state["viewfreq"] = 2.0 ** torch.arange(4)
+        for name, rows, columns in (
+            ("rgbnet.0", 16, inputs),
+            ("rgbnet.2.0", 16, 16),
+            ("rgbnet.3", 3, 16),
+        ):
+            state[f"{name}.weight"] = draw(rows, columns) / columns**0.5
+            state[f"{name}.bias"] = draw(rows)
+    if mask:
+        sizes = torch.tensor([5.0, 4.0, 6.0])
+        state["mask_cache.mask"] = draw(5, 4, 6) > 0
+        state["mask_cache.xyz2ijk_scale"] = (sizes - 1) / (high - low)
+        state["mask_cache.xyz2ijk_shift"] = -low * (sizes - 1) / (high - low)
+    kwargs = {
+        "xyz_min": low.numpy(),
+        "xyz_max": high.numpy(),
+        "num_voxels_base": 120,
+        "voxel_size_ratio": torch.tensor(1.0),
+        "rgbnet_direct": direct,
+    }
+    return {"global_step": 1, "model_kwargs": kwargs, "model_state_dict": state}
 
 
 def saved_list(arrays) -> bytes:
