@@ -25,6 +25,7 @@ from .format import Format
 from .parts.field_info import info_from_document, info_to_document, strict_json
 from .parts.rebuild import rebuild
 from .parts.schema_1 import from_schema_1
+from .rounding import in_half
 
 ENTRY = "nerfconvert"
 SCHEMA = "nerfconvert.field/2"
@@ -76,6 +77,8 @@ class Native(Format):
 
     def write(self, field: RadianceField, path: Path) -> None:
         tensors = {n: t.detach().cpu().contiguous() for n, t in field.state_dict().items()}
+        names = [name for name, _ in field.named_parameters()]
+        tensors |= in_half({name: tensors[name] for name in names})
         description = {
             "schema": SCHEMA,
             "architecture": field.architecture,

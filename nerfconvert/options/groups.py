@@ -76,6 +76,10 @@ StudentSize = Annotated[
         f"recipes. Parameters: {parameters_help()}.",
     ),
 ]
+Precision = Annotated[
+    Literal["full", "half"],
+    arg(help="half: numbers of OUT are rounded to 16 bits, and our own file is half as large."),
+]
 MaxSize = Annotated[
     str | None,
     optional(metavar="BYTES", help="Instead of --size: the largest whose file fits, e.g. 5MB."),

@@ -29,6 +29,7 @@ from .groups import (
     Job,
     MaxSize,
     Overwrite,
+    Precision,
     Resolution,
     Settings,
     Size,
@@ -62,6 +63,7 @@ class ConvertOptions:
     max_size: MaxSize = None
     settings: Settings = ()
     format: Format = None
+    precision: Precision = "full"
     recipe: Annotated[
         Recipe, arg(help="How to distil: fast is ours, pvd and pvd-al are published ones.")
     ] = DEFAULT
@@ -103,6 +105,7 @@ class ExportOptions:
     source: Positional[Annotated[Path, arg(metavar="IN", help="Checkpoint to export.")]]
     target: Positional[Annotated[Path, arg(metavar="OUT", help="File to write.")]]
     format: Format = None
+    precision: Precision = "full"
     overwrite: Overwrite = False
 
     def __post_init__(self):

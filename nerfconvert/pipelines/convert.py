@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -19,8 +19,10 @@ from ..distiller.trainer import Hooks
 from ..distiller.visibility_pruning import prune_unseen
 from ..files import write_json
 from ..formats import check_config, save
+from ..formats.rounding import round_to_half
 from ..metrics.evaluation import Evaluator, Pictures, held_out, teaching_cameras
 from ..metrics.glance import initial_psnr
+from ..metrics.image_metrics import mean_psnr
 from ..metrics.timeline import OnProgress, Timeline
 from ..options.per_command import ConvertOptions
 from ..renderer.cameras import Cameras
@@ -81,7 +83,8 @@ def convert(
         if before is None:
             return {}
         heard = timeline.measures("measuring the target", views)
-        after = evaluator.render(student, stoppable(heard, stop, state_path(options.target)))
+        watched = stoppable(heard, stop, state_path(options.target))
+        after, precision = _measured(options, student, evaluator, watched)
     timeline.phase("writing")
     warn_of_invalid(options.source, teacher)
     save(student, options.target, options.format, overwrite=True)
@@ -95,6 +98,7 @@ def convert(
         "source": {**source, "nan": teacher.counts()},
         "target": describe_file(options.target, student),
         "quality": quality(evaluator.evaluation, before, after, outcome.psnr_initial),
+        **precision,
         "time": {**_time(outcome, evaluator, started), "load_s": load_s},
         "stages": stages(outcome),
         "curve": outcome.curve,
@@ -183,6 +187,22 @@ def _distilled(
     if outcome.interrupted:
         raise InterruptedRunError(stop.signum, state)
     return outcome
+
+
+def _measured(
+    options: ConvertOptions,
+    student: TrainableField,
+    evaluator: Evaluator,
+    heard: Callable[[int, float], None],
+) -> tuple[Pictures, dict[str, Any]]:
+    """The target's views, and what its precision costs; it is rounded where that was asked for."""
+    whole = evaluator.render(student, heard)
+    if options.precision == "full":
+        return whole, {"precision": "full"}
+    round_to_half(student)
+    after = evaluator.render(student, heard)
+    cost = mean_psnr(after.images, whole.images)
+    return after, {"precision": "half", "psnr_half_vs_full": cost}
 
 
 def _time(outcome: Distilled, evaluator: Evaluator, started: float) -> dict[str, float]:

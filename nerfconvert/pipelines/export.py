@@ -12,6 +12,7 @@ from .. import __version__
 from ..adapters import TRAINABLE
 from ..errors import UnsupportedError
 from ..formats import FORMATS, load, save
+from ..formats.rounding import round_to_half
 from ..options.per_command import ExportOptions
 from ..report.receipt import describe_file, strict
 from ..runtime.outputs import files_of
@@ -32,7 +33,10 @@ def export(options: ExportOptions) -> dict[str, Any]:
     field = load(options.source)
     source = describe_file(options.source, field)  # now: OUT may replace it
     refuse_other(options, field)
-    save(field, options.target, options.format, overwrite=True)
+    written = load(options.source)
+    if options.precision == "half":
+        round_to_half(written)
+    save(written, options.target, options.format, overwrite=True)
     again = load(options.target)
     found = differences(field.requires_grad_(False), again.requires_grad_(False))
     return strict(

@@ -12,9 +12,10 @@ from safetensors.torch import save as save_tensors
 
 from nerfconvert.adapters.hashgrid import HashgridConfig, HashgridField
 from nerfconvert.adapters.ppng import PpngField
-from nerfconvert.errors import FormatError
+from nerfconvert.errors import FormatError, UnsupportedError
 from nerfconvert.formats import load, save
 from nerfconvert.formats.native import checksum, read_file
+from nerfconvert.formats.rounding import round_to_half
 from tests.formats.files import INFO, probe_points, tiny_mlp, write_sample
 
 
@@ -196,3 +197,26 @@ def test_a_file_without_later_values_keeps_its_bytes(scenes, tmp_path):
     old = scenes / "checkpoints/still-life.safetensors"
     save(load(old), tmp_path / "new.safetensors")
     assert (tmp_path / "new.safetensors").read_bytes() == old.read_bytes()
+
+
+def test_a_field_that_half_precision_holds_takes_half_the_bytes(tmp_path):
+    field = tiny_mlp(width=64)
+    save(field, tmp_path / "full.safetensors")
+    round_to_half(field)
+    save(field, tmp_path / "half.safetensors")
+    sizes = [(tmp_path / f"{name}.safetensors").stat().st_size for name in ("full", "half")]
+    parameters = field.parameter_count
+    assert sizes[0] - sizes[1] == pytest.approx(2 * parameters, rel=0.01)
+    again = load(tmp_path / "half.safetensors")
+    for name, tensor in field.state_dict().items():
+        assert again.state_dict()[name].dtype == tensor.dtype
+        assert torch.equal(again.state_dict()[name], tensor), name
+
+
+def test_what_half_precision_cannot_hold_is_named():
+    field = tiny_mlp()
+    torch.nn.init.constant_(field.density_layer.bias, 1e5)
+    before = [parameter.clone() for parameter in field.parameters()]
+    with pytest.raises(UnsupportedError, match=r"density_layer.bias has 1e"):
+        round_to_half(field)
+    assert all(torch.equal(a, b) for a, b in zip(before, field.parameters(), strict=True))

@@ -74,3 +74,14 @@ def test_an_interrupted_conversion_ends_as_an_unbroken_one(scenes, tmp_path):
     for name, tensor in states[0].items():
         torch.testing.assert_close(states[1][name], tensor, rtol=0, atol=0)
     assert sorted(p.suffix for p in tmp_path.iterdir()) == [".json", ".json", *[".safetensors"] * 2]
+
+
+def test_half_precision_is_measured(scenes, tmp_path):
+    few = Budget(steps=20, memory_mb=64)
+    asked = replace(options(scenes, tmp_path / "o.safetensors", few), precision="half")
+    receipt = convert(asked)
+    assert receipt["precision"] == "half"
+    assert receipt["psnr_half_vs_full"] is None or receipt["psnr_half_vs_full"] > 35
+    field = load(tmp_path / "o.safetensors")
+    for name, parameter in field.named_parameters():
+        assert torch.equal(parameter.half().float(), parameter), name

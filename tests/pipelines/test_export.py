@@ -57,6 +57,17 @@ def test_a_scale_that_is_multiplied_in(tmp_path, capsys):
     assert "of the largest" in capsys.readouterr().err
 
 
+def test_half_precision_is_asked_for(tmp_path, capsys):
+    """The file is smaller, and the account says what rounding changed."""
+    save(tiny("vm"), tmp_path / "in.safetensors")
+    words = ["export", str(tmp_path / "in.safetensors"), str(tmp_path / "out.safetensors")]
+    assert main([*words, "--precision", "half", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["exact"] is False
+    assert 0 < document["max_difference"]["color"] < 0.01
+    assert document["target"]["bytes"] < document["source"]["bytes"]
+
+
 def test_places_that_only_one_file_excludes_count():
     """An occupancy that the other file does not keep is a difference, where there is density."""
     field, other = tiny("tensorial"), tiny("tensorial")
