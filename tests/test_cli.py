@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -118,6 +119,14 @@ def test_without_json_stdout_stays_empty(blobs, capsys):
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "analytic" in captured.err
+
+
+def test_the_first_help_names_each_command_once_on_one_screen(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(len(re.findall(f"• {name} ", shown)) == 1 for name in COMMANDS)
+    assert len(shown.splitlines()) < 35
 
 
 @pytest.mark.parametrize("name", COMMANDS)

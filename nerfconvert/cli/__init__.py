@@ -67,11 +67,11 @@ def _parsed(argv: list[str], asks_help: bool) -> Any:
     """The command of `argv`, ready to run; None where help was asked for, and is printed."""
     import tyro
 
-    from .commands import command_type
+    from .commands import COMMANDS, command_type
 
     try:
         return tyro.cli(
-            command_type(),
+            command_type(brief=not argv or argv[0] not in COMMANDS),
             prog="nerfconvert",
             description=(
                 "Any neural radiance field becomes any other.\n\nexamples:\n"

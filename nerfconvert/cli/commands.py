@@ -294,10 +294,11 @@ COMMANDS: dict[str, type] = {
 }
 
 
-def command_type() -> Any:
-    """The union of all commands, as tyro reads it."""
+def command_type(*, brief: bool = False) -> Any:
+    """The union of all commands, as tyro reads it; `brief` keeps one line of each."""
     union: Any = None
     for name, command in COMMANDS.items():
-        entry = Annotated[command, subcommand(name)]
+        text = (command.__doc__ or "").partition("\n")[0] if brief else None
+        entry = Annotated[command, subcommand(name, description=text)]
         union = entry if union is None else union | entry
     return union
