@@ -50,7 +50,8 @@ class HashgridField(TrainableField, RadianceField):
 
     def encode(self, positions: Tensor) -> Tensor:
         low, _ = self.aabb.corners(positions)
-        unit = self._in_grid(((positions - low) / max(self.aabb.size)).clamp(0, 1))
+        inner = self.aabb.contracted(positions)
+        unit = self._in_grid(((inner - low) / max(self.aabb.size)).clamp(0, 1))
         grid = hash_encode(unit, self.table, self.offsets, self.resolutions, self.scales)
         return fused_mlp(grid, list(self.density_weights), None)
 

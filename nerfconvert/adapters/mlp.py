@@ -98,6 +98,8 @@ class MlpField(TrainableField, RadianceField):
     def _trunk(self, positions: Tensor) -> Tensor:
         if self.config.normalize:
             positions = self.aabb.to_unit(positions) * 2 - 1
+        else:
+            positions = self.aabb.contracted(positions)
         encoded = frequency_encode(positions, self.config.position_octaves).contiguous()
         h = encoded
         for i, run in self._runs():

@@ -11,9 +11,10 @@ MARGIN = 0.05  # of the occupied box's edges, added on each side of a student's 
 
 def student_info(teacher: RadianceField) -> FieldInfo:
     """The FieldInfo of a student: its teacher's, with the box shrunk to the occupied cells plus
-    `MARGIN`."""
+    `MARGIN`; a contraction stays."""
     box = teacher.occupied_box()
     pads = [MARGIN * edge for edge in box.size]
     low = [max(a - p, o) for a, p, o in zip(box.low, pads, teacher.aabb.low, strict=True)]
     high = [min(a + p, o) for a, p, o in zip(box.high, pads, teacher.aabb.high, strict=True)]
-    return dataclasses.replace(teacher.info, aabb=Aabb(tuple(low), tuple(high)), provenance={})
+    aabb = Aabb(tuple(low), tuple(high), box.contraction)
+    return dataclasses.replace(teacher.info, aabb=aabb, provenance={})

@@ -1,4 +1,4 @@
-"""Aabb: the axis-aligned world box of a field."""
+"""Aabb: the axis-aligned box of a field, in the world or in contracted space."""
 
 from __future__ import annotations
 
@@ -8,16 +8,21 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .contraction import FARTHEST, Contraction
+
 
 @dataclass(frozen=True)
 class Aabb:
     """Box from `low` to `high`, triples in world units.
 
-    Raises ValueError unless finite and low < high, also in float32, as positions are computed.
+    With a `contraction` its corners, `size` and `diagonal` are those in contracted space; points
+    that it is asked about are world points all the same. Raises ValueError unless finite and
+    low < high, also in float32, as positions are computed.
     """
 
     low: tuple[float, float, float]
     high: tuple[float, float, float]
+    contraction: Contraction | None = None
 
     def __post_init__(self):
         low, high = (tuple(float(v) for v in corner) for corner in (self.low, self.high))
@@ -50,26 +55,42 @@ class Aabb:
         """(low, high), each [3], with the dtype and device of `like`."""
         return like.new_tensor(self.low), like.new_tensor(self.high)
 
+    def contracted(self, positions: Tensor) -> Tensor:
+        """World [..., 3] to the space of the corners; the same without a contraction."""
+        return self.contraction.contract(positions) if self.contraction else positions
+
     def to_unit(self, positions: Tensor) -> Tensor:
         """World [..., 3] to the unit cube; points outside map outside [0, 1]."""
         low, high = self.corners(positions)
-        return (positions - low) / (high - low)
+        return (self.contracted(positions) - low) / (high - low)
 
     def from_unit(self, unit: Tensor) -> Tensor:
         """Unit cube [..., 3] to world."""
         low, high = self.corners(unit)
-        return low + unit * (high - low)
+        inner = low + unit * (high - low)
+        return self.contraction.expand(inner) if self.contraction else inner
+
+    def part(self, low: Tensor, high: Tensor) -> Aabb:
+        """The box between two corners [3] of the unit cube, in the same space."""
+        corners = self.corners(low)
+        ends = (corners[0] + unit * (corners[1] - corners[0]) for unit in (low, high))
+        return Aabb(*(end.tolist() for end in ends), self.contraction)
 
     def contains(self, positions: Tensor) -> Tensor:
         """[...] bool: whether positions [..., 3] are inside or on the box."""
         low, high = self.corners(positions)
-        return ((positions >= low) & (positions <= high)).all(-1)
+        inner = self.contracted(positions)
+        return ((inner >= low) & (inner <= high)).all(-1)
 
     def intersect(self, origins: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
         """Entry and exit distances [R] of rays, in units of `directions`; entry is clamped to 0.
 
-        A ray that misses has exit <= entry. Zero direction components are legal.
+        A ray that misses has exit <= entry. Zero direction components are legal. Rays are curved
+        in contracted space, so there all of a ray may lie in the box.
         """
+        if self.contraction:
+            full = torch.ones_like(origins[:, 0])
+            return 0 * full, full * (FARTHEST * self.contraction.radius)
         low, high = self.corners(origins)
         safe = torch.where(directions.abs() < 1e-12, directions.new_tensor(1e-12), directions)
         t_low, t_high = (low - origins) / safe, (high - origins) / safe

@@ -18,7 +18,11 @@ Part = Literal["space", "features", "decoder"]  # of a field, see `RadianceField
 
 @dataclass(frozen=True, kw_only=True)
 class FieldInfo:
-    """Box, frame, background and provenance of a field; saved with it as JSON."""
+    """Box, frame, background and provenance of a field; saved with it as JSON.
+
+    The box of an unbounded field has a contraction. Its positions are of the world and its density
+    is per world unit; the architecture lies over the box, in contracted space.
+    """
 
     aabb: Aabb
     frame: Literal["world", "ndc"] = "world"
@@ -53,7 +57,7 @@ class Field(nn.Module, abc.ABC):
 
     @property
     def aabb(self) -> Aabb:
-        """The world box outside of which the field is empty."""
+        """The box outside of which the field is empty: of the world, or of contracted space."""
         return self.info.aabb
 
     @property
@@ -62,12 +66,9 @@ class Field(nn.Module, abc.ABC):
         return self.occupancy.words.device
 
     def occupied_box(self) -> Aabb:
-        """World box of the occupied cells; the whole box where none is."""
+        """Box of the occupied cells, in the space of `aabb`; the whole box where none is."""
         bounds = self.occupancy.bounds()
-        if bounds is None:
-            return self.aabb
-        low, high = (self.aabb.from_unit(corner.cpu()).tolist() for corner in bounds)
-        return Aabb(low, high)
+        return self.aabb if bounds is None else self.aabb.part(*(b.cpu() for b in bounds))
 
     @property
     def parameter_count(self) -> int:

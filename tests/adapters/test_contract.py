@@ -17,7 +17,7 @@ from nerfconvert.adapters.activations import DENSITY
 from nerfconvert.adapters.choices import DensityActivation
 from nerfconvert.formats import load, save
 from nerfconvert.formats.parts.rebuild import WithoutMemory
-from nerfconvert.volume import Aabb, FieldInfo, RadianceField, Role, TrainableField
+from nerfconvert.volume import Aabb, Contraction, FieldInfo, RadianceField, Role, TrainableField
 from tests.conftest import ROOT
 
 INFO = FieldInfo(aabb=Aabb((-1.0, -0.5, 0.0), (1.0, 1.5, 3.0)), provenance={"by": "a test"})
@@ -122,6 +122,21 @@ def test_strided_inputs(field):
     torch.testing.assert_close(features, field.encode(positions[::2].clone()))
     rgb = field.color(features, wide[::2, 3:])
     torch.testing.assert_close(rgb, field.color(features, directions[::2].clone()))
+
+
+@pytest.mark.parametrize("name", TRAINABLE)
+def test_a_contracted_field_lies_over_contracted_space(name):
+    """It is the field over the same box in the world, seen through the contraction."""
+    contraction = Contraction("2", (0.0, 0.5, 1.5), 0.7)
+    box = Aabb(INFO.aabb.low, INFO.aabb.high, contraction)
+    plain = tiny(name)
+    field = ADAPTERS[name](plain.config, dataclasses.replace(INFO, aabb=box))
+    field.take_sizes({key: tensor.shape for key, tensor in plain.state_dict().items()})
+    field.load_state_dict(plain.state_dict())
+    world = box.from_unit(torch.rand(50, 3, generator=torch.Generator().manual_seed(4)))
+    inner = contraction.contract(world)
+    assert float((world - inner).norm(dim=1).max()) > 1
+    torch.testing.assert_close(field.encode(world), plain.encode(inner), rtol=1e-3, atol=1e-4)
 
 
 def test_features_are_enough(field):

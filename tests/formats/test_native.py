@@ -11,11 +11,13 @@ import torch
 from safetensors.torch import save as save_tensors
 
 from nerfconvert.adapters.hashgrid import HashgridConfig, HashgridField
+from nerfconvert.adapters.mlp import MlpConfig, MlpField
 from nerfconvert.adapters.ppng import PpngField
 from nerfconvert.errors import FormatError, UnsupportedError
 from nerfconvert.formats import load, save
 from nerfconvert.formats.native import checksum, read_file
 from nerfconvert.formats.rounding import round_to_half
+from nerfconvert.volume import Aabb, Contraction, FieldInfo
 from tests.formats.files import INFO, probe_points, tiny_mlp, write_sample
 
 
@@ -81,6 +83,9 @@ def test_rewriting_is_harmless(path):
         (info(aabb=[[0, 0, 0], [0, 1, 1]]), "low < high"),
         (info(pixel_shift="a"), "pixel_shift"),
         (info(pixel_shift=2), "pixel_shift"),
+        (info(contraction={"norm": "inf"}), "contraction"),
+        (info(contraction={"norm": "1", "center": [0, 0, 0], "radius": 1}), "contraction"),
+        (info(contraction={"norm": "2", "center": [0, 0, 0], "radius": "1"}), "contraction"),
         (info(aabb=[[0, 0], [1, 1]]), "aabb"),
         (info(aabb=[["0", 0, 0], [1, 1, 1]]), "aabb"),
         (info(aabb=[[0, 0, True], [1, 1, 1]]), "aabb"),
@@ -220,3 +225,11 @@ def test_what_half_precision_cannot_hold_is_named():
     with pytest.raises(UnsupportedError, match=r"density_layer.bias has 1e"):
         round_to_half(field)
     assert all(torch.equal(a, b) for a, b in zip(before, field.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("norm", ["inf", "2"])
+def test_a_contraction_is_kept(norm, tmp_path):
+    contraction = Contraction(norm, (1.0, 2.0, 3.0), 0.5)
+    info = FieldInfo(aabb=Aabb((-2, -2, -2), (2, 2, 2), contraction))
+    save(MlpField(MlpConfig(depth=1, width=4, skips=()), info), tmp_path / "field.safetensors")
+    assert load(tmp_path / "field.safetensors").info == info

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from typing import Any
 
-from ...volume import Aabb, FieldInfo
+from ...volume import Aabb, Contraction, FieldInfo
 
+LATER = {"pixel_shift", "contraction"}  # left out where there is none
 FRAMES, BACKGROUNDS = ("world", "ndc"), ("white", "black")
 
 
@@ -19,13 +21,17 @@ def info_to_document(info: FieldInfo) -> dict[str, Any]:
         "background": info.background,
         "provenance": info.provenance,
     }
-    return document | ({"pixel_shift": info.pixel_shift} if info.pixel_shift else {})
+    if info.pixel_shift:
+        document["pixel_shift"] = info.pixel_shift
+    if info.aabb.contraction:
+        document["contraction"] = dataclasses.asdict(info.aabb.contraction)
+    return document
 
 
 def info_from_document(document: Any) -> FieldInfo:
     """Inverse of `info_to_document`. Raises ValueError naming the invalid value."""
     keys = {"aabb", "frame", "background", "provenance"}
-    if not isinstance(document, dict) or document.keys() - {"pixel_shift"} != keys:
+    if not isinstance(document, dict) or document.keys() - LATER != keys:
         raise ValueError(f"info should hold exactly {', '.join(sorted(keys))}")
     for name, known in (("frame", FRAMES), ("background", BACKGROUNDS)):
         if document[name] not in known:
@@ -39,12 +45,23 @@ def info_from_document(document: Any) -> FieldInfo:
     if type(shift) not in (int, float) or not abs(shift) <= 1:
         raise ValueError(f"pixel_shift is {shift!r}; expected a number in -1..1")
     return FieldInfo(
-        aabb=Aabb(*corners),
+        aabb=Aabb(*corners, contraction_from(document.get("contraction"))),
         frame=document["frame"],
         background=document["background"],
         provenance=document["provenance"],
         pixel_shift=shift,
     )
+
+
+def contraction_from(values: Any) -> Contraction | None:
+    """The contraction of JSON values; None for None. Raises ValueError naming the invalid value."""
+    if values is None:
+        return None
+    if not isinstance(values, dict) or values.keys() != {"norm", "center", "radius"}:
+        raise ValueError("contraction should hold exactly norm, center and radius")
+    if not is_triple(values["center"]) or type(values["radius"]) not in (int, float):
+        raise ValueError("contraction should have three finite numbers as center, one as radius")
+    return Contraction(values["norm"], tuple(values["center"]), values["radius"])
 
 
 def is_triple(value: Any) -> bool:
