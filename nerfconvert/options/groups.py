@@ -26,7 +26,7 @@ optional = functools.partial(arg, help_behavior_hint="")  # the help text says w
 Overwrite = Annotated[bool, arg(aliases=("-w",), help="Replace an output that is there.")]
 Data = Annotated[
     Path | None,
-    optional(metavar="DIR", help="Folder or file with transforms*.json and images: ground truth."),
+    optional(metavar="DIR", help="transforms*.json or poses_bounds.npy, and images: truth."),
 ]
 Resolution = Annotated[
     str | None,
@@ -54,7 +54,7 @@ DistillBackground = Annotated[
 ]
 CameraFile = Annotated[
     Path | None,
-    optional(metavar="FILE", help="Any transforms.json; its images are not needed."),
+    optional(metavar="FILE", help="transforms.json or poses_bounds.npy; images are not needed."),
 ]
 EvalViews = Annotated[int, arg(metavar="N", help="Held-out views that are rendered and measured.")]
 Settings = Annotated[

@@ -115,7 +115,7 @@ class ExportOptions:
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:
     data: Positional[
-        Annotated[Path, arg(metavar="DATA", help="Folder with transforms*.json and images.")]
+        Annotated[Path, arg(metavar="DATA", help="Folder of cameras (as --data) and images.")]
     ]
     target: Positional[Annotated[Path, arg(metavar="OUT", help="File to write (.safetensors).")]]
     arch: Annotated[

@@ -1,4 +1,6 @@
-"""`transforms*.json` files: which one of a folder, its frames, and where their images lie.
+"""Files of cameras: which one of a folder, its frames, and where their images lie.
+
+A `transforms*.json` file, or one of another kind that READERS make into such a document.
 
 Imports no torch, so that a folder without cameras is refused at once.
 """
@@ -10,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FormatError
+from . import llff
 
+READERS = {llff.POSES: llff.llff_document}  # by the name of the file: its document
 HOLD_OUT = 8  # of a file without splits every 8th view is a test view
 
 
@@ -23,7 +27,7 @@ def read_transforms(
     Raises FormatError for a file that is missing, no JSON, or without frames.
     """
     file, cut = _find(path, split)
-    document = _parse(file)
+    document = READERS.get(file.name, _parse)(file)
     frames = _frames(file, document)
     if cut == "test":
         frames = frames[::HOLD_OUT]
@@ -56,6 +60,9 @@ def _find(path: Path, split: str | None) -> tuple[Path, str | None]:
         return path / f"transforms_{split}.json", None
     if (path / "transforms.json").is_file():
         return path / "transforms.json", split
+    for name in READERS:
+        if (path / name).is_file():
+            return path / name, split
     there = sorted(p.name for p in path.glob("transforms*.json"))
     wanted = f"transforms_{split}.json or transforms.json" if split else "transforms.json"
     found = f"found only {', '.join(there)}" if there else "found no transforms*.json"
