@@ -11,7 +11,7 @@ from ..volume.occupancy import transfer_occupancy
 from .checkpoint import digest_of, fingerprint_of
 from .config import DistillConfig
 from .progress import Clock, Distilled, Progress
-from .recipes import DEFAULT, RECIPES, refuse_active
+from .recipes import DEFAULT, RECIPES, refuse_active, refuse_space
 from .recipes.plan import Plan, Task
 from .trainer import Hooks, Trainer
 
@@ -44,10 +44,11 @@ def distill(
     goes on from it. The student takes over the teacher's occupancy; what else happens is up to the
     `recipe`, a name of RECIPES. Of a budget in seconds all that comes before the first step takes a
     third, about. Raises NerfConvertError for a teacher that none of the rays hits, UsageError where
-    `config` asks for active learning and the recipe has none, DivergedError when the student
-    becomes NaN.
+    `config` asks for active learning and the recipe has none, or the teacher's box is not of the
+    world and the recipe needs one, DivergedError when the student becomes NaN.
     """
     refuse_active(config.active, recipe)
+    refuse_space(teacher.info.bounded, recipe)
     hooks, clock = hooks or Hooks(), Clock(config)
     clock.go_on_from(spent)
     transfer_occupancy(student, teacher)

@@ -135,12 +135,14 @@ def query_teacher(
     importance: Tensor | None = None,
     regions: Tensor | None = None,
 ) -> TeacherRays:
-    """The teacher's answers on rays [R], marched with `step` (world units) and `jitter` [R].
+    """The teacher's answers on world rays [R], marched with `step` (of its box) and `jitter` [R],
+    which come back as rays of its frame.
 
     Samples behind a transmittance below `HIDDEN` are left out (they are invisible along the ray),
     and so are rays that cross no occupied cell. `importance` [R] is 1 and `regions` [R] are 0 by
     default.
     """
+    rays = teacher.info.local_rays(rays)
     queried = march_and_query(teacher, rays, step, stop=HIDDEN, jitter=jitter)
     samples = queried.samples.select(queried.reached)
     density = queried.density[queried.reached]

@@ -86,6 +86,7 @@ class ImageStage:
         views, rows, columns = drawn
         pixels, device = self.images[views, rows, columns], self.student.device
         rays = self.cameras.rays_at(views, columns + 0.5, rows + 0.5).to(device)
+        rays = self.student.info.local_rays(rays)
         steps = FINE_STEPS if self.known else COARSE_STEPS
         jitter = torch.rand(self.rays, generator=generator).to(device)
         samples = march_rays(self.student, rays, self.student.aabb.diagonal / steps, jitter)

@@ -16,15 +16,16 @@ import torch
 from torch import Tensor
 
 from ..options.groups import Views, parse_resolution
-from ..renderer.cameras import Cameras, around, framing_radius
+from ..renderer.cameras import Cameras
+from ..renderer.drawn_cameras import Band, drawn_cameras, native_frame
 from ..renderer.image import BACKGROUNDS, render_image
 from ..renderer.scene import fit_within, native_size, read_scene
 from ..volume import RadianceField
 from .image_metrics import PROTOCOL
 
-TEACHING_BAND = (0.7, 1.1)  # distances, in framing radii of the occupied box
-HELD_OUT_BAND = (1.12, 1.3)
-TEACHING_VIEWS, TEACHING_SIZE = 200, (400, 400)
+TEACHING_BAND = Band(distances=(0.7, 1.1), shifts=(0.0, 0.8))
+HELD_OUT_BAND = Band(distances=(1.12, 1.3), shifts=(0.82, 1.0))
+TEACHING_VIEWS, TEACHING_PIXELS = 200, 400
 EVAL_PIXELS = 200  # longer side of evaluated images unless asked otherwise
 
 
@@ -69,7 +70,8 @@ def teaching_cameras(field: RadianceField, views: Views, seed: int) -> Cameras:
     if views.data is not None:
         return read_scene(views.data, split="train", images=False).cameras
     generator = torch.Generator().manual_seed(2 * seed)
-    return _drawn(field, TEACHING_BAND, TEACHING_VIEWS, TEACHING_SIZE, generator)
+    size = native_frame(field, TEACHING_PIXELS)
+    return drawn_cameras(field, TEACHING_BAND, TEACHING_VIEWS, size, generator)
 
 
 def held_out(field: RadianceField, views: Views, seed: int) -> Evaluation:
@@ -84,11 +86,10 @@ def held_out(field: RadianceField, views: Views, seed: int) -> Evaluation:
             views.cameras, split="test", views=views.eval_views, resolution=size, images=False
         )
         return Evaluation(scene.cameras, None, background, f"every 8th camera of {views.cameras}")
-    size = size or (EVAL_PIXELS, EVAL_PIXELS)
+    size = size or native_frame(field, EVAL_PIXELS)
     generator = torch.Generator().manual_seed(2 * seed + 1)
-    cameras = _drawn(field, HELD_OUT_BAND, views.eval_views, size, generator)
-    low, high = HELD_OUT_BAND
-    origin = f"drawn around the occupied box at {low} to {high} framing radii, seed {seed}"
+    cameras = drawn_cameras(field, HELD_OUT_BAND, views.eval_views, size, generator)
+    origin = f"drawn {HELD_OUT_BAND.told(field)}, seed {seed}"
     return Evaluation(cameras, None, background, origin)
 
 
@@ -125,19 +126,6 @@ class Evaluator:
 def render_view(field: RadianceField, evaluation: Evaluation, view: int) -> Tensor:
     """[H, W, 3] of one held-out view, on the CPU: the device is waited for."""
     return render_image(field, evaluation.cameras, view, background=evaluation.background).cpu()
-
-
-def _drawn(
-    field: RadianceField,
-    band: tuple[float, float],
-    views: int,
-    size: tuple[int, int],
-    generator: torch.Generator,
-) -> Cameras:
-    box = field.occupied_box()
-    radius = framing_radius(box)
-    radii = (band[0] * radius, band[1] * radius)
-    return around(box.center, radii, views, generator, size=size)
 
 
 def settled_median(seconds: list[float], *, warmups: int = 2) -> float:

@@ -43,7 +43,8 @@ def compare(
     check_compare(options)
     folder = options.output
     device = pick_device(options.where.device)
-    fields = [open_field(path, device) for path in options.checkpoints]
+    views = options.data or options.cameras
+    fields = [open_field(path, device, views) for path in options.checkpoints]
     files = [describe_file(path, field) for path, field in zip(options.checkpoints, fields)]
     evaluator = Evaluator(held_out(fields[0], _views(options), options.seed))
     pictures = [evaluator.render(field) for field in fields]

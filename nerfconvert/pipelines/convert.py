@@ -67,7 +67,8 @@ def convert(
     check_student(options.to, device, **_asked(options))
     known = field_config(options.to, options.size, _asked(options)["settings"])
     check_config(options.target, options.format, options.to, known)
-    teacher = NanMaskedField(open_field(options.source, device))
+    seen_by = options.views.data or options.views.cameras
+    teacher = NanMaskedField(open_field(options.source, device, seen_by))
     source = describe_file(options.source, teacher)  # now: the file may be gone at the end
     refuse_empty(options.source, teacher)
     load_s = time.perf_counter() - started

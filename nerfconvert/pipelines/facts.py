@@ -9,7 +9,6 @@ from typing import Any
 import torch
 
 from ..formats import load
-from ..runtime.inputs import why_not_rendered
 from ..volume import RadianceField
 
 
@@ -25,17 +24,9 @@ def facts(path: Path) -> dict[str, Any]:
         **_occupancy(field),
         "config": dataclasses.asdict(field.config),
         "provenance": dict(field.info.provenance),
-        **_uses(field),
+        "can": ["convert", "render", "compare"],
+        "cannot": [],
         "problems": problems(field),
-    }
-
-
-def _uses(field: RadianceField) -> dict[str, Any]:
-    """Which commands take the field, and which do not, with the reason."""
-    reason = why_not_rendered(field)
-    return {
-        "can": [] if reason else ["convert", "render", "compare"],
-        "cannot": [f"convert, render, compare: it {reason}"] if reason else [],
     }
 
 
@@ -57,4 +48,9 @@ def problems(field: RadianceField) -> list[str]:
             found.append(f"{name}: {bad} of {tensor.numel()} values are NaN or infinite")
     if field.occupancy.fraction() == 0:
         found.append("the occupancy is empty: nothing will be rendered")
+    if field.info.frame == "ndc" and field.info.frustum is None:
+        found.append(
+            "forward-facing, and the file lacks the focal length of the capture: --data or "
+            "--cameras gives it; without, that of LLFF's phones is assumed"
+        )
     return found

@@ -34,7 +34,7 @@ def render(
     """
     check_render(options)
     device = pick_device(options.where.device)
-    field = open_field(options.checkpoint, device)
+    field = open_field(options.checkpoint, device, options.cameras)
     format = identify(options.checkpoint).name
     size = parse_resolution(options.resolution)
     cameras = camera_path(field, options.cameras, options.frames, size)

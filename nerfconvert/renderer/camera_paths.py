@@ -10,6 +10,7 @@ from ..errors import FormatError
 from ..files import tomllib
 from ..volume import RadianceField
 from .cameras import Cameras, framing_radius, on_circle
+from .drawn_cameras import native_frame, spiral
 from .scene import read_scene
 
 log = logging.getLogger(__name__)
@@ -42,7 +43,8 @@ def camera_path(
     """
     if file is not None and file.suffix != ".toml":
         return read_scene(file, resolution=size, images=False).cameras
-    return orbit(field, frames, size=size or SIZE, path=None if file is None else read_orbit(file))
+    path = None if file is None else read_orbit(file)
+    return orbit(field, frames, size=size or native_frame(field, max(SIZE)), path=path)
 
 
 def orbit(
@@ -52,11 +54,13 @@ def orbit(
     size: tuple[int, int] = SIZE,
     path: Orbit | None = None,
 ) -> Cameras:
-    """`frames` cameras of `size` (width, height) pixels on a circle about what `field` occupies."""
-    path = path or Orbit()
+    """`frames` cameras of `size` (width, height) pixels on a circle about what `field` occupies,
+    or beside the reference camera of a forward-facing one."""
     if field.occupancy.bounds() is None:
         log.warning("the field is empty: no cell of its box holds density")
-    box = field.occupied_box()
+    if field.info.frustum is not None and path is None:
+        return spiral(field.info.frustum, frames, size)
+    path, box = path or Orbit(), field.occupied_box()
     return on_circle(
         box.center,
         path.radius_factor * framing_radius(box, path.field_of_view),

@@ -18,8 +18,8 @@ BACKGROUNDS = {"white": 1.0, "black": 0.0}
 
 @dataclass(frozen=True)
 class Rendered:
-    """What R rays see: `rgb` [R, 3] over the background, `opacity` [R], `depth` [R] world units
-    (opacity-weighted distance, 0 where nothing is hit)."""
+    """What R rays see: `rgb` [R, 3] over the background, `opacity` [R], `depth` [R] in the
+    lengths of the box (opacity-weighted distance, 0 where nothing is hit)."""
 
     rgb: Tensor
     opacity: Tensor
@@ -27,7 +27,7 @@ class Rendered:
 
 
 def default_step(field: RadianceField) -> float:
-    """Marching step in world units: the box diagonal over 1024."""
+    """Marching step in units of the box: its diagonal over 1024."""
     return field.aabb.diagonal / 1024
 
 
@@ -57,8 +57,8 @@ def render_rays(
     background: float = 1.0,
     chunk: int = 8192,
 ) -> Rendered:
-    """Renders R rays without gradients, `chunk` rays at a time (bounds memory)."""
-    step = step or default_step(field)
+    """Renders R world rays without gradients, `chunk` rays at a time (bounds memory)."""
+    step, rays = step or default_step(field), field.info.local_rays(rays)
     parts = []
     for start in range(0, len(rays), chunk):
         part = rays[start : start + chunk]

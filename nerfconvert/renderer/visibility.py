@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..volume import Aabb, Pace, RadianceField, Visibility
+from ..volume import Aabb, Frustum, Pace, RadianceField, Visibility
 from .cameras import Cameras
 
 RESOLUTION = 96  # cells along the longest edge of the occupied box
@@ -19,6 +19,8 @@ LEAST_POINTS, PROBED = 1 << 14, 1 << 13  # in all, however late it is; by which 
 SHARE = 0.15  # of a start's time
 EVEN = (0.8191725134, 0.6710436067, 0.5497004779)  # multiples mod 1 fill a cube (Roberts 2018)
 BATCH = 1 << 16  # points asked at once
+THROUGH = 8, 6  # places of a picture, across and up, whose directions stand for all
+SIDEWAYS = 10.0  # degrees: how far LLFF's cameras look past each other, about
 SKIP = 2  # cells in front of a place that cast no shadow on it: its own surface lies there
 
 
@@ -29,15 +31,23 @@ def estimate_visibility(
 
     The teacher is asked for its density in its occupied cells when `transmittance` is first called.
     The answer is that of the middle of a coarse cell; a place outside the occupied box counts as
-    at its border. Cells are coarser where `SHARE` of what is left of `pace` asks for it.
+    at its border. In the cube of a forward-facing field all lines of view run along z, about, and
+    a place is seen in the directions near its own, that from the reference camera. Cells are
+    coarser where `SHARE` of what is left of `pace` asks for it.
     """
     if count < 1:
         raise ValueError(f"count must be at least 1, got {count}")
-    box = teacher.occupied_box()
-    directions = spread(_towards(box, cameras), count).to(teacher.device)
-    pace = pace or Pace()
-    grid = functools.cache(lambda: _transmittance(teacher, box, directions, pace))
-    return Visibility(directions=directions, transmittance=lambda positions: grid().at(positions))
+    box, pace, frustum = teacher.occupied_box(), pace or Pace(), teacher.info.frustum
+    seen = _towards(box, cameras) if frustum is None else through_pixels(cameras)
+    directions = spread(seen, count).to(teacher.device)
+    lines = directions if frustum is None else directions.new_tensor([[0.0, 0.0, 1.0]])
+    grid = functools.cache(lambda: _transmittance(teacher, box, lines, pace))
+
+    def transmittance(positions: Tensor) -> Tensor:
+        found = grid().at(positions)
+        return found if frustum is None else found * _facing(frustum, positions, directions)
+
+    return Visibility(directions=directions, transmittance=transmittance)
 
 
 @torch.no_grad()
@@ -68,6 +78,22 @@ def _towards(box: Aabb, cameras: Cameras) -> Tensor:
     ahead = -cameras.poses[:, :3, 2]
     stands_there = way.norm(dim=-1, keepdim=True) < 1e-6 * box.diagonal
     return torch.nn.functional.normalize(torch.where(stands_there, ahead, way), dim=-1)
+
+
+def through_pixels(cameras: Cameras) -> Tensor:
+    """[N, 3] unit directions of rays through places spread over the pictures of `cameras`."""
+    parts = (torch.arange(n) + 0.5 for n in (len(cameras), *THROUGH))
+    views, x, y = torch.meshgrid(*parts, indexing="ij")
+    columns, rows = x / THROUGH[0] * cameras.width, y / THROUGH[1] * cameras.height
+    return cameras.rays_at(views.flatten().long(), columns.flatten(), rows.flatten()).directions
+
+
+def _facing(frustum: Frustum, positions: Tensor, directions: Tensor) -> Tensor:
+    """[N, K] in [0, 1]: how near unit `directions` [K, 3] are to those in which the reference
+    camera sees `positions` [N, 3] of the cube."""
+    inside = torch.cat([positions[:, :2], positions[:, 2:].clamp(max=1 - 1e-4)], 1)
+    own = torch.nn.functional.normalize(frustum.to_world(inside), dim=-1)
+    return torch.exp((own @ directions.T - 1) / (1 - math.cos(math.radians(SIDEWAYS))))
 
 
 def _affordable_points(field: RadianceField, pace: Pace) -> int:

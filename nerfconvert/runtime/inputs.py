@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from pathlib import Path
 
 import torch
 
 from .. import formats
-from ..errors import NerfConvertError, UnsupportedError
+from ..errors import NerfConvertError
 from ..renderer.occupancy import build_occupancy
-from ..volume import RadianceField
+from ..renderer.scene import read_scene
+from ..volume import FieldInfo, Frustum, RadianceField
 from ..volume.nan_masked import NanMaskedField
 
 log = logging.getLogger(__name__)
+LLFF = Frustum(width=504, height=378, focal=408)  # of its phones; the program's own units
 THIN = 1e-3  # optical depth of the whole box below which nothing can be seen
 
 
-def load(path: Path | str, device: torch.device | str = "cpu") -> RadianceField:
+def load(
+    path: Path | str, device: torch.device | str = "cpu", cameras: Path | None = None
+) -> RadianceField:
     """The field in a checkpoint of any known format on `device`, ready to render: its occupancy is
-    built where the file has none (not that of a forward-facing field, which cannot be rendered).
+    built where the file has none, and a forward-facing field has a frustum: that of its file, else
+    of the scene `cameras`, else the usual one of LLFF's captures.
 
     Raises FormatError, UnsupportedError, and NerfConvertError for an empty field.
     """
     field = formats.load(path).to(device).eval()
-    unknown = bool((field.occupancy.words == -1).all())
-    if unknown and why_not_rendered(field) is None:
+    if field.info.frame == "ndc" and field.info.frustum is None:
+        field.info = with_frustum(field.info, cameras)
+        log.info("%s: frustum %s", path, field.info.provenance["frustum_from"])
+    if bool((field.occupancy.words == -1).all()):
         try:
             build_occupancy(field)
         except NerfConvertError as error:
@@ -33,26 +41,22 @@ def load(path: Path | str, device: torch.device | str = "cpu") -> RadianceField:
     return field
 
 
-def open_field(path: Path, device: torch.device) -> RadianceField:
-    """The field in `path` as `load` gives it, without gradients.
-
-    Raises what `load` does, and UnsupportedError for a forward-facing field: its rays need the
-    focal length of the capture, which its file does not hold.
-    """
-    field = load(path, device).requires_grad_(False)
-    if reason := why_not_rendered(field):
-        raise UnsupportedError(f"{path} {reason}")
-    return field
+def open_field(path: Path, device: torch.device, cameras: Path | None = None) -> RadianceField:
+    """The field in `path` as `load` gives it, without gradients. Raises what `load` does."""
+    return load(path, device, cameras).requires_grad_(False)
 
 
-def why_not_rendered(field: RadianceField) -> str | None:
-    """Why `field` can be neither rendered nor converted; None where it can."""
-    if field.info.frame == "ndc":
-        return (
-            "lives in normalised device coordinates (a forward-facing capture): this release "
-            "reads and re-saves such fields, but does not render or convert them yet"
-        )
-    return None
+def with_frustum(info: FieldInfo, cameras: Path | None) -> FieldInfo:
+    """The info of a forward-facing field with the frustum of the scene `cameras`, or the usual one
+    of LLFF's captures; its provenance tells which."""
+    if cameras is None or cameras.suffix == ".toml":
+        frustum, origin = LLFF, "assumed: a phone's camera, as LLFF's captures are made with"
+    else:
+        found = read_scene(cameras, images=False).cameras
+        frustum = Frustum(width=found.width, height=found.height, focal=found.focal)
+        origin = f"cameras of {cameras.name}"
+    told = info.provenance | {"frustum_from": origin}
+    return dataclasses.replace(info, frustum=frustum, provenance=told)
 
 
 def refuse_empty(path: Path, field: NanMaskedField) -> None:

@@ -5,8 +5,8 @@
 * Color: display-referred sRGB in [0, 1], as the source program showed it.
 * Directions: unit length, from the camera into the scene.
 * Files with other conventions are converted by their format on reading and writing, nowhere else.
-  The one exception is a field trained in normalized device coordinates: no world box can hold
-  it, so its ``frame`` says ``"ndc"``. Such fields are read and saved, not rendered.
+  The one exception is a field in normalised device coordinates: no world box can hold it, so its
+  ``frame`` says ``"ndc"``, and the rays that march through it are those of its ``Frustum``.
 """
 
 from .aabb import Aabb as Aabb
@@ -14,6 +14,7 @@ from .contraction import Contraction as Contraction
 from .field import Field as Field
 from .field import FieldInfo as FieldInfo
 from .field import RadianceField as RadianceField
+from .frustum import Frustum as Frustum
 from .occupancy import OccupancyGrid as OccupancyGrid
 from .pace import Pace as Pace
 from .rays import Rays as Rays

@@ -11,7 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from .aabb import Aabb
+from .frustum import Frustum
 from .occupancy import OccupancyGrid
+from .rays import Rays
 
 Part = Literal["space", "features", "decoder"]  # of a field, see `RadianceField`
 
@@ -21,14 +23,40 @@ class FieldInfo:
     """Box, frame, background and provenance of a field; saved with it as JSON.
 
     The box of an unbounded field has a contraction. Its positions are of the world and its density
-    is per world unit; the architecture lies over the box, in contracted space.
+    is per world unit; the architecture lies over the box, in contracted space. A field of frame
+    "ndc" lives in the cube of its frustum: positions and density are there, view directions are the
+    world's.
     """
 
     aabb: Aabb
     frame: Literal["world", "ndc"] = "world"
     background: Literal["white", "black"] = "white"  # what the source program composited on
+    frustum: Frustum | None = None  # of frame "ndc"; None where its file does not tell
     pixel_shift: float = 0.0  # of an image's width: its rays lie left of and above pixel centers
     provenance: dict[str, Any] = field(default_factory=dict)  # strings and numbers; free form
+
+    @property
+    def bounded(self) -> bool:
+        """Whether its box is a box of the world."""
+        return self.frame == "world" and self.aabb.contraction is None
+
+    @property
+    def middle(self) -> tuple[float, float, float]:
+        """World point about which cameras stand, or towards which they look."""
+        if self.frustum is None:
+            return self.aabb.center
+        return tuple(self.frustum.to_world(torch.tensor(self.aabb.center)).tolist())
+
+    def local_rays(self, rays: Rays) -> Rays:
+        """World rays [R] as those that march through the field.
+
+        Raises ValueError for a field of frame "ndc" without a frustum.
+        """
+        if self.frustum is not None:
+            return self.frustum.rays(rays)
+        if self.frame == "ndc":
+            raise ValueError("the frustum of this forward-facing field is not known")
+        return rays
 
 
 class Field(nn.Module, abc.ABC):

@@ -17,7 +17,7 @@ from nerfconvert.errors import FormatError, UnsupportedError
 from nerfconvert.formats import load, save
 from nerfconvert.formats.native import checksum, read_file
 from nerfconvert.formats.rounding import round_to_half
-from nerfconvert.volume import Aabb, Contraction, FieldInfo
+from nerfconvert.volume import Aabb, Contraction, FieldInfo, Frustum
 from tests.formats.files import INFO, probe_points, tiny_mlp, write_sample
 
 
@@ -50,6 +50,10 @@ def info(**changes) -> dict:
         "provenance": {},
     }
     return {"info": {**values, **changes}}
+
+
+def frustum(**changes) -> dict:
+    return {"width": 4, "height": 3, "focal": 5, "near_plane": 1, **changes}
 
 
 def test_rewriting_is_harmless(path):
@@ -86,6 +90,10 @@ def test_rewriting_is_harmless(path):
         (info(contraction={"norm": "inf"}), "contraction"),
         (info(contraction={"norm": "1", "center": [0, 0, 0], "radius": 1}), "contraction"),
         (info(contraction={"norm": "2", "center": [0, 0, 0], "radius": "1"}), "contraction"),
+        (info(frustum=frustum()), "frustum"),
+        (info(frame="ndc", frustum={"width": 4}), "frustum"),
+        (info(frame="ndc", frustum=frustum(focal="5")), "frustum"),
+        (info(frame="ndc", frustum=frustum(focal=-5.0)), "focal"),
         (info(aabb=[[0, 0], [1, 1]]), "aabb"),
         (info(aabb=[["0", 0, 0], [1, 1, 1]]), "aabb"),
         (info(aabb=[[0, 0, True], [1, 1, 1]]), "aabb"),
@@ -231,5 +239,15 @@ def test_what_half_precision_cannot_hold_is_named():
 def test_a_contraction_is_kept(norm, tmp_path):
     contraction = Contraction(norm, (1.0, 2.0, 3.0), 0.5)
     info = FieldInfo(aabb=Aabb((-2, -2, -2), (2, 2, 2), contraction))
+    save(MlpField(MlpConfig(depth=1, width=4, skips=()), info), tmp_path / "field.safetensors")
+    assert load(tmp_path / "field.safetensors").info == info
+
+
+def test_a_frustum_is_kept(tmp_path):
+    info = FieldInfo(
+        aabb=Aabb((-1, -1, -1), (1, 1, 1)),
+        frame="ndc",
+        frustum=Frustum(width=504, height=378, focal=407.5, near_plane=0.5),
+    )
     save(MlpField(MlpConfig(depth=1, width=4, skips=()), info), tmp_path / "field.safetensors")
     assert load(tmp_path / "field.safetensors").info == info

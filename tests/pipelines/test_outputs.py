@@ -1,22 +1,46 @@
 """Opening the source of a pipeline."""
 
+import json
+
 import pytest
 import torch
 
-from nerfconvert.adapters.mlp import MlpConfig, MlpField
-from nerfconvert.errors import UnsupportedError
-from nerfconvert.formats import save
+from nerfconvert.adapters.analytic import AnalyticConfig, AnalyticField
+from nerfconvert.formats import load, save
 from nerfconvert.pipelines.info import info as info_document
-from nerfconvert.runtime.inputs import open_field
-from nerfconvert.volume import Aabb, FieldInfo
+from nerfconvert.renderer.llff import POSES
+from nerfconvert.runtime.inputs import LLFF, open_field
+from nerfconvert.volume import Aabb, FieldInfo, Frustum
+
+BLOB = {"kind": "blob", "center": (0, 0, 0), "size": (0.4, 0.4, 0.4), "density": 9.0}
+INFO = FieldInfo(aabb=Aabb((-1, -1, -1), (1, 1, 1)), frame="ndc", background="black")
+CPU = torch.device("cpu")
 
 
-def test_a_forward_facing_field_is_refused_by_name(tmp_path):
-    path = tmp_path / "fern.safetensors"
-    info = FieldInfo(aabb=Aabb((-1, -1, -1), (1, 1, 1)), frame="ndc", background="black")
-    save(MlpField(MlpConfig(depth=2, width=8, skips=(), head_width=4), info), path)
-    with pytest.raises(UnsupportedError, match=r"fern.safetensors lives in normalised device"):
-        open_field(path, torch.device("cpu"))
+@pytest.fixture
+def path(tmp_path):
+    primitive = {**BLOB, "color": (1.0, 0.5, 0.1)}
+    save(AnalyticField(AnalyticConfig(primitives=(primitive,)), INFO), tmp_path / "a.safetensors")
+    return tmp_path / "a.safetensors"
+
+
+def test_a_forward_facing_field_without_a_focal_length_says_what_is_assumed(path):
+    field = open_field(path, CPU)
+    assert field.info.frustum == LLFF
+    assert field.info.provenance["frustum_from"].startswith("assumed")
     (entry,) = info_document([path])["files"]
-    assert entry["can"] == []
-    assert entry["cannot"][0].startswith("convert, render, compare: it lives in normalised device")
+    assert "render" in entry["can"]
+    assert "lacks the focal length" in entry["problems"][0]
+
+
+def test_the_frustum_of_a_forward_facing_field_is_that_of_the_cameras(path, tmp_path):
+    pose = torch.eye(4).tolist()
+    frames = [{"file_path": "a", "transform_matrix": pose}]
+    document = {"fl_x": 50.0, "w": 40, "h": 30, "frames": frames}
+    (tmp_path / "transforms.json").write_text(json.dumps(document))
+    field = open_field(path, CPU, tmp_path / "transforms.json")
+    assert field.info.frustum == Frustum(width=40, height=30, focal=50)
+    save(field, tmp_path / "b.safetensors")
+    again = open_field(tmp_path / "b.safetensors", CPU, tmp_path / POSES)  # which is not read
+    assert again.info == load(tmp_path / "b.safetensors").info == field.info
+    assert info_document([tmp_path / "b.safetensors"])["files"][0]["problems"] == []

@@ -20,6 +20,7 @@ class Recipe:
     module: str  # whose function `plan` makes a Plan of a Task
     size: str = "base"  # of a student, unless another one is asked for
     supports_active: bool = False  # takes samplers of active learning
+    any_space: bool = False  # of fields, too, whose box is not one of the world
     sparse: bool = False  # its optimizer takes sparse gradients of row tables
 
     @property
@@ -37,7 +38,13 @@ DEFAULT = "fast"
 RECIPES = _Table(
     (recipe.name, recipe)
     for recipe in (
-        Recipe(DEFAULT, "nerfconvert.distiller.recipes.fast", supports_active=True, sparse=True),
+        Recipe(
+            DEFAULT,
+            "nerfconvert.distiller.recipes.fast",
+            supports_active=True,
+            any_space=True,
+            sparse=True,
+        ),
         Recipe("pvd", "nerfconvert.distiller.recipes.pvd.pvd", size="pvd"),
         Recipe("pvd-al", "nerfconvert.distiller.recipes.pvd.pvd_al", size="pvd"),
         Recipe("pvd-al-paired", "nerfconvert.distiller.recipes.pvd.pvd_al_paired", size="pvd"),
@@ -50,4 +57,12 @@ def refuse_active(samplers: Collection[str], recipe: str) -> None:
     if samplers and not RECIPES[recipe].supports_active:
         known = ", ".join(name for name, r in RECIPES.items() if r.supports_active)
         asked = f"active learning ({', '.join(samplers)}; --active)"
+        raise UsageError(f"{asked} is for --recipe {known}, not for {recipe}")
+
+
+def refuse_space(bounded: bool, recipe: str) -> None:
+    """Raises UsageError where `recipe` needs a box of the world and the teacher has none."""
+    if not (bounded or RECIPES[recipe].any_space):
+        known = ", ".join(name for name, r in RECIPES.items() if r.any_space)
+        asked = "a forward-facing or unbounded field"
         raise UsageError(f"{asked} is for --recipe {known}, not for {recipe}")

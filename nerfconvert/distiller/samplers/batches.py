@@ -35,7 +35,7 @@ class BatchSampler:
         clock: Clock,
         step: float,
     ):
-        self.uniform = UniformSampler(cameras, teacher.aabb)
+        self.uniform = UniformSampler(cameras, teacher.info)
         self.active = samplers_of(config.active, cameras, teacher)
         self.samplers: list[Sampler] = [*self.active.values(), self.uniform]
         seed, memory_mb = parallel.own_seed(config), config.memory_mb
@@ -94,7 +94,7 @@ def samplers_of(
     names: Collection[str], cameras: Cameras, teacher: RadianceField
 ) -> dict[str, Sampler]:
     """The samplers with these `names`, in the order of the table."""
-    return {name: SAMPLERS[name](cameras, teacher.aabb) for name in SAMPLERS if name in names}
+    return {name: SAMPLERS[name](cameras, teacher.info) for name in SAMPLERS if name in names}
 
 
 def decider(samplers: list[Sampler], decision: Callable) -> Sampler:

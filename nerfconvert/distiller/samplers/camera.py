@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ...kernels.draw_weighted import draw_weighted
 from ...renderer.cameras import Cameras
-from ...volume import Aabb, Rays
+from ...volume import FieldInfo, Rays
 from ..ray_buffer import RayBuffer
 from ..teacher_rays import NewRays
 from .averages import learn
@@ -24,14 +24,14 @@ class CameraSampler(Sampler):
     """Scores of regions of `cameras`; a region is a tile of one view, and its number names both.
 
     Half of a chunk's rays are drawn uniformly. The others pass through regions drawn by score, from
-    near the region's own camera: moved on the sphere about the box a little towards another one, so
-    that viewpoints stay close to those of cameras, and aimed at the same point. A ray has the
-    importance weight 1 / odds of its region, whichever way it was drawn, so every region keeps its
-    share of the objective; within it the two ways differ in how far a camera moves.
+    near the region's own camera: moved on the sphere about the middle a little towards another
+    one, so that viewpoints stay close to those of cameras, and aimed at the same point. A ray has
+    the importance weight 1 / odds of its region, whichever way it was drawn, so every region keeps
+    its share of the objective; within it the two ways differ in how far a camera moves.
     """
 
-    def __init__(self, cameras: Cameras, aabb: Aabb):
-        self.cameras, self.aabb = cameras, aabb
+    def __init__(self, cameras: Cameras, info: FieldInfo):
+        self.cameras, self.middle = cameras, info.middle
         self.scores = torch.ones(len(cameras) * TILES * TILES)
         self.used: dict[int, Tensor] = {}  # by chunk: the scores with which it was drawn
 
@@ -57,7 +57,7 @@ class CameraSampler(Sampler):
         rays = cameras.rays_at(views, columns, rows)
         others = torch.randint(len(cameras), (count,), generator=generator)
         shift = torch.where(draw[2] < 0.5, draw[3] * 0.5, torch.zeros(()))
-        return moved(cameras, rays, others, torch.where(near, draw[3] * NEAR, shift), self.aabb)
+        return moved(cameras, rays, others, torch.where(near, draw[3] * NEAR, shift), self.middle)
 
     def learn_rays(self, batch: RayBatch, errors: Tensor) -> None:
         self.scores = self.scores.to(errors.device)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ...kernels.draw_weighted import draw_weighted
 from ...renderer.cameras import Cameras
-from ...volume import Aabb
+from ...volume import FieldInfo
 from ..ray_buffer import RayBuffer
 from ..teacher_rays import SampleBatch, TeacherRays
 from .averages import keeping, learn, odds, spread, systematic
@@ -33,8 +33,8 @@ class PointSampler(Sampler):
     kept = 0.5
     candidates = 4
 
-    def __init__(self, cameras: Cameras, aabb: Aabb):
-        self.aabb = aabb
+    def __init__(self, cameras: Cameras, info: FieldInfo):
+        self.aabb = info.aabb
         self.errors = torch.ones(RESOLUTION**3)
 
     def choose_samples(

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ...kernels.draw_weighted import draw_weighted
 from ...renderer.cameras import Cameras
-from ...volume import Aabb
+from ...volume import FieldInfo
 from ..ray_buffer import RayBuffer
 from ..teacher_rays import TeacherRays
 from .averages import learn, odds, spread
@@ -26,7 +26,7 @@ class RaySampler(Sampler):
     one chunk's rays, two synchronizations with the device, and a copy of the drawn samples.
     """
 
-    def __init__(self, cameras: Cameras, aabb: Aabb, beta: float = BETA):
+    def __init__(self, cameras: Cameras, info: FieldInfo, beta: float = BETA):
         self.beta = beta
         self.errors: list[Tensor] = []  # of the rays of each chunk [R]
         self._chunks: list[TeacherRays] = []

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ...renderer.cameras import Cameras
-from ...volume import Aabb
+from ...volume import FieldInfo
 from ..ray_buffer import RayBuffer
 from ..teacher_rays import NewRays, SampleBatch, TeacherRays
 
@@ -45,7 +45,7 @@ class RayBatch:
 
 
 class Sampler:
-    """A policy of active learning, made from the views and the teacher's box.
+    """A policy of active learning, made from the views and what is known of the teacher.
 
     Of the samplers that are on, the first in the table that overrides a decision makes it, always,
     with its own `kept` and `candidates`; decisions that none overrides are uniform.
@@ -54,8 +54,8 @@ class Sampler:
     kept = 1.0  # fraction of the samples of a step's rays that `keep_samples` keeps
     candidates = 1  # candidates drawn for each sample that `choose_samples` takes
 
-    def __init__(self, cameras: Cameras, aabb: Aabb):
-        """`cameras` are the views in which the student is to match, `aabb` is the teacher's box."""
+    def __init__(self, cameras: Cameras, info: FieldInfo):
+        """`cameras` are the views in which the student is to match, `info` is the teacher's."""
 
     def draw_new_rays(self, chunk: int, count: int, generator: torch.Generator) -> NewRays:
         """The `count` rays of the buffer's chunk number `chunk`, the same at every call."""

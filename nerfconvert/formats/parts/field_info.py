@@ -7,9 +7,9 @@ import json
 import math
 from typing import Any
 
-from ...volume import Aabb, Contraction, FieldInfo
+from ...volume import Aabb, Contraction, FieldInfo, Frustum
 
-LATER = {"pixel_shift", "contraction"}  # left out where there is none
+LATER = {"pixel_shift", "contraction", "frustum"}  # left out where there is none
 FRAMES, BACKGROUNDS = ("world", "ndc"), ("white", "black")
 
 
@@ -25,6 +25,8 @@ def info_to_document(info: FieldInfo) -> dict[str, Any]:
         document["pixel_shift"] = info.pixel_shift
     if info.aabb.contraction:
         document["contraction"] = dataclasses.asdict(info.aabb.contraction)
+    if info.frustum:
+        document["frustum"] = dataclasses.asdict(info.frustum)
     return document
 
 
@@ -50,6 +52,7 @@ def info_from_document(document: Any) -> FieldInfo:
         background=document["background"],
         provenance=document["provenance"],
         pixel_shift=shift,
+        frustum=frustum_from(document.get("frustum"), document["frame"]),
     )
 
 
@@ -62,6 +65,18 @@ def contraction_from(values: Any) -> Contraction | None:
     if not is_triple(values["center"]) or type(values["radius"]) not in (int, float):
         raise ValueError("contraction should have three finite numbers as center, one as radius")
     return Contraction(values["norm"], tuple(values["center"]), values["radius"])
+
+
+def frustum_from(values: Any, frame: str) -> Frustum | None:
+    """The frustum of JSON values; None for None. Raises ValueError naming the invalid value."""
+    if values is None:
+        return None
+    names = {"width", "height", "focal", "near_plane"}
+    if not isinstance(values, dict) or values.keys() != names or frame != "ndc":
+        raise ValueError(f"frustum is of frame 'ndc' and holds {', '.join(sorted(names))}")
+    if not all(type(value) in (int, float) for value in values.values()):
+        raise ValueError("frustum should hold numbers")
+    return Frustum(**values)
 
 
 def is_triple(value: Any) -> bool:

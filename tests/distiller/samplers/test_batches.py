@@ -36,12 +36,12 @@ def test_only_the_sampler_that_decides_sets_the_size_of_a_batch(monkeypatch):
     """Neither the second of two that keep samples nor a first one that does not choose any."""
     sampler = filled_sampler(monkeypatch, active=("point",))
     alone = sampler.rays(400, seeded())
-    sampler.samplers.insert(1, PointSampler(cameras(), teacher().aabb))
+    sampler.samplers.insert(1, PointSampler(cameras(), teacher().info))
     both = sampler.rays(400, seeded())
     assert torch.equal(both.samples.positions, alone.samples.positions)
     plain = filled_sampler(monkeypatch)
     wanted, _ = plain.samples(100, seeded())
-    idle = Sampler(cameras(), teacher().aabb)
+    idle = Sampler(cameras(), teacher().info)
     idle.candidates = 4
     plain.samplers.insert(0, idle)
     found, _ = plain.samples(100, seeded())

@@ -9,7 +9,7 @@ import torch
 
 from nerfconvert.distiller.samplers.camera import TILES, UNIFORM, CameraSampler
 from nerfconvert.distiller.streams import stream
-from nerfconvert.volume import Aabb
+from nerfconvert.volume import Aabb, FieldInfo
 from tests.distiller.scene import cameras, filled_buffer, filled_sampler, seeded
 
 BOX = Aabb((-1, -1, -1), (1, 1, 1))
@@ -25,7 +25,7 @@ def learn(sampler: CameraSampler, regions: torch.Tensor, errors: torch.Tensor) -
 
 def sampler_with_one_hard_region() -> CameraSampler:
     """All regions have been seen, in an order of no meaning; one of them was wrong."""
-    sampler = CameraSampler(cameras(VIEWS), BOX)
+    sampler = CameraSampler(cameras(VIEWS), FieldInfo(aabb=BOX))
     regions = torch.randperm(VIEWS * TILES**2, generator=seeded(2))
     for _ in range(60):
         learn(sampler, regions, torch.where(regions == HARD, 40.0, 0.5))
@@ -78,7 +78,7 @@ def test_importance_gives_every_region_its_share_back():
 
 
 def test_half_are_fresh_and_fresh_without_scores_is_uniform():
-    sampler = CameraSampler(cameras(VIEWS), BOX)
+    sampler = CameraSampler(cameras(VIEWS), FieldInfo(aabb=BOX))
     new = sampler.draw_new_rays(0, COUNT, seeded())
     assert torch.equal(new.importance, torch.ones(COUNT))
     counts = torch.bincount(new.regions, minlength=VIEWS * TILES**2)
@@ -92,7 +92,7 @@ def test_a_chunk_that_is_drawn_again_is_the_same(monkeypatch):
     again = sampler.draw_new_rays(7, 500, seeded(1))
     assert torch.equal(first.rays.directions, again.rays.directions)
     assert torch.equal(first.regions, again.regions)
-    restored = CameraSampler(cameras(VIEWS), BOX)
+    restored = CameraSampler(cameras(VIEWS), FieldInfo(aabb=BOX))
     buffer.made = 8
     restored.restore(sampler.state(buffer))
     assert torch.equal(restored.draw_new_rays(7, 500, seeded(1)).rays.origins, first.rays.origins)

@@ -8,7 +8,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from nerfconvert.distiller.samplers.averages import learn
 from nerfconvert.distiller.samplers.point import RATE, PointSampler, sample_error
 from nerfconvert.distiller.teacher_rays import TeacherRays
-from nerfconvert.volume import Aabb, Rays, Samples
+from nerfconvert.volume import Aabb, FieldInfo, Rays, Samples
 from tests.distiller.scene import cameras, seeded
 
 BOX = Aabb((-1, -1, -1), (1, 1, 1))
@@ -17,7 +17,7 @@ LARGE = 200  # samples in the cell that is wrong
 
 def wrong_somewhere() -> tuple[PointSampler, TeacherRays]:
     """A sampler that knows one bad cell; 2000 samples, the first `LARGE` of them there."""
-    sampler = PointSampler(cameras(), BOX)
+    sampler = PointSampler(cameras(), FieldInfo(aabb=BOX))
     sampler.errors.fill_(0.01)
     corner = torch.full((LARGE, 3), 0.51)
     learn(sampler.errors, sampler._cells(corner[:1]), torch.tensor([1.0]), RATE)

@@ -7,7 +7,7 @@ import torch
 
 from nerfconvert.distiller.samplers.ray import UNKNOWN, RaySampler
 from nerfconvert.distiller.samplers.sampler import ChosenRays, RayBatch
-from nerfconvert.volume import Aabb
+from nerfconvert.volume import Aabb, FieldInfo
 from tests.distiller.scene import cameras, filled_buffer, seeded
 
 BOX = Aabb((-1, -1, -1), (1, 1, 1))
@@ -20,7 +20,7 @@ def hard(answers) -> torch.Tensor:
 
 def taught(buffer, error: float, beta: float = 1.0) -> RaySampler:
     """A sampler to which hard rays had `error`, the others 0.5."""
-    sampler = RaySampler(cameras(), BOX, beta)
+    sampler = RaySampler(cameras(), FieldInfo(aabb=BOX), beta)
     sampler.choose_rays(buffer, 100, seeded())
     for number, answers in enumerate(buffer.chunks):
         found = torch.where(hard(answers), error, 0.5)

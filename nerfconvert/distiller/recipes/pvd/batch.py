@@ -51,7 +51,7 @@ def march_batch(student: RadianceField, rays: Rays, generator: torch.Generator) 
     device = student.device
     step = math.sqrt(3) * max(student.aabb.size) / MAX_STEPS
     jitter = torch.rand(len(rays), generator=generator).to(device)
-    rays = rays.to(device)
+    rays = student.info.local_rays(rays.to(device))
     samples = march_rays(student, rays, step, jitter)
     kept = int((samples.offsets[1:] <= MOST_SAMPLES).sum())
     if kept < len(rays):
