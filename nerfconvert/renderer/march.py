@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..kernels.march import march
 from ..volume import RadianceField, Rays, Samples
+from .cone_march import cone_march
 
 WAVE = 12  # samples a ray advances between checks of its transmittance
 OPAQUE = 50.0  # optical depth of one sample beyond which nothing changes; keeps sums exact
@@ -31,10 +32,14 @@ class QueriedSamples:
 def march_rays(
     field: RadianceField, rays: Rays, step: float, jitter: Tensor | None = None
 ) -> Samples:
-    """Packed samples of `rays` in the occupied cells of `field`, on the lattice near + k * step.
+    """Packed samples of `rays` in the occupied cells of `field`, on the lattice near + k * step; of
+    an unbounded field, with steps that grow with the distance.
 
-    `step` in world units; `jitter` [R] in [0, 1) shifts each ray's lattice by that fraction of it.
+    `step` in units of the box; `jitter` [R] in [0, 1) shifts each ray's lattice by that fraction of
+    it.
     """
+    if field.aabb.contraction:
+        return cone_march(field.aabb, field.occupancy, rays, step, jitter)
     near, far = field.aabb.intersect(rays.origins, rays.directions)
     near, far = torch.maximum(near, rays.near), torch.minimum(far, rays.far)
     if jitter is not None:

@@ -138,6 +138,8 @@ class Probe:
         """[N] bool: whether there is density at one of the points [N, P, 3] of the unit cube."""
         positions = self.field.aabb.from_unit(unit.flatten(0, 1))
         density = self.field.density(self.field.encode(positions))
+        if self.field.aabb.contraction:  # whose outer cells are longer in the world
+            density = density * self.field.aabb.contraction.stretch(positions)
         self.n_invalid += int(density.isnan().sum())
         if self.progress:
             self.progress(len(density))

@@ -123,6 +123,8 @@ def _optical_depth(field: RadianceField, box: Aabb, most: int, pace: Pace) -> Te
         unit = (cells[index * len(cells) // count] + within.float()) / field.occupancy.resolution
         positions = field.aabb.from_unit(unit)
         density = torch.nan_to_num(field.density(field.encode(positions)), 0.0)
+        if field.aabb.contraction:
+            density = density * field.aabb.contraction.stretch(positions)
         total.view(-1).index_add_(0, _cell(positions, box, shape), density)
         pace.report("estimating visibility", 0.0)
     return total * (volume / max(count, 1) / edge**2)

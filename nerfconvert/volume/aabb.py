@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .contraction import FARTHEST, Contraction
+from .contraction import Contraction
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,13 @@ class Aabb:
         ends = (corners[0] + unit * (corners[1] - corners[0]) for unit in (low, high))
         return Aabb(*(end.tolist() for end in ends), self.contraction)
 
+    def _world_cube(self) -> Aabb:
+        """The cube about the contraction's center that holds all world points of this box."""
+        center = self.contraction.center
+        far = [max(abs(a - c), abs(b - c)) for a, b, c in zip(self.low, self.high, center)]
+        half = self.contraction.reach(far)
+        return Aabb(tuple(c - half for c in center), tuple(c + half for c in center))
+
     def contains(self, positions: Tensor) -> Tensor:
         """[...] bool: whether positions [..., 3] are inside or on the box."""
         low, high = self.corners(positions)
@@ -85,12 +92,11 @@ class Aabb:
     def intersect(self, origins: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
         """Entry and exit distances [R] of rays, in units of `directions`; entry is clamped to 0.
 
-        A ray that misses has exit <= entry. Zero direction components are legal. Rays are curved
-        in contracted space, so there all of a ray may lie in the box.
+        A ray that misses has exit <= entry. Zero direction components are legal. With a
+        contraction it is the world box about all that is in this one.
         """
         if self.contraction:
-            full = torch.ones_like(origins[:, 0])
-            return 0 * full, full * (FARTHEST * self.contraction.radius)
+            return self._world_cube().intersect(origins, directions)
         low, high = self.corners(origins)
         safe = torch.where(directions.abs() < 1e-12, directions.new_tensor(1e-12), directions)
         t_low, t_high = (low - origins) / safe, (high - origins) / safe

@@ -6,6 +6,7 @@ Barron et al. 2022 (mip-NeRF 360) with the 2-norm, nerfstudio with the largest c
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -50,6 +51,18 @@ class Contraction:
         local, size = self._local(contracted)
         rest = (2 - size).clamp(1 / FARTHEST, 1)
         return self._at(torch.where(size > 1, local / (size.clamp_min(1) * rest), local))
+
+    def reach(self, offset: Sequence[float]) -> float:
+        """Distance (world units, in its norm) of what contracted space has at `offset` from the
+        center; `FARTHEST` radii at infinity and beyond."""
+        size = max(offset) if self.norm == "inf" else math.hypot(*offset)
+        size /= self.radius
+        return self.radius * (size if size <= 1 else 1 / max(2 - size, 1 / FARTHEST))
+
+    def stretch(self, positions: Tensor) -> Tensor:
+        """[...]: world length per contracted length at world [..., 3], along the way outwards,
+        where it is largest."""
+        return self._local(positions)[1][..., 0].clamp_min(1).square()
 
     def _local(self, positions: Tensor) -> tuple[Tensor, Tensor]:
         """[..., 3] from the center in radii, and its norm [..., 1]."""

@@ -66,10 +66,21 @@ def test_a_box_asks_in_the_world_and_lies_in_contracted_space(generator):
     assert torch.equal(half.contains(world), world[:, 0] >= 0)
 
 
-def test_all_of_a_ray_may_lie_in_a_contracted_box():
-    box = Aabb((-2.0,) * 3, (2.0,) * 3, Contraction("inf", radius=3.0))
-    near, far = box.intersect(torch.zeros(1, 3), torch.tensor([[0.0, 0.0, 1.0]]))
-    assert (near.item(), far.item()) == (0.0, 3 * FARTHEST)
+@pytest.mark.parametrize(("half", "far"), [(6.0, 3 * FARTHEST), (4.5, 6.0), (2.0, 2.0)])
+def test_rays_leave_a_contracted_box_where_the_world_does(half, far):
+    box = Aabb((-half,) * 3, (half,) * 3, Contraction("inf", radius=3.0))
+    ray = torch.zeros(1, 3), torch.tensor([[0.0, 0.0, 1.0]])
+    assert [t.item() for t in box.intersect(*ray)] == pytest.approx([0.0, far])
+
+
+@BOTH
+def test_stretch_is_the_slope_outwards(norm, generator):
+    contraction = Contraction(norm, (1.0, -2.0, 3.0), 0.5)
+    world = torch.randn(50, 3, generator=generator, dtype=torch.float64) * 3
+    outwards = (world - torch.tensor(contraction.center)) * 1e-6
+    pressed = contraction.contract(world + outwards) - contraction.contract(world)
+    slope = outwards.norm(dim=1) / pressed.norm(dim=1)
+    torch.testing.assert_close(contraction.stretch(world), slope, rtol=1e-4, atol=0)
 
 
 @pytest.mark.parametrize(
