@@ -18,6 +18,7 @@ from ..volume import Aabb, FieldInfo, RadianceField
 from .format import Format
 from .parts.mlp_state import starts_like_checkpoint
 from .parts.rebuild import rebuild
+from .parts.shown import shown
 from .parts.torch_file import TorchFile
 
 SIGN = "k0.grid"
@@ -84,7 +85,7 @@ def config_of(
         raise ValueError("its colors are those of a network alone (rgbnet_full_implicit)")
     voxels = kwargs.get("num_voxels_base", kwargs.get("num_voxels"))
     if type(voxels) not in (int, float) or not 1 <= voxels < 1e12:
-        raise ValueError(f"num_voxels_base is {voxels!r}; expected a number of voxels")
+        raise ValueError(f"num_voxels_base is {shown(voxels)}; expected a number of voxels")
     shift = tensors.get("act_shift")
     if shift is None or shift.numel() != 1:
         raise ValueError("found no act_shift of one number")

@@ -20,6 +20,7 @@ from .format import Format
 from .parts.density_grid import covered, from_bitfield
 from .parts.mlp_state import noted_info, starts_like_checkpoint
 from .parts.rebuild import rebuild
+from .parts.shown import shown
 from .parts.torch_file import TorchFile
 from .parts.torch_ngp_content import RESOLUTIONS, check_choices, content_of, cube_of, reaches
 from .parts.torch_ngp_state import from_tcnn, from_torch
@@ -105,7 +106,7 @@ def resolutions_of(content: dict[str, Any], bound: float) -> dict[str, float]:
     the file states others. Raises ValueError."""
     stated = content.get(RESOLUTIONS, [COARSEST, FINEST_PER_BOUND * bound])
     if not isinstance(stated, list) or [type(v) in (int, float) for v in stated] != [True] * 2:
-        raise ValueError(f"{RESOLUTIONS} is {stated!r}; expected two numbers")
+        raise ValueError(f"{RESOLUTIONS} is {shown(stated)}; expected two numbers")
     base, finest = stated
     if isinstance(finest, float) and finest.is_integer():
         finest = int(finest)

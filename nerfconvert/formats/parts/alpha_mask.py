@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ...errors import FormatError
 from ...volume import Aabb, Field
+from .shown import shown
 from .tensorf_settings import corners
 from .torch_file import TorchFile
 
@@ -32,7 +33,7 @@ def stored_mask(file: TorchFile, content: dict[str, Any], box: Aabb) -> Tensor:
     shape = content.get("alphaMask.shape")
     sizes = shape[2:] if isinstance(shape, tuple) else ()
     if len(sizes) != 3 or not all(type(n) is int and 2 <= n <= 4096 for n in sizes):
-        raise FormatError(file.path, f"alphaMask.shape is {shape}; expected (1, 1, z, y, x)")
+        raise FormatError(file.path, f"alphaMask.shape is {shown(shape)}; expected (1, 1, z, y, x)")
     count = math.prod(sizes)
     if packed.dtype != torch.uint8 or packed.shape != (-(-count // 8),):
         raise FormatError(file.path, f"alphaMask.mask has {packed.numel()} bytes for {count} bits")

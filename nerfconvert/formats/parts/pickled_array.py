@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .shown import shown
+
 ARRAY_DTYPES = {
     "f4": torch.float32,
     "f8": torch.float64,
@@ -34,6 +36,8 @@ class ArrayType:
     order: str = "<"
 
     def build(self, state: Any) -> None:
+        if not isinstance(state, tuple) or not isinstance(state[1], str):
+            raise Refused("the byte order of a numpy array is no text")
         self.order = state[1]
 
 
@@ -61,10 +65,16 @@ class ArrayRef:
         dtype = ARRAY_DTYPES[kind.code]
         sizes = self.shape if isinstance(self.shape, tuple) else ()
         if not all(type(n) is int and n > 0 for n in sizes) or len(sizes) > 8:
-            raise Refused(f"a numpy array has shape {self.shape}")
+            raise Refused(f"the shape of a numpy array is {shown(self.shape)}")
         if math.prod(sizes) * dtype.itemsize != len(self.data):
             raise Refused(f"a numpy array of shape {sizes} has {len(self.data)} bytes")
         return torch.frombuffer(bytearray(self.data), dtype=dtype).view(sizes)
+
+
+def array_type(code, *_unused) -> ArrayType:
+    if not isinstance(code, str):
+        raise Refused("the type of a numpy array is no text")
+    return ArrayType(code)
 
 
 def latin_bytes(text, encoding) -> bytes:

@@ -14,6 +14,7 @@ from ...adapters.factorized.factorized_config import FactorizedConfig
 from ...adapters.factorized.field import FactorizedField
 from ...errors import FormatError, UnsupportedError
 from ...volume import Aabb, FieldInfo
+from .shown import shown
 from .torch_file import TorchFile
 
 WRITTEN = {"network_frequencies": "MLP_Fea", "harmonics": "SH", "colors": "RGB"}  # ours: theirs
@@ -32,7 +33,7 @@ class Settings:
         """The setting `name`; a float may be any number."""
         value = self.values.get(name, default)
         if not isinstance(value, (int, float) if kind is float else kind):
-            raise FormatError(self.file.path, f"{name} is {value!r}; expected {kind.__name__}")
+            raise FormatError(self.file.path, f"{name} is {shown(value)}; expected {kind.__name__}")
         return value
 
     def info(self) -> FieldInfo:
@@ -59,7 +60,7 @@ class Settings:
         sizes = [len(tensors[f"factors.lines.{2 - axis}"]) for axis in range(3)]
         if self.values.get("gridSize") != sizes:
             found = self.values.get("gridSize")
-            raise FormatError(path, f"gridSize is {found}; its factors have {sizes} samples")
+            raise FormatError(path, f"gridSize is {shown(found)}; its factors have {sizes} samples")
         relu = self.get("fea2denseAct", str, "softplus") == "relu"
         try:
             return FactorizedConfig(

@@ -133,6 +133,8 @@ def read_legacy(file: BinaryIO, size: int) -> tuple[Any, dict[str, Place]]:
     content = reader.load()
     places: dict[str, Place] = {}
     keys = StructureReader(stream).load()
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+        raise Refused("its list of storages holds something else than names")
     position = stream.tell()
     for key in keys:
         storage = reader.storages[key]

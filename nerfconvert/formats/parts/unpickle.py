@@ -16,7 +16,16 @@ from typing import Any
 
 import torch
 
-from .pickled_array import NDARRAY, ArrayRef, ArrayType, Refused, empty_array, latin_bytes
+from .pickled_array import (
+    NDARRAY,
+    ArrayRef,
+    ArrayType,
+    Refused,
+    array_type,
+    empty_array,
+    latin_bytes,
+)
+from .shown import shown
 
 STORAGE_DTYPES = {
     "FloatStorage": torch.float32,
@@ -95,7 +104,7 @@ FUNCTIONS = {
     ("torch._utils", "_rebuild_parameter"): rebuild_parameter,
     ("torch", "device"): lambda *_: Opaque("torch.device"),
     ("torch", "Size"): lambda sizes: tuple(sizes),
-    ("numpy", "dtype"): lambda code, *_: ArrayType(code),
+    ("numpy", "dtype"): array_type,
     ("numpy.core.multiarray", "scalar"): lambda *_: Opaque("numpy scalar"),
     ("numpy._core.multiarray", "scalar"): lambda *_: Opaque("numpy scalar"),
     ("numpy.core.multiarray", "_reconstruct"): empty_array,
@@ -144,9 +153,9 @@ class StructureReader(pickle._Unpickler):
     def persistent_load(self, pid) -> StorageRef:
         kind, dtype, key, _location, count, *view = pid
         if kind != "storage" or not isinstance(dtype, torch.dtype) or any(view):
-            raise Refused("an unknown kind of storage")
+            raise Refused("it has an unknown kind of storage")
         if not isinstance(key, str) or type(count) is not int or count < 0:
-            raise Refused(f"a storage named {key!r} of {count!r} numbers")
+            raise Refused(f"it has a storage named {shown(key)} of {shown(count)} numbers")
         storage = StorageRef(dtype, key, count)
         if self.storages.setdefault(key, storage) != storage:
             raise Refused(f"storage {key} is described in two ways")

@@ -1,0 +1,105 @@
+"""Judge: gives files to a child that opens and renders them, and says what is wrong with them."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+LIMIT = 5.0  # seconds that a file may take
+START = 60.0  # seconds that a child may take to start with its first file
+TOLD = 0.5  # seconds in which a child that hangs says where
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a child said of a file, or what was said of the child."""
+
+    verdict: str  # "read", "refused" or "finding"
+    what: str
+    mb: float = 0.0
+    seconds: float = 0.0
+
+
+class Judge:
+    """A child, started when it is needed and again after each crash or hang. To be closed."""
+
+    def __init__(self, limit: float = LIMIT) -> None:
+        self.limit = limit
+        self._child: subprocess.Popen | None = None
+        self._errors = tempfile.TemporaryFile()
+
+    def __enter__(self) -> Judge:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+        self._errors.close()
+
+    def __call__(self, path: Path) -> Answer:
+        """The answer for the file at `path`."""
+        limit = self.limit if self._child else START
+        child = self._child or self._started()
+        child.stdin.write(f"{path}\n".encode())
+        child.stdin.flush()
+        line = self._line(child, limit)
+        if line:
+            return Answer(**json.loads(line))
+        answer = self._hang(child) if line is None else self._crash(child)
+        self._end()
+        return answer
+
+    def _started(self) -> subprocess.Popen:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        self._errors.truncate(0)
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "scripts.fuzzing.trial"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            env=environment,
+            cwd=ROOT,
+        )
+        return self._child
+
+    def _line(self, child: subprocess.Popen, seconds: float) -> bytes | None:
+        """The next line of a child: b"" where it ended, None where it says nothing in time."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(child.stdout, selectors.EVENT_READ)
+            return child.stdout.readline() if selector.select(seconds) else None
+
+    def _hang(self, child: subprocess.Popen) -> Answer:
+        child.send_signal(signal.SIGUSR1)
+        time.sleep(TOLD)
+        child.kill()
+        child.wait()
+        return Answer("finding", f"it takes more than {self.limit:g} s, {self._where()}")
+
+    def _crash(self, child: subprocess.Popen) -> Answer:
+        code = child.wait()
+        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        return Answer("finding", f"the process ended: {how}, {self._where()}")
+
+    def _where(self) -> str:
+        """The innermost line of the package in what faulthandler said."""
+        self._errors.seek(0)
+        lines = self._errors.read().decode("utf-8", "replace").splitlines()
+        frames = [line.strip() for line in lines if line.startswith("  File ")]
+        ours = [frame for frame in frames if "nerfconvert/" in frame]
+        return (ours or frames or ["nowhere"])[0].rpartition("/")[2]
+
+    def _end(self) -> None:
+        if self._child:
+            self._child.kill()
+            self._child.wait()
+            self._child.stdin.close()
+            self._child.stdout.close()
+            self._child = None
