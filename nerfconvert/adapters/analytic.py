@@ -18,6 +18,7 @@ from torch.nn.functional import normalize
 from ..volume import FieldInfo, RadianceField
 
 Triple = tuple[float, float, float]
+PAIRS = 1 << 20  # of a place and a body, looked at together
 SHININESS = 6  # exponent of the highlight; higher is narrower
 CHECKS_DARK = 0.35  # brightness of every other check
 
@@ -111,6 +112,10 @@ class AnalyticField(RadianceField):
             self.register_buffer(f"{kind}_bodies", places, persistent=False)
 
     def encode(self, positions: Tensor) -> Tensor:
+        chunk = max(1, PAIRS // max(1, len(self.peak)))
+        return torch.cat([self._encode(part) for part in positions.split(chunk)])
+
+    def _encode(self, positions: Tensor) -> Tensor:
         offset = positions[:, None] - self.center  # [N, P, 3]
         density = self.peak * self._profiles(offset)  # [N, P]
         total = density.sum(-1, keepdim=True)

@@ -25,7 +25,8 @@ CHUNK = 8192  # points of one look-up: temporaries stay in cache
 UNIT_PER_WORLD = 0.33  # instant-ngp's scale of Blender scenes
 UNIT_CUBE = Aabb((-0.5 / UNIT_PER_WORLD,) * 3, (0.5 / UNIT_PER_WORLD,) * 3)
 DENSITY_LIMIT = 11.0
-VOLUME_LIMIT = 1 << 27  # numbers of all expanded volumes; real files need 16 million
+VOLUME_LIMIT = 1 << 25  # numbers of all expanded volumes; real files need 16 million
+PRODUCT_LIMIT = 1 << 28  # numbers of the products that are summed up in them
 SH_DEGREE = 4
 HIDDEN = 16
 
@@ -50,6 +51,11 @@ class PpngConfig:
         expanded = 2 * len(self.frequencies) * self.resolution**3 * self.channels
         if expanded > VOLUME_LIMIT:
             raise ValueError(f"the volumes would hold {expanded} numbers; at most {VOLUME_LIMIT}")
+        if self.rank * expanded > PRODUCT_LIMIT:
+            raise ValueError(
+                f"the volumes would be sums of {self.rank * expanded} products; at most "
+                f"{PRODUCT_LIMIT}"
+            )
 
     @property
     def factor_shape(self) -> tuple[int, ...]:
@@ -88,12 +94,16 @@ class PpngField(RadianceField):
 
         Needed after `factors` change; loading a state dict does it.
         """
-        first, second, third = self.factors
-        if self.config.factor_dimensions == 1:  # lines x, y, z
-            dense = torch.einsum("fxrc,fyrc,fzrc->fzyxc", first, second, third)
-        else:  # planes yz, xz, xy
-            dense = torch.einsum("fzyrc,fzxrc,fyxrc->fzyxc", first, second, third)
-        self.volumes = dense.contiguous().permute(0, 4, 1, 2, 3)
+        sizes = (self.factors.shape[1], *(self.config.resolution,) * 3, self.config.channels)
+        dense = self.factors.new_zeros(sizes)  # summed in place: no product of all is in memory
+        for volume, factors in zip(dense, self.factors.unbind(1), strict=True):
+            for first, second, third in factors.unbind(-2):
+                if self.config.factor_dimensions == 1:  # lines x, y, z
+                    parts = second[:, None] * first, third[:, None, None]
+                else:  # planes yz, xz, xy
+                    parts = first[:, :, None] * second[:, None], third
+                volume.addcmul_(*parts)
+        self.volumes = dense.permute(0, 4, 1, 2, 3)
 
     @torch.no_grad()
     def encode(self, positions: Tensor) -> Tensor:

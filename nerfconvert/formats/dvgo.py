@@ -51,7 +51,6 @@ class Dvgo(Format):
                 raise UnsupportedError(f"{path}: it is {what}; scenes in a box (dvgo) are read")
         if SIGN not in state:
             raise FormatError(path, f"found no {SIGN} in its model_state_dict")
-        file.refuse_shared(state, "model_state_dict")
         tensors = file.tensors(state, "model_state_dict")
         try:
             low, high = (tuple(triple(tensors, name)) for name in ("xyz_min", "xyz_max"))

@@ -21,7 +21,7 @@ from .parts.cbor import decode
 from .parts.document import Document
 from .parts.rebuild import rebuild
 
-SIZE_LIMIT = 256 << 20  # bytes; real files have 0.1 to 3 million
+SIZE_LIMIT = 64 << 20  # bytes; real files have 0.1 to 3 million
 RGB_ROWS = 4  # rows of the last matrix; the fourth is padding
 
 
@@ -115,7 +115,7 @@ def occupancy_of(document: Document) -> Tensor:
             f"its occupancy has {len(levels)} levels: it is of an unbounded scene, which this "
             "release does not read; expected 1"
         )
-    if not 4 <= resolution <= 512 or resolution % 4 or not levels:
+    if not 4 <= resolution <= 256 or resolution % 4 or not levels:
         raise ValueError(f"grid_res is {resolution} with {len(levels)} levels; expected 128 with 1")
     runs = levels[0]
     if not isinstance(runs, list) or not all(type(run) is int and run >= 0 for run in runs):

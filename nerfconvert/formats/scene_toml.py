@@ -7,8 +7,9 @@ Top level: `aabb` (two corners, world units), `background` (white or black), and
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ..adapters.analytic import AnalyticConfig, AnalyticField
 from ..errors import FormatError
@@ -17,7 +18,11 @@ from ..volume import Aabb, FieldInfo, RadianceField
 from .format import Format
 
 KEYS = ("aabb", "background", "primitives")
-LARGEST = 1_000_000  # bytes; a scene is written by hand
+LARGEST = 250_000  # bytes; a scene is written by hand
+MOST_DOTS = 16  # in a key: the time and memory that tomllib takes grow with their square
+TEXTS = re.compile(r'"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'|#[^\n]*')  # and comments
+LONG = re.compile("\"\"\"|'''")  # a text of several lines begins
+BETWEEN = re.compile(r"[=,{}\[\]\n]")  # keys and numbers
 
 
 class SceneToml(Format):
@@ -31,15 +36,13 @@ class SceneToml(Format):
 
     def sniff(self, path: Path) -> bool:
         try:
-            if path.stat().st_size > LARGEST:
-                return False
-            return "aabb" in tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError):
+            return "aabb" in read_toml(path)
+        except (OSError, ValueError):
             return False
 
     def read(self, path: Path) -> RadianceField:
         try:
-            document = tomllib.loads(path.read_text(encoding="utf-8"))
+            document = read_toml(path)
             if unknown := sorted(set(document) - set(KEYS)):
                 raise ValueError(f"unknown keys {', '.join(unknown)}; known: {', '.join(KEYS)}")
             low, high = document["aabb"]
@@ -58,6 +61,20 @@ class SceneToml(Format):
         for body in field.config.primitives:
             lines += ["", "[[primitives]]", *(f"{k} = {_toml(v)}" for k, v in vars(body).items())]
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The document in a file. Raises OSError, or ValueError for what is none that we write."""
+    if path.stat().st_size > LARGEST:
+        raise ValueError(f"it has more than {LARGEST} bytes")
+    text = path.read_text(encoding="utf-8")
+    keys = TEXTS.sub("", text)
+    if LONG.search(text) or any(part.count(".") > MOST_DOTS for part in BETWEEN.split(keys)):
+        raise ValueError(f"it has texts of several lines, or a key of more than {MOST_DOTS} parts")
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def _toml(value: str | float | tuple[float, ...]) -> str:

@@ -6,12 +6,13 @@ import io
 import pickle
 import struct
 
+import cbor2
 import numpy as np
 import pytest
 import torch
 
 from scripts.fuzzing.judge import Judge
-from tests.formats.files import write_sample
+from tests.formats.files import ppng_document, write_sample
 from tests.formats.test_torch_file import LEGACY_START, document, storage, tensor, write_zip
 
 DEEP = b"K\x01" + b"\x85" * 200_000  # tuples in tuples
@@ -93,3 +94,79 @@ def test_settings_that_are_no_settings(name, judge, tmp_path):
     content["kwargs"][name] = value
     torch.save(content, tmp_path / "shared")
     assert f"{name} is a tuple" in refused(judge, tmp_path / "shared")
+
+
+def network(value: bytes) -> bytes:
+    """A pickle whose state dict of the coarse network is `value`."""
+    return b"\x80\x02}" + text(b"network_fn_state_dict") + value + b"s."
+
+
+@pytest.mark.parametrize("many", [b"}", b"]", b"K\x01\x85"], ids=["dicts", "lists", "tuples"])
+def test_a_pickle_of_nothing_but_containers(many, judge, tmp_path):
+    write_zip(tmp_path / "zip", network(b"](" + many * (4 << 20) + b"e"))
+    assert "more than 524288 instructions" in refused(judge, tmp_path / "zip")
+
+
+def test_numbers_of_one_hash_are_no_keys(judge, tmp_path):
+    prime = (1 << 61) - 1  # Python's hash of an int is its remainder
+    numbers = (prime * n for n in range(40_000))
+    items = b"".join(b"\x8a\x0c" + n.to_bytes(12, "little") + b"K\x01" for n in numbers)
+    write_zip(tmp_path / "zip", network(b"}(" + items + b"u"))
+    assert "neither text nor small numbers" in refused(judge, tmp_path / "zip")
+
+
+def test_layers_that_share_their_numbers(judge, tmp_path):
+    """64 layers of 4 MB in a file of 4 MB."""
+    layer = torch.zeros(1024, 1024)
+    names = [f"pts_linears.{i}.weight" for i in range(64)]
+    torch.save({"network_fn_state_dict": dict.fromkeys(names, layer)}, tmp_path / "shared")
+    assert "claims 268435456 bytes" in refused(judge, tmp_path / "shared")
+
+
+@pytest.mark.parametrize("key", ["a" + ".a" * 20_000, '"="' + '."="' * 9_000], ids=["a", "quoted"])
+@pytest.mark.parametrize("line", ["{} = 1", "[{}]", "x = {{{} = 1}}"])
+def test_a_key_of_many_parts(key, line, judge, tmp_path):
+    path = tmp_path / "scene.toml"
+    path.write_text("aabb = [[-1, -1, -1], [1, 1, 1]]\n" + line.format(key) + "\n")
+    refused(judge, path)
+
+
+def test_dots_elsewhere_are_no_keys(judge, tmp_path):
+    dots = "." * 200
+    body = f'kind = "box" # {dots}\ncolor = [1.0, 1.0, 1.0]\ncenter = [0.1, 0.2, 0.3]'
+    rest = "size = [0.5, 0.5, 0.5]\ndensity = 20.0"
+    box = f"# {dots}\naabb = [[-1.0, -1.0, -1.0], [1.0, 1.0, 1.0]]"
+    (tmp_path / "scene.toml").write_text(f"{box}\n[[primitives]]\n{body}\n{rest}\n")
+    assert judge(tmp_path / "scene.toml").verdict == "read"
+
+
+@pytest.mark.parametrize(
+    ("kind", "resolution", "rank", "frequencies"),
+    [(1, 100, 2, 16), (1, 256, 1, 1), (1, 80, 64, 4), (2, 80, 32, 4)],
+)
+def test_factors_of_large_volumes(kind, resolution, rank, frequencies, judge, tmp_path):
+    sizes = (3, 2 * frequencies, *(resolution,) * kind, rank, 4)
+    changed = {
+        "qff_type": kind,
+        "n_quants": resolution,
+        "rank": rank,
+        "n_freqs": frequencies,
+        "freqs": [1.0] * frequencies,
+        "qff_buffer": bytes(2 * int(np.prod(sizes))),
+        "qff_density_layer_0": bytes(4 * 16 * 8 * frequencies),
+    }
+    (tmp_path / "large").write_bytes(cbor2.dumps(ppng_document() | changed))
+    assert "volumes would" in refused(judge, tmp_path / "large")
+
+
+def test_a_large_occupancy(judge, tmp_path):
+    changed = {"grid_res": 512, "grid_rles": [[512**3]]}
+    (tmp_path / "large").write_bytes(cbor2.dumps(ppng_document() | changed))
+    assert "grid_res is 512" in refused(judge, tmp_path / "large")
+
+
+def test_many_bodies_take_little_memory(judge, tmp_path):
+    body = 'kind = "blob"\ncenter = [0, 0, 0]\nsize = [1, 1, 1]\ndensity = 1\ncolor = [1, 1, 1]\n'
+    scene = "aabb = [[-1, -1, -1], [1, 1, 1]]\n" + f"[[primitives]]\n{body}" * 2000
+    (tmp_path / "scene.toml").write_text(scene)
+    assert judge(tmp_path / "scene.toml").verdict == "read"

@@ -58,6 +58,7 @@ class TorchFile:
         others = sorted(name for name, ref in state.items() if not isinstance(ref, TensorRef))
         if others:
             raise FormatError(self.path, f"{what}: {others[0]} should be a tensor")
+        self.refuse_shared(state, what)
         storages: dict[str, Tensor] = {}
         with self._refusing(), open(self.path, "rb") as file:
             for ref in state.values():

@@ -11,8 +11,9 @@ import io
 import math
 import pickle
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -27,6 +28,8 @@ from .pickled_array import (
 )
 from .shown import shown
 
+MOST_STEPS = 1 << 19  # instructions of a pickle; a checkpoint has about 40 for each tensor
+SMALL = 1 << 60  # of a dict's keys: addresses in old optimizer states
 STORAGE_DTYPES = {
     "FloatStorage": torch.float32,
     "DoubleStorage": torch.float64,
@@ -126,14 +129,12 @@ class StructureReader(pickle._Unpickler):
     `storages` collects the storages that the pickle describes, by key.
     """
 
-    dispatch = {  # noqa: RUF012 (the base class's table, shortened)
-        getattr(pickle, name)[0]: pickle._Unpickler.dispatch[getattr(pickle, name)[0]]
-        for name in INSTRUCTIONS
-    }
+    dispatch: ClassVar[dict[int, Callable[[StructureReader], None]]]  # below
 
     def __init__(self, stream: io.BytesIO):
         super().__init__(stream, encoding="utf-8")
         self.storages: dict[str, StorageRef] = {}
+        self.steps = 0
 
     def load(self) -> Any:
         content = super().load()
@@ -176,11 +177,12 @@ class StructureReader(pickle._Unpickler):
         self._put(list(zip(items[::2], items[1::2], strict=True)))
 
     def _put(self, items: list[tuple[Any, Any]]) -> None:
-        """Updates the dict on the stack; hashing keys of other types could overflow the C stack."""
+        """Updates the dict on the stack. Keys of other types could overflow the C stack when they
+        are hashed; large numbers can be chosen to have one hash."""
         if not isinstance(self.stack[-1], dict):
             raise Refused("it puts items into something that is no dict")
-        if not all(isinstance(key, str | int) for key, _ in items):
-            raise Refused("a dict has keys that are neither text nor numbers")
+        if not all(isinstance(key, str) or _is_small(key) for key, _ in items):
+            raise Refused("a dict has keys that are neither text nor small numbers")
         self.stack[-1].update(items)
 
     def load_build(self) -> None:
@@ -188,7 +190,29 @@ class StructureReader(pickle._Unpickler):
         if isinstance(self.stack[-1], ArrayRef | ArrayType):
             self.stack[-1].build(state)
 
-    dispatch[pickle.SETITEM[0]] = load_setitem
-    dispatch[pickle.SETITEMS[0]] = load_setitems
-    dispatch[pickle.REDUCE[0]] = load_reduce
-    dispatch[pickle.BUILD[0]] = load_build
+
+def _is_small(key: Any) -> bool:
+    return isinstance(key, int) and abs(key) < SMALL
+
+
+def _counted(load: Callable[[StructureReader], None]) -> Callable[[StructureReader], None]:
+    """An instruction that a pickle has only so often: each may take 100 bytes of memory."""
+
+    def step(reader: StructureReader) -> None:
+        reader.steps += 1
+        if reader.steps > MOST_STEPS:
+            raise Refused(f"its pickle has more than {MOST_STEPS} instructions")
+        load(reader)
+
+    return step
+
+
+def _instruction(name: str) -> Callable[[StructureReader], None]:
+    """What is run for an instruction: ours where we have one."""
+    code = getattr(pickle, name)[0]
+    return vars(StructureReader).get(f"load_{name.lower()}") or pickle._Unpickler.dispatch[code]
+
+
+StructureReader.dispatch = {
+    getattr(pickle, name)[0]: _counted(_instruction(name)) for name in INSTRUCTIONS
+}
