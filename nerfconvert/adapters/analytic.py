@@ -20,6 +20,7 @@ from ..volume import FieldInfo, RadianceField
 Triple = tuple[float, float, float]
 PAIRS = 1 << 20  # of a place and a body, looked at together
 SHININESS = 6  # exponent of the highlight; higher is narrower
+LARGEST, SMALLEST = 1e9, 1e-9  # numbers of a body: none overflows float32
 CHECKS_DARK = 0.35  # brightness of every other check
 
 
@@ -72,10 +73,12 @@ class Primitive:
             object.__setattr__(self, name, _triple(name, getattr(self, name)))
         for name in ("density", "softness", "highlight", "stripes", "checks"):
             value = getattr(self, name)
-            if not isinstance(value, int | float) or not 0 <= value < math.inf:
-                raise ValueError(f"{name} must be a finite number >= 0, got {value!r}")
-        if min(self.size) <= 0 or self.softness <= 0:
-            raise ValueError(f"size and softness must be positive, got {self.size}")
+            if not isinstance(value, int | float) or not 0 <= value <= LARGEST:
+                raise ValueError(f"{name} must be a number in 0..{LARGEST:g}, got {value!r}")
+        if min(*self.size, self.softness) < SMALLEST:
+            raise ValueError(
+                f"size and softness must be {SMALLEST:g} at least, got {self.size}, {self.softness}"
+            )
         if not all(0 <= c <= 1 for c in self.color):
             raise ValueError(f"color must lie in [0, 1], got {self.color}")
 
@@ -87,6 +90,8 @@ class AnalyticConfig:
     primitives: tuple[Primitive, ...] = ()
 
     def __post_init__(self):
+        if not all(isinstance(p, dict | Primitive) for p in self.primitives):
+            raise ValueError("primitives must be a list of tables")
         bodies = tuple(
             Primitive(**p) if isinstance(p, dict) else p for p in self.primitives
         )  # dicts come from JSON and TOML
@@ -153,9 +158,9 @@ class AnalyticField(RadianceField):
 def _triple(name: str, value: Sequence[float]) -> Triple:
     numbers = tuple(value) if isinstance(value, list | tuple) else (value,)
     if len(numbers) != 3 or not all(
-        isinstance(v, int | float) and math.isfinite(v) for v in numbers
+        isinstance(v, int | float) and abs(v) <= LARGEST for v in numbers
     ):
-        raise ValueError(f"{name} must be three finite numbers, got {value!r}")
+        raise ValueError(f"{name} must be three numbers, to {LARGEST:g} from 0, got {value!r}")
     return tuple(float(v) for v in numbers)
 
 

@@ -7,6 +7,7 @@ skip layer is [h, position].
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import ClassVar
 
@@ -34,6 +35,7 @@ from .parts.sidecar import is_true, read_sidecar
 
 COARSE, FINE = "model_coarse_state_dict", "model_fine_state_dict"
 SETTINGS = "config.yml"
+LATER = re.compile(r"layers_xyz\.([0-9]{1,3})")  # the trunk's layers after the first
 HEADS = {  # theirs: ours
     "fc_feat": "feature_layer",
     "fc_alpha": "density_layer",
@@ -123,11 +125,12 @@ def our_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
     for name, tensor in state.items():
         layer, _, kind = name.rpartition(".")
         if layer == "fc_out":
-            ours[f"rgb_layer.{kind}"], ours[f"density_layer.{kind}"] = tensor[:3], tensor[3:]
+            rows = torch.atleast_1d(tensor)
+            ours[f"rgb_layer.{kind}"], ours[f"density_layer.{kind}"] = rows[:3], rows[3:]
         elif layer == "layer1":
             ours[f"trunk.0.{kind}"] = tensor
-        elif layer.startswith("layers_xyz."):
-            ours[f"trunk.{int(layer.removeprefix('layers_xyz.')) + 1}.{kind}"] = tensor
+        elif number := LATER.fullmatch(layer):
+            ours[f"trunk.{int(number[1]) + 1}.{kind}"] = tensor
         else:
             ours[f"{HEADS.get(layer, layer)}.{kind}"] = tensor
     return ours

@@ -122,7 +122,8 @@ def our_names(state: dict[str, Tensor], skips: tuple[int, ...], encoded: int) ->
     for name, tensor in state.items():
         layer, _, kind = name.rpartition(".")
         if layer == "output_linear":
-            ours[f"rgb_layer.{kind}"], ours[f"density_layer.{kind}"] = tensor[:3], tensor[3:4]
+            rows = torch.atleast_1d(tensor)
+            ours[f"rgb_layer.{kind}"], ours[f"density_layer.{kind}"] = rows[:3], rows[3:4]
         elif layer.startswith("pts_linears."):
             swapped = tensor.roll(-encoded, dims=1) if name in skip_weights else tensor
             ours[f"trunk.{layer.removeprefix('pts_linears.')}.{kind}"] = swapped

@@ -10,6 +10,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..adapters.hashgrid import HashgridConfig, HashgridField
@@ -79,7 +80,8 @@ def model_of(content: Any) -> dict[str, Any]:
 
 def scale_of(state: dict[str, Tensor]) -> float:
     """Half the edge of the box. Raises ValueError."""
-    corners = [state[name].flatten().tolist() if name in state else [] for name in NEEDED[:2]]
+    stored = [state.get(name, torch.zeros(0)) for name in NEEDED[:2]]
+    corners = [corner.flatten().tolist() if corner.numel() == 3 else [] for corner in stored]
     scale = corners[0][0] if corners[0] else 0.0
     if not 1 / 128 <= scale <= 64 or corners != [[scale] * 3, [-scale] * 3]:
         raise ValueError(f"xyz_max and xyz_min are {corners}; expected +-scale, up to 64")

@@ -85,8 +85,9 @@ def model_kind(content: Any) -> Any:
 
 def local_box(state: dict[str, Tensor]) -> Aabb:
     """The box in the program's frame. Raises ValueError."""
-    corners = state.get("aabb_train", torch.zeros(0)).tolist()
-    if len(corners) != 6 or not max(map(abs, corners)) <= MOST_BOUND:
+    stored = state.get("aabb_train", torch.zeros(0))
+    corners = stored.tolist() if stored.shape == (6,) else []
+    if not corners or not max(map(abs, corners)) <= MOST_BOUND:
         raise ValueError(f"aabb_train is {corners}; expected two corners")
     return Aabb(tuple(corners[:3]), tuple(corners[3:]))
 

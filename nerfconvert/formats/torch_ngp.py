@@ -94,8 +94,9 @@ def model_of(content: Any) -> dict[str, Any]:
 
 def bound_of(state: dict[str, Tensor]) -> float:
     """Half the edge of the program's cube. Raises ValueError."""
-    box = state.get("aabb_train", torch.zeros(0)).tolist()
-    bound = box[-1] if len(box) == 6 else 0.0
+    stored = state.get("aabb_train", torch.zeros(0))
+    box = stored.tolist() if stored.shape == (6,) else []
+    bound = box[-1] if box else 0.0
     if not 0.5 < bound <= 1024 or box != [-bound] * 3 + [bound] * 3:
         raise ValueError(f"aabb_train is {box}; expected -bound three times, bound three times")
     return bound

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..volume import Aabb, Rays
+from ..volume.rays import FARTHEST
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Cameras:
     height: int
     focal: float  # pixels, both axes
     near: float = 0.0  # world units along the unit ray
-    far: float = 1e6
+    far: float = FARTHEST
     pixel_offset: float = 0.5
 
     def __post_init__(self):

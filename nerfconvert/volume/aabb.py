@@ -10,14 +10,16 @@ from torch import Tensor
 
 from .contraction import Contraction
 
+LARGEST = 1e9  # world units from 0: squares and volumes stay far from the largest float32
+
 
 @dataclass(frozen=True)
 class Aabb:
     """Box from `low` to `high`, triples in world units.
 
     With a `contraction` its corners, `size` and `diagonal` are those in contracted space; points
-    that it is asked about are world points all the same. Raises ValueError unless finite and
-    low < high, also in float32, as positions are computed.
+    that it is asked about are world points all the same. Raises ValueError unless within
+    +-`LARGEST` and low < high, also in float32, as positions are computed.
     """
 
     low: tuple[float, float, float]
@@ -25,12 +27,17 @@ class Aabb:
     contraction: Contraction | None = None
 
     def __post_init__(self):
-        low, high = (tuple(float(v) for v in corner) for corner in (self.low, self.high))
+        try:
+            low, high = (tuple(float(v) for v in corner) for corner in (self.low, self.high))
+        except OverflowError:
+            raise ValueError(
+                f"aabb must be within +-{LARGEST:g}, got an integer that no float holds"
+            ) from None
         if len(low) != 3 or len(high) != 3:
             raise ValueError(f"aabb corners must have 3 numbers, got {len(low)} and {len(high)}")
         corners = torch.tensor([low, high], dtype=torch.float32)
-        if not corners.isfinite().all():
-            raise ValueError(f"aabb must be finite, got {low} to {high}")
+        if not (corners.abs() <= LARGEST).all():
+            raise ValueError(f"aabb must be within +-{LARGEST:g}, got {low} to {high}")
         if not (corners[0] < corners[1]).all():
             raise ValueError(
                 f"aabb has no volume: it must have low < high on each axis, got {low} to {high}"

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+FARTHEST = 1e30  # world units: rays end behind any box
+
 
 @dataclass(frozen=True)
 class Rays:
@@ -24,7 +26,7 @@ class Rays:
     view_directions: Tensor  # [R, 3] unit
 
     @staticmethod
-    def of(origins: Tensor, directions: Tensor, near: float = 0.0, far: float = 1e6) -> Rays:
+    def of(origins: Tensor, directions: Tensor, near: float = 0.0, far: float = FARTHEST) -> Rays:
         """Rays in world space; `directions` are normalized here. `near`, `far` in world units."""
         unit = torch.nn.functional.normalize(directions, dim=-1)
         full = origins.new_ones(len(origins))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from nerfconvert.errors import UnsupportedError
+from nerfconvert.errors import FormatError, UnsupportedError
 from nerfconvert.formats import load, save
 from nerfconvert.formats.krrish94 import COARSE, FINE, Krrish94
 from nerfconvert.metrics.image_metrics import mean_psnr
@@ -131,6 +131,25 @@ def test_without_directions(tmp_path):
     features = field.encode(positions)
     assert torch.equal(again.density(again.encode(positions)), field.density(features))
     assert torch.equal(again.color(features, directions), field.color(features, directions))
+
+
+@pytest.mark.parametrize("name", ["layers_xyz.foo.bias", f"layers_xyz.{'9' * 5000}.bias"])
+def test_a_layer_without_a_number(name, tmp_path):
+    save(tiny_mlp(first_relu=False, feature_relu=True), tmp_path / "field.ckpt")
+    content = torch.load(tmp_path / "field.ckpt", weights_only=True)
+    content[FINE][name] = torch.zeros(3)
+    torch.save(content, tmp_path / "field.ckpt")
+    with pytest.raises(FormatError, match="is not expected"):
+        load(tmp_path / "field.ckpt")
+
+
+def test_an_output_without_rows(tmp_path):
+    save(tiny_mlp(view_dependent=False, first_relu=False), tmp_path / "field.ckpt")
+    content = torch.load(tmp_path / "field.ckpt", weights_only=True)
+    content[FINE]["fc_out.bias"] = torch.tensor(1.0)
+    torch.save(content, tmp_path / "field.ckpt")
+    with pytest.raises(FormatError, match="has shape"):
+        load(tmp_path / "field.ckpt")
 
 
 def test_linear_frequencies_are_refused(tmp_path):

@@ -97,6 +97,8 @@ def test_rewriting_is_harmless(path):
         (info(aabb=[[0, 0], [1, 1]]), "aabb"),
         (info(aabb=[["0", 0, 0], [1, 1, 1]]), "aabb"),
         (info(aabb=[[0, 0, True], [1, 1, 1]]), "aabb"),
+        (info(aabb=[[0, 0, 0], [1, 1, 10**400]]), "an integer has 401 digits"),
+        (info(aabb=[[0, 0, 0], [1, 1, 1e10]]), "within"),
         (info(provenance=[1]), "provenance"),
         ({"occupancy_resolution": "x"}, "expected a number"),
         ({"occupancy_resolution": 64}, "occupancy.words has shape"),
@@ -118,6 +120,7 @@ def test_header_lies(entries, why, path):
         ({"trunk.1.weight": torch.zeros(16, 17)}, "shape"),
         ({"trunk.1.bias": torch.full((16,), torch.nan)}, "NaN"),
         ({"trunk.1.bias": torch.zeros(16).to(torch.int8)}, "int8"),
+        ({"trunk.1.bias": torch.zeros(16).to(torch.float8_e5m2)}, "float8"),
     ],
 )
 def test_wrong_tensors(tensors, why, path):
@@ -132,7 +135,7 @@ def test_changes_without_the_checksum_are_noticed(path):
         load(path)
 
 
-@pytest.mark.parametrize("text", ["{", "[" * 100_000, "[1]", '{"schema": NaN}', "null"])
+@pytest.mark.parametrize("text", ["{", "[" * 100_000, "[1]", '{"schema": NaN}', "null", "1" * 5000])
 def test_broken_descriptions(text, path):
     _, tensors = read_file(path)
     note = {"nerfconvert": text, "other": "nerfconvert.field/1"}

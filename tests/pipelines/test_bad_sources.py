@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from nerfconvert.adapters.analytic import AnalyticConfig, AnalyticField, Primitive
+from nerfconvert.adapters.mlp import MlpConfig, MlpField
 from nerfconvert.cli import main
 from nerfconvert.errors import NerfConvertError, UsageError
 from nerfconvert.formats import save
@@ -23,10 +24,10 @@ from tests.test_cli import QUICK, TINY
 INFO = FieldInfo(aabb=Aabb((-1, -1, -1), (1, 1, 1)))
 
 
-def box(x: float, density: float, highlight: float = 0.0) -> Primitive:
+def box(x: float, density: float) -> Primitive:
     return Primitive(
         kind="box", center=(x, 0, 0), size=(0.3,) * 3, density=density, softness=1e-3,
-        color=(0.9, 0.3, 0.1), highlight=highlight,
+        color=(0.9, 0.3, 0.1),
     )  # fmt: skip
 
 
@@ -36,7 +37,20 @@ def scene(*bodies: Primitive) -> AnalyticField:
 
 def broken_in_places() -> AnalyticField:
     """Two boxes; the highlight of the left one is infinite, which makes the right one's NaN."""
-    return scene(box(-0.5, 50.0, highlight=1e39), box(0.5, 50.0))
+    field = scene(box(-0.5, 50.0), box(0.5, 50.0))
+    field.highlight[0] = torch.inf
+    return field
+
+
+def broken_in_directions() -> MlpField:
+    """Dense everywhere; colors seen along x overflow and become NaN."""
+    sizes = {"depth": 2, "width": 8, "skips": (), "direction_octaves": 4}
+    field = MlpField(MlpConfig(**sizes, head_width=8), INFO)
+    with torch.no_grad():
+        field.density_layer.bias.fill_(50.0)
+        field.view_layer.weight[:2, 8:] = 3e38
+        field.rgb_layer.weight[:, :2] = torch.tensor([1.0, -1.0])
+    return field
 
 
 def convert(source, target, *extra: str) -> int:
@@ -76,7 +90,7 @@ def test_what_is_sound_passes_unchanged():
 
 def test_nan_is_in_the_warning_and_in_the_receipt(tmp_path, caplog):
     source, target = tmp_path / "broken.safetensors", tmp_path / "out.safetensors"
-    save(broken_in_places(), source)
+    save(broken_in_directions(), source)
     with caplog.at_level(logging.WARNING):
         assert convert(source, target) == 0
     receipt = json.loads((tmp_path / "out.safetensors.receipt.json").read_text())

@@ -10,6 +10,7 @@ from typing import Any
 from ...volume import Aabb, Contraction, FieldInfo, Frustum
 
 LATER = {"pixel_shift", "contraction", "frustum"}  # left out where there is none
+MOST_DIGITS = 20
 FRAMES, BACKGROUNDS = ("world", "ndc"), ("white", "black")
 
 
@@ -89,12 +90,17 @@ def is_triple(value: Any) -> bool:
 
 
 def strict_json(text: str) -> Any:
-    """`json.loads` without NaN and infinities. Raises ValueError."""
+    """`json.loads` without NaN, infinities and integers that no float holds. Raises ValueError."""
 
     def refuse(constant: str):
         raise ValueError(f"{constant} is not a number")
 
+    def integer(digits: str) -> int:
+        if len(digits) > MOST_DIGITS:
+            raise ValueError(f"an integer has {len(digits)} digits")
+        return int(digits)
+
     try:
-        return json.loads(text, parse_constant=refuse)
+        return json.loads(text, parse_constant=refuse, parse_int=integer)
     except RecursionError:
         raise ValueError("nested too deeply") from None

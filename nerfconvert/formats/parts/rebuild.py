@@ -13,6 +13,7 @@ from ...errors import FormatError
 from ...volume import Field, FieldInfo, OccupancyGrid
 
 OCCUPANCY = "occupancy.words"
+REAL = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # converted to each other
 FACTORIES = (torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn)
 
 
@@ -71,7 +72,7 @@ def check(path: Path, expected: dict[str, Tensor], tensors: dict[str, Tensor]) -
             raise FormatError(
                 path, f"tensor {name} has shape {list(found.shape)}; expected {list(blank.shape)}"
             )
-        both_real = found.is_floating_point() and blank.is_floating_point()
+        both_real = found.dtype in REAL and blank.dtype in REAL
         if found.dtype != blank.dtype and not both_real:
             raise FormatError(path, f"tensor {name} holds {found.dtype}; expected {blank.dtype}")
         invalid = found.numel() - int(torch.count_nonzero(found.isfinite()))
