@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 FLAG = re.compile(r"(?<![\w-])(?:--([a-z]+(?:-[a-z]+)*)|-o\b)(?: ([a-z][a-z0-9]*)(?![\w-]))?")
+LONGEST = 1500  # characters of a message about a file
 SWITCHES = {"overwrite", "resume"}
 CHOICES = {"device", "backend", "recipe"}
 RENAMED = {"set": "settings", None: "output"}  # -o is an output
@@ -71,9 +72,16 @@ class FormatError(NerfConvertError):
     exit_code = 3
 
     def __init__(self, path: Path | str, why: str):
-        super().__init__(f"{path}: {why}")
         self.path = Path(path)
-        self.why = why
+        self.why = in_a_line(why)
+        super().__init__(f"{path}: {self.why}")
+
+
+def in_a_line(words: str) -> str:
+    """What may hold names of a file, so that a terminal can show it: one line of `LONGEST`
+    characters at most, without halves of characters."""
+    line = " ".join(words.encode("utf-8", "backslashreplace").decode().split())
+    return line if len(line) <= LONGEST else f"{line[:LONGEST]} ..."
 
 
 class OutputExistsError(NerfConvertError):

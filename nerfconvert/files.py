@@ -40,9 +40,10 @@ def partial_path(path: Path) -> Path:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes `text` as UTF-8 under `path`, whole or not at all."""
+    """Writes `text` as UTF-8 under `path`, whole or not at all; bytes of file names that are no
+    UTF-8 are escaped."""
     with written_whole(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: Path, document: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nerfconvert.errors import NerfConvertError, OutputExistsError, UnknownNameError
+from nerfconvert.errors import FormatError, NerfConvertError, OutputExistsError, UnknownNameError
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,10 @@ def test_every_error_has_both():
 def test_a_wrong_name_without_a_near_one_lists_all():
     known = ["mlp", "cp"]
     assert str(UnknownNameError("thing", "zzz", known)) == "unknown thing 'zzz' (known: cp, mlp)"
+
+
+def test_what_a_file_holds_fits_in_a_line():
+    error = FormatError("a.ckpt", "tensor \ud800\n" + "x" * 10_000)
+    assert str(error).startswith("a.ckpt: tensor \\ud800 xxx")
+    assert len(str(error)) < 1600
+    assert str(error).isprintable()

@@ -6,9 +6,12 @@ background, provenance), occupancy_resolution, and sha256, a checksum of all the
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +96,7 @@ class Native(Format):
 def read_file(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Description and tensors. Raises FormatError; safetensors checks sizes before it reads."""
     try:
-        with safe_open(path, framework="pt") as file:
+        with _utf8_name(path) as name, safe_open(name, framework="pt") as file:
             description = strict_json((file.metadata() or {}).get(ENTRY, "null"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}
     except OSError as problem:
@@ -104,6 +107,19 @@ def read_file(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if not isinstance(description, dict):
         raise FormatError(path, f"its header has no description under {ENTRY!r}")
     return description, tensors
+
+
+@contextlib.contextmanager
+def _utf8_name(path: Path) -> Iterator[Path]:
+    """A name by which safetensors opens `path`: a link to it where its own is not UTF-8."""
+    try:
+        str(path).encode()
+        yield path
+    except UnicodeEncodeError:
+        with tempfile.TemporaryDirectory() as folder:
+            link = Path(folder) / "link"
+            link.symlink_to(path.absolute())
+            yield link
 
 
 def config_of(config_class: type, values: Any) -> Any:

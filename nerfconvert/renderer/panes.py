@@ -76,9 +76,13 @@ def _legend(image: np.ndarray, limit: float) -> np.ndarray:
 
 
 def _text_width(text: str, scale: float) -> int:
-    return cv2.getTextSize(text, FONT, scale, 1)[0][0]
+    return cv2.getTextSize(_plain(text), FONT, scale, 1)[0][0]
 
 
 def _write(image: np.ndarray, text: str, corner: tuple[int, int], scale: float) -> None:
-    plain = text.encode("ascii", "replace").decode()  # the Hershey fonts hold nothing else
-    cv2.putText(image, plain, corner, FONT, scale, INK, 1, cv2.LINE_AA)
+    cv2.putText(image, _plain(text), corner, FONT, scale, INK, 1, cv2.LINE_AA)
+
+
+def _plain(text: str) -> str:
+    """ASCII: the Hershey fonts hold nothing else, and OpenCV crashes on names that are no UTF-8."""
+    return text.encode("ascii", "replace").decode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import struct
+import sys
 
 import pytest
 import torch
@@ -142,6 +143,16 @@ def test_broken_descriptions(text, path):
     path.write_bytes(save_tensors(tensors, note))
     with pytest.raises(FormatError):
         load(path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_a_name_that_is_not_utf8(path):
+    named = path.with_name("caf\udce9.safetensors")
+    path.rename(named)
+    assert load(named).architecture == "mlp"
+    named.write_bytes(named.read_bytes()[:-9])
+    with pytest.raises(FormatError, match="not a whole"):
+        load(named)
 
 
 def test_absurd_claims(path):

@@ -33,6 +33,11 @@ def test_a_pane_keeps_its_image_and_gains_a_strip():
     assert (framed[:STRIP] > 150).any()
 
 
+def test_a_title_may_be_the_name_of_any_file():
+    image = np.zeros((50, 200, 3), np.uint8)
+    assert np.array_equal(pane(image, "caf\udce9"), pane(image, "caf?"))
+
+
 def test_panes_stand_in_a_row():
     row = side_by_side([np.full((5, 6, 3), 1, np.uint8), np.full((5, 8, 3), 2, np.uint8)])
     assert row.shape == (5, 6 + GAP + 8, 3)
