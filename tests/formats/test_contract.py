@@ -7,6 +7,8 @@ import dataclasses
 import os
 import pickle
 import resource
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -82,6 +84,19 @@ def test_reads_without_changing_the_file(sample):
     features = field.encode(torch.zeros(3, 3))
     assert field.density(features).isfinite().all()
     assert path.read_bytes() == before
+
+
+def test_reads_without_torchs_compiler(tmp_path):
+    """Its import takes longer than reading any of these files."""
+    for name in FORMATS:
+        (tmp_path / name).mkdir()
+        write_sample(name, tmp_path / name)
+    program = (
+        "import pathlib, sys\nfrom nerfconvert.formats import load\n"
+        f"for path in pathlib.Path({str(tmp_path)!r}).glob('*/*'):\n    load(path)\n"
+        "    assert 'torch._dynamo' not in sys.modules, path"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 @pytest.mark.parametrize("name", WRITABLE)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from ...errors import FormatError
@@ -25,6 +25,8 @@ class WithoutMemory(TorchFunctionMode):
         kwargs = dict(kwargs or {})
         if function in FACTORIES:
             kwargs["device"] = "meta"
+        if function is nn.init.normal_:  # torch would import its compiler, which takes seconds
+            return kwargs["tensor"]
         return function(*args, **kwargs)
 
 
