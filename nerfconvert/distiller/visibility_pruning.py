@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor
 
@@ -29,8 +31,8 @@ def prune_unseen(
     but `FAINT_SHARE` of the weight are visible, and they and those around them are kept. Rays are
     queried until all but `MISSED_SHARE` of the weight of fresh ones lies in kept cells; where
     `pace` ends earlier, more cells around the visible ones are kept. This drops the inside of
-    objects, occluded places and faint floaters. A field of which no ray shows anything is
-    unchanged.
+    objects, occluded places, faint floaters and stray cells. A field of which no ray shows
+    anything is unchanged.
     """
     pace = pace or Pace()
     known, step = teacher.occupancy.dense(), teacher.aabb.diagonal / STEPS
@@ -51,7 +53,36 @@ def prune_unseen(
         weight.index_put_(cells, answers.weights, accumulate=True)
         kept = dilate(_heaviest(weight), REACH) & known
     if kept.any():
-        teacher.occupancy.assign(kept)
+        teacher.occupancy.assign(_without_strays(kept, weight))
+
+
+def _without_strays(kept: Tensor, weight: Tensor) -> Tensor:
+    """Drops pieces of `kept` [r, r, r] that empty layers along an axis part from the rest and that
+    hold no more than `FAINT_SHARE` of the rendering weight; a stray cell would enlarge the box of
+    a student and coarsen all of it."""
+    cells = kept.nonzero()
+    weights = weight[tuple(cells.T)].double()
+    faint, size = FAINT_SHARE * weights.sum(), len(kept)
+    stays = torch.ones_like(weights, dtype=torch.bool)
+    while True:
+        before = int(stays.sum())
+        for axis in cells.T:
+            layers = torch.bincount(axis[stays], minlength=size) > 0
+            held = torch.bincount(axis[stays], weights[stays], minlength=size)
+            for start, end in _runs(layers.tolist()):
+                if held[start:end].sum() <= faint:
+                    stays &= (axis < start) | (axis >= end)
+        if int(stays.sum()) == before:
+            break
+    clean = torch.zeros_like(kept)
+    clean[tuple(cells[stays].T)] = True
+    return clean
+
+
+def _runs(layers: list[bool]) -> list[tuple[int, int]]:
+    """First and last + 1 of each run of occupied layers."""
+    edges = [k for k, (a, b) in enumerate(pairwise([False, *layers, False])) if a != b]
+    return list(zip(edges[::2], edges[1::2], strict=True))
 
 
 def _heaviest(weight: Tensor) -> Tensor:

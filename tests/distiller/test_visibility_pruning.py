@@ -44,6 +44,23 @@ def test_a_speck_far_off_does_not_stretch_the_box():
     assert float(field.occupancy.bounds()[1].max()) < 0.75
 
 
+def test_a_crumb_far_off_does_not_stretch_the_box():
+    """It is opaque, so its cell is as bright as any other."""
+    solid, crumb = (0.5, 0.5, 0.5), (0.01, 0.01, 0.01)
+    field = scene(box((0, 0, 0), solid, 200.0), box((0.92, 0.92, 0.92), crumb, 200.0))
+    assert float(field.occupancy.bounds()[1].max()) > 0.9
+    prune_unseen(field, cameras(), 0)
+    assert float(field.occupancy.bounds()[1].max()) < 0.85
+
+
+def test_things_that_stand_apart_stay():
+    field = scene(*(box((x, 0, 0), (0.15, 0.15, 0.15), 200.0) for x in (-0.6, 0.6)))
+    prune_unseen(field, cameras(), 0)
+    low, high = field.occupancy.bounds()
+    assert float(low[0]) < 0.2
+    assert float(high[0]) > 0.8
+
+
 def test_a_field_that_no_camera_shows_keeps_its_occupancy():
     field = scene(box((0, 0, 0), (0.3, 0.3, 0.3), 200.0))
     away = around((50.0, 0, 0), (3.0, 3.2), 4, torch.Generator().manual_seed(1), size=(16, 16))
