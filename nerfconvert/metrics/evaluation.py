@@ -1,7 +1,8 @@
 """Views that a field is taught on and views that it is measured on; never the same ones.
 
-Without data both are drawn around the occupied box, the held-out ones with another seed and from
-a radius band that the others do not touch. With data they are its train and test splits.
+Without data both are drawn around what is occupied and fill the frame with it, the held-out ones
+with another seed and from distances that the others leave out. With data they are its train and
+test splits.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from ..renderer.scene import fit_within, native_size, read_scene
 from ..volume import RadianceField
 from .image_metrics import PROTOCOL
 
-TEACHING_BAND = Band(distances=(0.7, 1.1), shifts=(0.0, 0.8))
-HELD_OUT_BAND = Band(distances=(1.12, 1.3), shifts=(0.82, 1.0))
+TEACHING_BAND = Band(shells=((0.7, 1.0), (1.1, 1.4)), shifts=(0.0, 0.8))
+HELD_OUT_BAND = Band(shells=((1.01, 1.09),), shifts=(0.82, 1.0))
 TEACHING_VIEWS, TEACHING_PIXELS = 200, 400
 EVAL_PIXELS = 200  # longer side of evaluated images unless asked otherwise
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from ..errors import FormatError
 from ..files import tomllib
 from ..volume import RadianceField
-from .cameras import Cameras, framing_radius, on_circle
+from .cameras import Cameras, on_circle
 from .drawn_cameras import native_frame, spiral
+from .framing import framing_distance, shown_ball
 from .scene import read_scene
 
 log = logging.getLogger(__name__)
@@ -19,11 +20,11 @@ SIZE = (400, 400)  # pixels: width, height
 
 @dataclass(frozen=True, kw_only=True)
 class Orbit:
-    """A circle about the middle of the occupied box; `scenes/orbit.toml` holds these values."""
+    """A circle about what is occupied; `scenes/orbit.toml` holds these values."""
 
     elevation: float = 25.0  # degrees above the horizon
     field_of_view: float = 40.0  # degrees, horizontal
-    radius_factor: float = 0.9  # of the distance at which the box's bounding sphere just fits
+    radius_factor: float = 1.05  # of the distance at which nearly all that is occupied just fits
 
     def __post_init__(self):
         if not -90 < self.elevation < 90:
@@ -60,10 +61,10 @@ def orbit(
         log.warning("the field is empty: no cell of its box holds density")
     if field.info.frustum is not None and path is None:
         return spiral(field.info.frustum, frames, size)
-    path, box = path or Orbit(), field.occupied_box()
+    path, ball = path or Orbit(), shown_ball(field)
     return on_circle(
-        box.center,
-        path.radius_factor * framing_radius(box, path.field_of_view),
+        ball.center,
+        path.radius_factor * framing_distance(ball.radius, path.field_of_view),
         frames,
         elevation=path.elevation,
         size=size,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..volume import Aabb, Rays
+from ..volume import Rays
 from ..volume.rays import FARTHEST
 
 
@@ -138,8 +138,3 @@ def around(
 def focal_of(width: int, field_of_view: float) -> float:
     """Focal length in pixels of a horizontal `field_of_view` in degrees."""
     return 0.5 * width / math.tan(math.radians(field_of_view) / 2)
-
-
-def framing_radius(aabb: Aabb, field_of_view: float = 40.0) -> float:
-    """Distance from which a camera of that field of view just sees the box's bounding sphere."""
-    return 0.5 * aabb.diagonal / math.sin(math.radians(field_of_view) / 2)

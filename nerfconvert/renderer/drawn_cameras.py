@@ -1,15 +1,16 @@
-"""Cameras drawn from a field alone: about its occupied box, or beside a forward-facing one's."""
+"""Cameras drawn from a field alone: about what it occupies, or beside a forward-facing one's."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from ..volume import Frustum, RadianceField
-from .cameras import Cameras, around, framing_radius, look_at
+from .cameras import Cameras, around, look_at
+from .framing import framing_distance, shown_ball
 
 SHIFT = 0.25, 0.125  # near planes, across and up: about as far as LLFF's captures go
 TARGET = 3.5  # near planes in front of the reference camera: where drawn cameras look, about
@@ -20,14 +21,14 @@ UP = (0.0, 1.0, 0.0)
 class Band:
     """Where cameras may stand: teaching and measuring have bands that do not touch."""
 
-    distances: tuple[float, float]  # from the occupied box's middle, in its framing radii
+    shells: tuple[tuple[float, float], ...]  # in distances from which the field just fits the frame
     shifts: tuple[float, float]  # from the reference camera, in parts of SHIFT
 
     def told(self, field: RadianceField) -> str:
         """A phrase for receipts."""
         if field.info.frustum is None:
-            low, high = self.distances
-            return f"around the occupied box at {low} to {high} framing radii"
+            shells = " and ".join(f"{low} to {high}" for low, high in self.shells)
+            return f"around what is occupied at {shells} of the distance that frames it"
         low, high = self.shifts
         return f"beside the reference camera, {low} to {high} of LLFF's shifts away"
 
@@ -39,12 +40,18 @@ def drawn_cameras(
     size: tuple[int, int],
     generator: torch.Generator,
 ) -> Cameras:
-    """`views` random cameras of `size` (width, height) that see what `field` shows."""
+    """`views` random cameras of `size` (width, height) that see what `field` shows, as many in each
+    shell."""
     if field.info.frustum is not None:
         return _beside(field.info.frustum, band.shifts, views, size, generator)
-    box = field.occupied_box()
-    radii = tuple(distance * framing_radius(box) for distance in band.distances)
-    return around(box.center, radii, views, generator, size=size)
+    ball, parts = shown_ball(field), len(band.shells)
+    framed = framing_distance(ball.radius)
+    shells = [
+        around(ball.center, (near * framed, far * framed), count, generator, size=size)
+        for k, (near, far) in enumerate(band.shells)
+        if (count := (views + k) // parts)
+    ]
+    return replace(shells[0], poses=torch.cat([shell.poses for shell in shells]))
 
 
 def native_frame(field: RadianceField, limit: int) -> tuple[int, int]:

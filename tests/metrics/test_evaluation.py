@@ -6,6 +6,7 @@ from nerfconvert.metrics.evaluation import Evaluator, held_out, settled_median, 
 from nerfconvert.options.groups import Views
 from nerfconvert.renderer.camera_paths import Orbit, camera_path, read_orbit
 from nerfconvert.renderer.cameras import on_circle
+from nerfconvert.renderer.framing import shown_ball
 from nerfconvert.renderer.occupancy import build_occupancy
 from tests.conftest import write_transforms
 
@@ -17,12 +18,14 @@ def teacher(scenes):
     return field
 
 
-def test_drawn_views_never_share_a_distance(teacher):
-    center = torch.tensor(teacher.occupied_box().center)
+def test_drawn_views_never_share_a_distance_and_frame_alike(teacher):
+    center = torch.tensor(shown_ball(teacher).center)
     views = Views(eval_views=50)
     taught = (teaching_cameras(teacher, views, 0).poses[:, :3, 3] - center).norm(dim=-1)
     held = (held_out(teacher, views, 0).cameras.poses[:, :3, 3] - center).norm(dim=-1)
-    assert taught.max() < held.min()
+    nearer, farther = taught < held.min(), taught > held.max()
+    assert (nearer | farther).all()
+    assert nearer.sum() == farther.sum() == len(taught) / 2
 
 
 def test_seeds_choose_the_views(teacher):
@@ -61,7 +64,7 @@ def test_the_orbit_of_the_project_is_the_default(scenes):
 
 def test_every_frame_of_the_orbit_sees_the_middle(teacher):
     cameras = camera_path(teacher, None, 6, (32, 32))
-    center = torch.tensor(teacher.occupied_box().center)
+    center = torch.tensor(shown_ball(teacher).center)
     forward = -cameras.poses[:, :3, 2]
     toward = torch.nn.functional.normalize(center - cameras.poses[:, :3, 3], dim=-1)
     torch.testing.assert_close(forward, toward)

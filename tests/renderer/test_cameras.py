@@ -7,11 +7,9 @@ from nerfconvert.renderer.cameras import (
     Cameras,
     around,
     focal_of,
-    framing_radius,
     look_at,
     on_circle,
 )
-from nerfconvert.volume import Aabb
 
 
 def test_the_middle_of_the_image_looks_along_minus_z():
@@ -89,12 +87,6 @@ def test_random_cameras_stay_in_their_shell(generator):
     assert radius.min() >= 2 - 1e-5
     assert radius.max() <= 3 + 1e-5
     assert (offsets[:, 2] / radius).min() >= -0.1 - 1e-5
-
-
-def test_framing_radius_just_sees_the_bounding_sphere():
-    box = Aabb((-1, -2, -3), (1, 2, 3))
-    radius = framing_radius(box, 40)
-    assert math.degrees(math.asin(box.diagonal / 2 / radius)) == pytest.approx(20)
 
 
 def test_indexing_keeps_three_dimensions():
