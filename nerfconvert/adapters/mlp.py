@@ -19,18 +19,27 @@ JOINT_INPUTS, JOINT_WIDTH = 28, 64  # of the networks that PVD shares with its h
 RESTART = 4  # octaves from one evaluated sine to the next; doubling doubles the error
 
 
-def frequency_encode(values: Tensor, octaves: int) -> Tensor:
+def frequency_encode(
+    values: Tensor, octaves: int, lowest: float = 1.0, spacing: float = 1.0
+) -> Tensor:
     """[N, 3 + 6 * octaves]: ``[v, sin v, cos v, sin 2v, cos 2v, sin 4v, ...]`` of [N, 3].
 
     Order and frequencies (powers of two, no pi) of nerf-pytorch. Most octaves come from the
     one below by the double-angle formulas; the error is below 4e-6 of a wave's amplitude.
-    The result is column-major.
+    The result is column-major. With `lowest` the frequencies are so many times as high; with
+    `spacing` each is 2^spacing of the one below, and all sines are evaluated.
     """
     rows = values.t().contiguous()  # [3, N]: contiguous, for vectorized sines
     parts = [rows]
+    if spacing != 1:
+        # rounded where nerfstudio rounds: a trained network's phases are of hundreds of radians
+        for frequency in 2 ** torch.linspace(0, spacing * (octaves - 1), octaves).to(rows):
+            scaled = lowest * rows * frequency
+            parts += [scaled.sin(), scaled.cos()]
+        return torch.cat(parts).t()
     for octave in range(octaves):
         if octave % RESTART == 0:
-            scaled = rows * 2.0**octave
+            scaled = rows * (lowest * 2.0**octave)
             sine, cosine = scaled.sin(), scaled.cos()
         else:
             sine, cosine = 2 * sine * cosine, 1 - 2 * sine * sine
@@ -78,7 +87,10 @@ class MlpField(TrainableField, RadianceField):
         if config.view_dependent:
             self.feature_layer = nn.Linear(width, width)
             self.view_layer = nn.Linear(width + 3 + 6 * config.direction_octaves, config.head_width)
-        self.rgb_layer = nn.Linear(config.head_width if config.view_dependent else width, 3)
+        more = config.head_layers - 1 if config.view_dependent else 0
+        head = config.head_width if config.view_dependent else width
+        self.head = nn.ModuleList(nn.Linear(head, head) for _ in range(more))
+        self.rgb_layer = nn.Linear(head, 3)
 
     def encode(self, positions: Tensor) -> Tensor:
         """Features [N, F]; without gradients, `CHUNK` rows at a time."""
@@ -100,7 +112,12 @@ class MlpField(TrainableField, RadianceField):
             positions = self.aabb.to_unit(positions) * 2 - 1
         else:
             positions = self.aabb.contracted(positions)
-        encoded = frequency_encode(positions, self.config.position_octaves).contiguous()
+        encoded = frequency_encode(
+            positions,
+            self.config.position_octaves,
+            self.config.lowest_frequency,
+            self.config.position_spacing,
+        ).contiguous()
         h = encoded
         for i, run in self._runs():
             if i in self.config.skips:
@@ -152,7 +169,12 @@ class MlpField(TrainableField, RadianceField):
             return joint.color(features[:, 1:], directions, self.color_weights)
         if not self.config.view_dependent:
             return self.rgb_layer(features).sigmoid()
-        encoded = frequency_encode(directions, self.config.direction_octaves)
+        encoded = frequency_encode(
+            directions,
+            self.config.direction_octaves,
+            self.config.lowest_frequency,
+            self.config.direction_spacing,
+        )
         width = self.config.width
         on_feature, on_direction = self.view_layer.weight.split([width, encoded.shape[1]], dim=1)
         bias = self.view_layer.bias
@@ -162,6 +184,8 @@ class MlpField(TrainableField, RadianceField):
             weight = on_feature @ self.feature_layer.weight
             h = linear(features, weight, on_feature @ self.feature_layer.bias + bias)
         h = torch.addmm(h, encoded, on_direction.t()).relu()
+        for layer in self.head:
+            h = layer(h).relu()
         return self.rgb_layer(h).sigmoid()
 
     def parameter_groups(self) -> list[ParameterGroup]:
@@ -169,6 +193,7 @@ class MlpField(TrainableField, RadianceField):
             return self._joint_groups()
         trunk, heads = list(self.trunk), [self.density_layer, self.rgb_layer]
         hidden = [self.feature_layer, self.view_layer] if self.config.view_dependent else []
+        hidden += self.head
         return [
             ParameterGroup("space", Role.MATRIX, [layer.weight for layer in trunk]),
             ParameterGroup("space", Role.VECTOR, [layer.bias for layer in trunk]),

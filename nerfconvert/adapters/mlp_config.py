@@ -39,6 +39,10 @@ class MlpConfig:
     density_shift: float = 0.0
     normalize: bool = False  # True: the box is mapped to [-1, 1] before the encoding
     joint: bool = later(False)  # True: behind the trunk come the networks of a hash grid (PVD)
+    lowest_frequency: float = later(1.0)  # of both encodings; nerfstudio: 2 pi
+    position_spacing: float = later(1.0)  # octaves from one frequency to the next; nerfstudio: 8/9
+    direction_spacing: float = later(1.0)
+    head_layers: int = later(1)  # hidden ones, of which the first gets the direction
 
     def __post_init__(self):
         object.__setattr__(self, "skips", tuple(self.skips))
@@ -50,8 +54,15 @@ class MlpConfig:
                 "position_octaves": (0, 24),
                 "direction_octaves": (0, 24),
                 "head_width": (1, 8192),
+                "head_layers": (1, 8),
             },
-            numbers={"density_scale": (1e-6, 1e6), "density_shift": (-1e6, 1e6)},
+            numbers={
+                "density_scale": (1e-6, 1e6),
+                "density_shift": (-1e6, 1e6),
+                "lowest_frequency": (1e-3, 1e3),
+                "position_spacing": (0.01, 4),
+                "direction_spacing": (0.01, 4),
+            },
             choices={"density_activation": get_args(DensityActivation)},
         )
         if not all(isinstance(s, int) and 0 < s < self.depth for s in self.skips):

@@ -16,6 +16,7 @@ from ..errors import FormatError, NerfConvertError, OutputExistsError, Unsupport
 from ..files import written_whole
 from ..registry import Registry
 from .format import Format
+from .run_folder import checkpoint_of
 from .unknown_file import describe
 
 if TYPE_CHECKING:
@@ -107,6 +108,9 @@ FORMAT_FILES = {
     "dvgo": FormatFiles("nerfconvert.formats.dvgo:Dvgo", (".tar",), (b"model_kwargs",)),
     "pvd": FormatFiles("nerfconvert.formats.pvd_checkpoint:Pvd", (".pth",), (b"aabb_train",)),
     "ngp_pl": FormatFiles("nerfconvert.formats.ngp_pl:NgpPl", (".ckpt",), (b"xyz_encoder.params",)),
+    "nerfstudio": FormatFiles(
+        "nerfconvert.formats.nerfstudio:Nerfstudio", (".ckpt",), (b"_model.",)
+    ),
     "ppng": FormatFiles("nerfconvert.formats.ppng:Ppng", (".ppng",), (b"qff_type",)),
     "scene": FormatFiles(
         "nerfconvert.formats.scene_toml:SceneToml", (".toml",), (b"aabb",), ("analytic",)
@@ -116,11 +120,11 @@ FORMATS = Registry("format", {name: files.format for name, files in FORMAT_FILES
 
 
 def identify(path: Path | str) -> Format:
-    """The format of a file, by its content.
+    """The format of a file, by its content; of the newest checkpoint in a folder of a run.
 
     Raises FormatError naming what was found for a missing, empty, damaged or unknown file.
     """
-    path = Path(path)
+    path = checkpoint_of(path)
     for name in possible_formats(path):
         made = FORMATS[name]()
         if made.sniff(path):
@@ -133,6 +137,7 @@ def possible_formats(path: Path) -> list[str]:
 
     Raises FormatError as `identify` does.
     """
+    path = checkpoint_of(path)
     if not path.exists():
         raise FormatError(path, "no such file")
     if not path.is_file():
@@ -159,7 +164,8 @@ def _unknown(path: Path) -> FormatError:
 
 def load(path: Path | str) -> RadianceField:
     """The field in a checkpoint of any known format. Raises FormatError or UnsupportedError."""
-    return identify(path).read(Path(path))
+    path = checkpoint_of(path)
+    return identify(path).read(path)
 
 
 def save(

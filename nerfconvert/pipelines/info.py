@@ -9,6 +9,7 @@ from typing import Any
 from ..adapters import ARCHITECTURES, CHOICES, TRAINABLE
 from ..errors import NerfConvertError
 from ..formats import FORMATS, identify, possible_formats
+from ..formats.run_folder import checkpoint_of
 from ..report.receipt import strict
 
 
@@ -48,8 +49,9 @@ def tables() -> dict[str, Any]:
 def _entry(path: Path) -> dict[str, Any]:
     names = ("format", "architecture", "parameters", "bytes", "aabb", "frame", "background")
     entry: dict[str, Any] = {"path": str(path), **dict.fromkeys((*names, "occupancy"))}
-    if path.is_file():
-        entry["bytes"] = path.stat().st_size
+    file = checkpoint_of(path)
+    if file.is_file():
+        entry["bytes"] = file.stat().st_size
     try:
         possible_formats(path)  # else it is refused here, without torch
         from .facts import facts

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 from ..distiller.progress import Distilled
 from ..files import sha256
 from ..formats import identify
+from ..formats.run_folder import checkpoint_of
 
 if TYPE_CHECKING:
     from ..volume import RadianceField
 
 
 def describe_file(path: Path, field: RadianceField) -> dict[str, Any]:
-    """The `source` or `target` block of a receipt."""
+    """The `source` or `target` block of a receipt; of a run's folder its newest checkpoint."""
+    path = checkpoint_of(path)
     return {
         "path": str(path),
         "sha256": sha256(path),

@@ -99,7 +99,8 @@ def noted_info(path: Path, content: dict[str, Any]) -> FieldInfo | None:
 def check_conventions(title: str, config: MlpConfig, **expected: Any) -> None:
     """Raises UnsupportedError unless the network is one that the program can run."""
     expected |= {"density_activation": "relu", "density_shift": 0.0, "normalize": False}
-    expected["joint"] = False
+    expected |= {"joint": False, "head_layers": 1, "lowest_frequency": 1.0}
+    expected |= {"position_spacing": 1.0, "direction_spacing": 1.0}
     for name, value in expected.items():
         found = getattr(config, name)
         if found != value:
