@@ -20,10 +20,10 @@ GRID = {"num_levels": 8, "max_res": 24, "log2_hashmap_size": 8}  # the last four
 BASE = 4
 
 
-def grid_state(age: str = "now", width: int = 32, appearance: int = 5, seed: int = 0) -> dict:
+def grid_state(age: str = "now", width: int = 32, appearance: int = 5, base: int = BASE) -> dict:
     """nerfacto by tiny-cuda-nn in the layout of an `age`: now, 2023 or first."""
-    draw = torch.Generator().manual_seed(seed)
-    entries = sum(level[1] for level in levels_of_grid())
+    draw = torch.Generator().manual_seed(0)
+    entries = sum(level[1] for level in levels_of_grid(base))
     first = torch.randn(width * 16 + 16 * width, generator=draw) * 0.4
     table = torch.randn(2 * entries, generator=draw)
     padded = -(-(31 + appearance) // 16) * 16
@@ -47,12 +47,12 @@ def grid_state(age: str = "now", width: int = 32, appearance: int = 5, seed: int
     return {f"field.{name}": tensor for name, tensor in state.items()} | proposal
 
 
-def levels_of_grid() -> list[tuple]:
-    growth = math.exp((math.log(GRID["max_res"]) - math.log(BASE)) / (GRID["num_levels"] - 1))
-    return levels_of_tcnn(GRID["num_levels"], BASE, growth, GRID["log2_hashmap_size"])
+def levels_of_grid(base: int) -> list[tuple]:
+    growth = math.exp((math.log(GRID["max_res"]) - math.log(base)) / (GRID["num_levels"] - 1))
+    return levels_of_tcnn(GRID["num_levels"], base, growth, GRID["log2_hashmap_size"])
 
 
-def nerfacto(state: dict, position, direction, initial=1.0, average=True, age="now"):
+def nerfacto(state: dict, position, direction, initial=1.0, average=True, age="now", coarsest=BASE):
     """(density, rgb) of nerfacto in the box +-1, in float64."""
     vectors = {n.removeprefix("field."): t.double().numpy() for n, t in state.items()}
     head = vectors.get("mlp_head.params", vectors.get("mlp_head.tcnn_encoding.params"))
@@ -65,7 +65,9 @@ def nerfacto(state: dict, position, direction, initial=1.0, average=True, age="n
     else:
         base = vectors["mlp_base.model.params" if age == "now" else "mlp_base.params"]
     weights, table = matrices(base, [16, width, 16])
-    h = network(look_up((position + 1) / 2, levels_of_grid(), table.reshape(-1, 2)), weights)
+    h = network(
+        look_up((position + 1) / 2, levels_of_grid(coarsest), table.reshape(-1, 2)), weights
+    )
     seen = [harmonics(direction), h[1:], embedding.mean(0) * average]
     ones = np.ones(padded - 31 - embedding.shape[1])
     layers, rest = matrices(head, [padded, width, width, 16])

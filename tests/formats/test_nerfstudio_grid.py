@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pytest
 import torch
 
@@ -38,28 +41,92 @@ def test_appearance_may_be_zeros(tmp_path):
     assert field.info.provenance["appearance"] == "zeros"
 
 
+def contract(position):
+    """nerfstudio's contraction, as a point of the cube +-2."""
+    reach = np.abs(position).max()
+    return position if reach < 1 else (2 - 1 / reach) * position / reach
+
+
+@pytest.mark.parametrize("width", [16, 64])
+def test_without_a_config(width, tmp_path):
+    """The width is found from the vectors; all of space, and the rest, is assumed."""
+    state = grid_state(width=width, base=16)
+    field = load(write_run(tmp_path, checkpoint(state)))
+    assert field.info.aabb.contraction is not None
+    assert "no config.yml" in field.info.provenance["settings_from"]
+
+    def reference(position, direction):
+        return nerfacto(state, contract(position) / 2, direction, coarsest=16)
+
+    draw = np.random.default_rng(0)
+    positions = draw.normal(size=(40, 3)) * np.exp(draw.uniform(-2, 4, size=(40, 1)))
+    directions = torch.nn.functional.normalize(torch.randn(40, 3), dim=-1)
+    positions = torch.from_numpy(positions.astype(np.float32))
+    features = field.encode(positions)
+    density, rgb = field.density(features).detach(), field.color(features, directions).detach()
+    for i in range(40):
+        wanted, color = reference(positions[i].double().numpy(), directions[i].double().numpy())
+        assert float(density[i]) == pytest.approx(wanted, rel=1e-4)
+        np.testing.assert_allclose(rgb[i], color, atol=1e-5)
+
+
 @pytest.mark.parametrize("key", ["binaries", "_binary"])
-def test_instant_ngp(key, tmp_path):
+@pytest.mark.parametrize("side", [8, 128])
+def test_instant_ngp(key, side, tmp_path):
     """Its occupancy comes along, and its appearance is zeros."""
-    state = grid_state(appearance=32, width=32)
+    state = grid_state(appearance=32)
     cells = torch.zeros(8, 8, 8, dtype=torch.bool)
     cells[1:3, 4:6, 5:8] = True
-    outer = torch.ones_like(cells)
-    state[f"occupancy_grid.{key}"] = torch.stack([cells, outer]) if key == "binaries" else cells
+    wanted = cells
+    for axis in range(3):
+        wanted = wanted.repeat_interleave(16, axis)
+        cells = cells.repeat_interleave(side // 8, axis)
+    grids = torch.stack([cells, torch.ones_like(cells)])
+    state[f"occupancy_grid.{key}"] = grids if key == "binaries" else cells
     field = opened(tmp_path, state)
-    assert torch.equal(field.occupancy.dense(), cells)
+    assert torch.equal(field.occupancy.dense(), wanted)
     assert max(compare(field, lambda p, d: nerfacto(state, p, d, average=False))) < 2e-5
     assert field.info.provenance["method"] == "instant-ngp"
 
 
-@pytest.mark.parametrize(
-    ("cells", "side"),
-    [(torch.zeros(8, 8, 8, dtype=torch.bool), 128), (torch.ones(1, 6, 6, 6).bool(), 128)],
-)
-def test_an_occupancy_that_says_nothing_is_left_out(cells, side, tmp_path):
-    field = opened(tmp_path, {**grid_state(), "occupancy_grid.binaries": cells})
+def test_instant_ngp_without_bounds(tmp_path):
+    """Each cell of the contracted box asks the grids at its place in the world."""
+    state = grid_state(appearance=32)
+    grids = torch.rand(3, 4, 4, 4, generator=torch.Generator().manual_seed(0)) > 0.5
+    field = opened(
+        tmp_path, {**state, "occupancy_grid.binaries": grids}, disable_scene_contraction=False
+    )
+    dense = field.occupancy.dense()
+    draw = np.random.default_rng(0)
+    seen = 0
+    for _ in range(400):
+        cell = draw.integers(0, 128, 3)
+        corners = [field.aabb.from_unit(torch.tensor((cell + b) / 128)) for b in (0.01, 0.99)]
+        reaches = [float(corner.abs().max()) for corner in corners]
+        levels = [max(0, math.ceil(math.log2(reach))) for reach in reaches]
+        if levels[0] != levels[1] or levels[0] > 2:
+            assert levels[0] <= 2 or levels[1] <= 2 or not dense[tuple(cell)]
+            continue
+        scale = 2 ** levels[0]
+        ends = [((corner / scale + 1) / 2 * 4).floor().long().tolist() for corner in corners]
+        if ends[0] == ends[1]:  # the whole cell lies in one of theirs
+            assert dense[tuple(cell)] == grids[levels[0], ends[0][0], ends[0][1], ends[0][2]]
+            seen += 1
+    assert seen > 100
+
+
+def test_an_occupancy_that_says_nothing_is_left_out(tmp_path):
+    nothing = torch.zeros(1, 8, 8, 8, dtype=torch.bool)
+    field = opened(tmp_path, {**grid_state(), "occupancy_grid.binaries": nothing})
     assert field.occupancy.dense().all()
-    assert field.occupancy.resolution == side
+
+
+@pytest.mark.parametrize(
+    "cells", [torch.zeros(4, 4), torch.zeros(4, 4, 4), torch.ones(4, 4, 3).bool()]
+)
+def test_a_damaged_occupancy_is_named(cells, tmp_path):
+    with pytest.raises(FormatError, match="occupancy has shape"):
+        opened(tmp_path, {**grid_state(), "occupancy_grid.binaries": cells})
 
 
 def test_an_old_instant_ngp_is_refused(tmp_path):
@@ -92,16 +159,9 @@ def test_damage_is_named(name, value, why, tmp_path):
         opened(tmp_path, {**grid_state(), f"field.{name}": value})
 
 
-@pytest.mark.parametrize(
-    ("settings", "why"),
-    [
-        ({"hidden_dim": 64, "hidden_dim_color": 32}, "64 and 32 wide"),
-        ({"disable_scene_contraction": False}, "contracted"),
-    ],
-)
-def test_what_a_hash_grid_cannot_be(settings, why, tmp_path):
-    with pytest.raises(UnsupportedError, match=why):
-        opened(tmp_path, grid_state(), **settings)
+def test_networks_of_two_widths(tmp_path):
+    with pytest.raises(UnsupportedError, match="64 and 32 wide"):
+        opened(tmp_path, grid_state(), hidden_dim=64, hidden_dim_color=32)
 
 
 def test_a_box_that_is_no_cube(tmp_path):

@@ -17,7 +17,8 @@ from ...adapters.hashgrid import HashgridConfig, HashgridField
 from ...adapters.joint import FEATURES
 from ...errors import FormatError, UnsupportedError
 from .color_columns import HARMONICS, harmonics_last, with_constant
-from .nerfstudio_run import Run
+from .nerfacc_grid import spread
+from .nerfstudio_run import Run, stored_box
 from .ngp_parameters import named, stored_network, table_of, vector
 from .rebuild import rebuild
 from .tcnn_parameters import NetworkShape, aligned, take_network
@@ -46,9 +47,8 @@ def read_grid(run: Run) -> HashgridField:
     if len(appearance):
         notes["appearance"] = "mean of the training images'" if average else "zeros"
     contracted = not run.setting("disable_scene_contraction", False)
-    info = run.info(state.get("aabb"), "random" if fast else "last_sample", **notes)
-    if contracted:
-        raise UnsupportedError(f"{run.path}: a scene without bounds (its space is contracted)")
+    background = "random" if fast else "last_sample"
+    info = run.info(state.get("aabb"), background, contracted, **notes)
     edges = info.aabb.size
     if max(edges) > min(edges) * (1 + 1e-5):
         raise UnsupportedError(f"{run.path}: its box has edges {edges}; cubes are read")
@@ -144,15 +144,18 @@ def head_matrix(weight: Tensor, appearance: Tensor, ones: Tensor) -> Tensor:
 
 
 def take_occupancy(run: Run, field: HashgridField) -> None:
-    """Gives the field the occupancy of an instant-ngp: the innermost of its grids, which is that of
-    the field's box. What the program skips was never trained."""
-    for name in OCCUPANCY:
-        shape = run.shape(f"occupancy_grid.{name}")
-        if len(shape) not in (3, 4) or len({*shape[-3:]}) > 1:
-            continue
-        (cells,) = run.tensors([f"occupancy_grid.{name}"]).values()
-        cells = cells if cells.ndim == 3 else cells[0]
-        side = len(cells)
-        if cells.dtype == torch.bool and side % 4 == 0 and 4 <= side <= 512 and cells.any():
-            field.occupancy.assign(cells)
-            return
+    """Gives the field the occupancy of an instant-ngp, where it has one: what the program skips was
+    never trained. Raises FormatError."""
+    names = [name for name in OCCUPANCY if f"occupancy_grid.{name}" in run.state]
+    found = run.tensors([*(f"occupancy_grid.{name}" for name in names[:1]), "field.aabb"])
+    if not names or "field.aabb" not in found:
+        return
+    grids = found[f"occupancy_grid.{names[0]}"]
+    shape, side = list(grids.shape), grids.shape[-1] if grids.ndim else 0
+    if grids.dtype != torch.bool or shape[-3:] != [side] * 3 or not 3 <= len(shape) <= 4:
+        raise FormatError(run.path, f"its occupancy has shape {shape}, {grids.dtype}; no cubes")
+    if not 1 <= side <= 1024 or not 1 <= len(grids.view(-1, side, side, side)) <= 16:
+        raise FormatError(run.path, f"its occupancy has shape {shape}; expected [1..16, 1..1024]")
+    cells = spread(grids.view(-1, side, side, side), stored_box(found["field.aabb"]), field.aabb)
+    if cells.any():
+        field.occupancy.assign(cells)

@@ -15,7 +15,7 @@ from typing import Any
 from torch import Tensor
 
 from ...errors import FormatError
-from ...volume import Aabb, FieldInfo
+from ...volume import Aabb, Contraction, FieldInfo
 from ..run_folder import CHECKPOINTS, SETTINGS
 from .document import Document
 from .field_info import strict_json
@@ -26,6 +26,7 @@ from .unpickle import TensorRef
 TRANSFORMS = "dataparser_transforms.json"
 PROGRAM = "nerfstudio"
 BLENDER = 1.5  # half the edge of the box that its loader gives to synthetic scenes
+EVERYWHERE = Aabb((-2.0,) * 3, (2.0,) * 3, Contraction("inf"))  # of its scene contraction
 LIMIT = 64 << 10  # bytes of TRANSFORMS
 LOADERS_OF_BLENDER = ("Blender", "DNeRF")
 
@@ -79,12 +80,16 @@ class Run:
         ref = self.state.get(name)
         return ref.shape if isinstance(ref, TensorRef) else ()
 
-    def info(self, box: Tensor | None, background: str, **notes: Any) -> FieldInfo:
+    def info(
+        self, box: Tensor | None, background: str, contracted: bool = False, **notes: Any
+    ) -> FieldInfo:
         """Frame, box and background of the field; without a stored `box` [2, 3] that of the data
-        loader. `background` is the model's default; `notes` go into the provenance."""
+        loader, `contracted` all of space. `background` is the model's default; `notes` go into the
+        provenance."""
         color = self.setting("background_color", background)
         try:
             aabb, whence = (stored_box(box), "field.aabb") if box is not None else self._box()
+            aabb, whence = (EVERYWHERE, "scene contraction") if contracted else (aabb, whence)
             provenance = {
                 "program": PROGRAM,
                 "frame_from": "the program's data loader",
