@@ -13,6 +13,7 @@ from ..errors import FormatError, UnsupportedError
 from ..volume import RadianceField
 from .format import Format
 from .parts.mlp_state import starts_like_checkpoint
+from .parts.nerfstudio_factors import KINDS, read_factors
 from .parts.nerfstudio_grid import APART, JOINED, read_grid
 from .parts.nerfstudio_mlp import COARSE, read_mlp
 from .parts.nerfstudio_run import Run
@@ -20,6 +21,7 @@ from .parts.nerfstudio_run import Run
 SIGNS = ("_model.field", "_model.module.field")
 MODELS: dict[str, Callable[[Run], RadianceField]] = {  # by a tensor that only it has
     f"{COARSE}mlp_base.layers.0.weight": read_mlp,
+    **{f"field.{KINDS[0]}.{name}": read_factors for name in ("line_coef", "plane_coef")},
     **{f"field.{name}": read_grid for name in (*JOINED, APART[0])},
 }
 REFUSED = {
@@ -32,7 +34,7 @@ class Nerfstudio(Format):
     name = "nerfstudio"
     title = "nerfstudio (.ckpt, or a run's folder)"
     suffixes = (".ckpt",)
-    architectures = frozenset({"mlp", "hashgrid"})
+    architectures = frozenset({"mlp", "hashgrid", "vm", "cp"})
     can_write = False
 
     def sniff(self, path: Path) -> bool:

@@ -93,3 +93,52 @@ def vanilla(state: dict, position: np.ndarray, direction: np.ndarray, field: str
     for i in range(2):
         h = np.maximum(affine(state, f"{field}.mlp_head.layers.{i}", h), 0)
     return density, 1 / (1 + np.exp(-affine(state, f"{field}.field_heads.0.net", h)))
+
+
+def tensorf_state(planes: bool = True, side: int = 6) -> dict[str, torch.Tensor]:
+    """tensorf with 3 and 4 components, 5 features and 16 neurons."""
+    draw = torch.Generator().manual_seed(0)
+    state = {"aabb": torch.tensor([[-1.0, -0.5, -1], [1, 1, 1.5]])}
+    for kind, count in (("density_encoding", 3), ("color_encoding", 4)):
+        state[f"{kind}.line_coef"] = torch.randn(3, count, side, 1, generator=draw)
+        if planes:
+            state[f"{kind}.plane_coef"] = torch.randn(3, count, side, side, generator=draw)
+    state["B.weight"] = torch.randn(5, 12 if planes else 4, generator=draw) * 0.2
+    sizes = {"mlp_head.layers.0": (16, 40), "mlp_head.layers.1": (16, 16)}
+    for name, (rows, columns) in {**sizes, "field_output_rgb.net": (3, 16)}.items():
+        state[f"{name}.weight"] = torch.randn(rows, columns, generator=draw) * 0.3
+        state[f"{name}.bias"] = torch.randn(rows, generator=draw)
+    return {f"field.{name}": tensor for name, tensor in state.items()}
+
+
+def sampled(grid: np.ndarray, place: list[float]) -> np.ndarray:
+    """[C] of a grid [C, ..., B, A] at [a, b, ...] in [0, 1], ends on the outermost nodes."""
+    for at in place:
+        position = at * (grid.shape[-1] - 1)
+        cell = min(int(position), grid.shape[-1] - 2)
+        part = position - cell
+        grid = grid[..., cell] * (1 - part) + grid[..., cell + 1] * part
+    return grid
+
+
+def tensorf(state: dict, position: np.ndarray, direction: np.ndarray):
+    """(density, rgb) of tensorf at a place, in float64."""
+    state = {name.removeprefix("field."): tensor.double() for name, tensor in state.items()}
+    low, high = state["aabb"].numpy()
+    x, y, z = (position - low) / (high - low)
+    found = []
+    for kind in ("density_encoding", "color_encoding"):
+        lines, planes = (state.get(f"{kind}.{part}_coef") for part in ("line", "plane"))
+        along = [sampled(lines[mode, ..., 0].numpy(), [at]) for mode, at in enumerate((z, y, x))]
+        if planes is None:
+            found.append(np.prod(along, axis=0))
+            continue
+        places = ([x, y], [x, z], [y, z])
+        flat = [sampled(planes[mode].numpy(), at) for mode, at in enumerate(places)]
+        found.append(np.concatenate([a * b for a, b in zip(along, flat)]))
+    features = state["B.weight"].numpy() @ found[1]
+    h = np.concatenate([features, direction, waves(features, 2, 2), waves(direction, 2, 2)])
+    for i in range(2):
+        h = np.maximum(affine(state, f"mlp_head.layers.{i}", h), 0)
+    rgb = 1 / (1 + np.exp(-affine(state, "field_output_rgb.net", h)))
+    return max(found[0].sum(), 0.0), rgb

@@ -49,15 +49,17 @@ class Decoder(nn.Module):
         if self.config.shading == "network_harmonics":
             parts = [appearance, spherical_harmonics(directions, SH_DEGREE)]
         else:
-            waves = frequencies(appearance, self.config.feature_octaves)
-            turns = frequencies(directions, self.config.view_octaves)
+            turn = self.config.lowest_frequency, self.config.frequency_spacing
+            waves = frequencies(appearance, self.config.feature_octaves, *turn)
+            turns = frequencies(directions, self.config.view_octaves, *turn)
             parts = [appearance, directions, waves, turns]
         inputs = torch.cat(parts, 1)
         return torch.sigmoid(fused_mlp(inputs, list(self.weights), list(self.biases) or None))
 
 
-def frequencies(values: Tensor, octaves: int) -> Tensor:
-    """[N, 2 * K * octaves]: all sines, then all cosines, of [N, K]; octaves fastest (TensoRF)."""
-    scales = 2.0 ** torch.arange(octaves, device=values.device, dtype=values.dtype)
-    phases = (values[:, :, None] * scales).flatten(1)
+def frequencies(values: Tensor, octaves: int, lowest: float = 1.0, spacing: float = 1.0) -> Tensor:
+    """[N, 2 * K * octaves]: all sines, then all cosines, of [N, K]; octaves fastest (TensoRF). The
+    frequencies begin with `lowest`; each is 2^spacing of the one below."""
+    exponents = spacing * torch.arange(octaves, device=values.device, dtype=values.dtype)
+    phases = (lowest * values[:, :, None] * 2.0**exponents).flatten(1)
     return torch.cat([phases.sin(), phases.cos()], 1)

@@ -74,6 +74,8 @@ class FactorizedConfig:
     hidden_width: int = 128  # of the two hidden layers
     biases: bool = later(True)  # of the network; PVD has none
     clamp_features: bool = later(False)  # True: all, to the range of log density (PVD)
+    lowest_frequency: float = later(1.0)  # of both encodings; nerfstudio: 2 pi
+    frequency_spacing: float = later(1.0)  # octaves from one frequency to the next; nerfstudio: 2
 
     def __post_init__(self):
         check_ranges(
@@ -88,7 +90,12 @@ class FactorizedConfig:
                 "feature_octaves": (0, 16),
                 "hidden_width": (8, 256),
             },
-            numbers={"density_shift": (-1e6, 1e6), "density_scale": (1e-6, 1e6)},
+            numbers={
+                "density_shift": (-1e6, 1e6),
+                "density_scale": (1e-6, 1e6),
+                "lowest_frequency": (1e-3, 1e3),
+                "frequency_spacing": (0.01, 4),
+            },
             choices={"density_activation": get_args(DensityActivation), "shading": SHADINGS},
         )
         check_flags(self, "biases", "clamp_features")

@@ -101,6 +101,8 @@ def check_choices(config: FactorizedConfig, title: str) -> None:
         ("density_shift", shifts),
         ("biases", (True,)),
         ("clamp_features", (False,)),
+        ("lowest_frequency", (1.0,)),
+        ("frequency_spacing", (1.0,)),
     ):
         found = getattr(config, name)
         if found not in known:
