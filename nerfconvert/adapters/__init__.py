@@ -63,6 +63,7 @@ ARCHITECTURES = {
         by_scene=True,
     ),
     "dense": Architecture("nerfconvert.adapters.dense:DenseField"),
+    "hashed": Architecture("nerfconvert.adapters.hashed:HashedField"),
     "ppng": Architecture("nerfconvert.adapters.ppng:PpngField"),
     "analytic": Architecture("nerfconvert.adapters.analytic:AnalyticField"),
 }

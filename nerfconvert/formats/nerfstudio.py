@@ -15,6 +15,7 @@ from .format import Format
 from .parts.mlp_state import starts_like_checkpoint
 from .parts.nerfstudio_factors import KINDS, read_factors
 from .parts.nerfstudio_grid import APART, JOINED, read_grid
+from .parts.nerfstudio_hashed import TABLES, read_hashed
 from .parts.nerfstudio_mlp import COARSE, read_mlp
 from .parts.nerfstudio_run import Run
 
@@ -23,6 +24,7 @@ MODELS: dict[str, Callable[[Run], RadianceField]] = {  # by a tensor that only i
     f"{COARSE}mlp_base.layers.0.weight": read_mlp,
     **{f"field.{KINDS[0]}.{name}": read_factors for name in ("line_coef", "plane_coef")},
     **{f"field.{name}": read_grid for name in (*JOINED, APART[0])},
+    **dict.fromkeys(TABLES, read_hashed),
 }
 REFUSED = {
     "temporal_distortion": "a scene that moves",
@@ -34,7 +36,7 @@ class Nerfstudio(Format):
     name = "nerfstudio"
     title = "nerfstudio (.ckpt, or a run's folder)"
     suffixes = (".ckpt",)
-    architectures = frozenset({"mlp", "hashgrid", "vm", "cp"})
+    architectures = frozenset({"mlp", "hashgrid", "hashed", "vm", "cp"})
     can_write = False
 
     def sniff(self, path: Path) -> bool:

@@ -50,6 +50,12 @@ TINY = {
         "mask_size": (3, 3, 3),
         "mask_shift": (1.0, 1.0, 1.0),
     },
+    "hashed": {
+        "resolutions": (3, 5, 9),
+        "log2_table_size": 6,
+        "density_width": 16,
+        "color_width": 24,
+    },
     "ppng": {"frequencies": (1.0, 2.0), "factor_dimensions": 1, "resolution": 6},
 }
 
