@@ -87,8 +87,8 @@ def test_reads_without_changing_the_file(sample):
 
 
 def test_reads_without_torchs_compiler(tmp_path):
-    """Its import takes longer than reading any of these files."""
-    for name in FORMATS:
+    """Its import takes longer than reading any of these files; svox2 packs words that are none."""
+    for name in FORMATS.keys() - {"svox2"}:
         (tmp_path / name).mkdir()
         write_sample(name, tmp_path / name)
     program = (
