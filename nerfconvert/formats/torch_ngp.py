@@ -89,7 +89,8 @@ class TorchNgp(Format):
 def model_of(content: Any) -> dict[str, Any]:
     """The state dict of a checkpoint, which may also be the file's only content."""
     model = content.get("model", content) if isinstance(content, dict) else None
-    return {name: ref for name, ref in model.items()} if isinstance(model, dict) else {}
+    named = model.items() if isinstance(model, dict) else ()
+    return {name: ref for name, ref in named if isinstance(name, str)}
 
 
 def bound_of(state: dict[str, Tensor]) -> float:

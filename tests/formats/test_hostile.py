@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import pickle
 import struct
+import zipfile
 
 import cbor2
 import numpy as np
@@ -170,3 +171,27 @@ def test_many_bodies_take_little_memory(judge, tmp_path):
     scene = "aabb = [[-1, -1, -1], [1, 1, 1]]\n" + f"[[primitives]]\n{body}" * 2000
     (tmp_path / "scene.toml").write_text(scene)
     assert judge(tmp_path / "scene.toml").verdict == "read"
+
+
+@pytest.mark.parametrize("name", ["torch-ngp", "pvd"])
+def test_a_state_dict_with_numbers_for_names(name, judge, tmp_path):
+    content = torch.load(write_sample(name, tmp_path), weights_only=True)
+    content["model"][7] = torch.zeros(3)
+    torch.save(content, tmp_path / "numbered")
+    assert judge(tmp_path / "numbered").verdict == "read"
+
+
+def test_a_stride_that_no_integer_holds(judge, tmp_path):
+    """Of a size of 1, so that it leads nowhere."""
+    wide = b"\x8a\x09" + (1 << 63).to_bytes(9, "little")
+    made = b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage("FloatStorage", "0", 3) + b"K\x00"
+    write_zip(tmp_path / "zip", document(made + b"K\x01\x85" + wide + b"\x85\x89NtR"))
+    assert "something else than sizes" in refused(judge, tmp_path / "zip")
+
+
+def test_a_damaged_stream_in_an_unknown_archive(judge, tmp_path):
+    write_zip(tmp_path / "zip", pickle.dumps(list(range(999))), compression=zipfile.ZIP_DEFLATED)
+    damaged = bytearray((tmp_path / "zip").read_bytes())
+    damaged[60:80] = bytes(20)
+    (tmp_path / "zip").write_bytes(damaged)
+    assert "damaged zip archive" in refused(judge, tmp_path / "zip")

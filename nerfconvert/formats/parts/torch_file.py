@@ -110,7 +110,7 @@ class TorchFile:
         except OSError as problem:
             raise FormatError(self.path, f"cannot be read: {problem.strerror or problem}") from None
         except Exception as problem:
-            why = str(problem) or type(problem).__name__
+            why = next(iter(str(problem).splitlines()), type(problem).__name__)
             if isinstance(problem, KeyError):
                 why = f"nothing is known of {why}"
             why = f"expected a whole, plain torch checkpoint, but {why}"

@@ -29,6 +29,7 @@ from .pickled_array import (
 from .shown import shown
 
 MOST_STEPS = 1 << 19  # instructions of a pickle; a checkpoint has about 40 for each tensor
+MOST_NUMBERS = 1 << 62  # of a storage, an offset or a stride
 SMALL = 1 << 60  # of a dict's keys: addresses in old optimizer states
 STORAGE_DTYPES = {
     "FloatStorage": torch.float32,
@@ -77,7 +78,9 @@ class Opaque:
 def rebuild_tensor(storage, offset, shape, stride, *_unused) -> TensorRef:
     """TensorRef from the arguments of torch's `_rebuild_tensor_v2`. Raises Refused if invalid."""
     numbers = (offset, *shape, *stride)
-    if not isinstance(storage, StorageRef) or not all(type(n) is int and n >= 0 for n in numbers):
+    if not isinstance(storage, StorageRef) or not all(
+        type(n) is int and 0 <= n < MOST_NUMBERS for n in numbers
+    ):
         raise Refused("a tensor is described by something else than sizes")
     if len(shape) != len(stride) or len(shape) > 8:
         raise Refused(f"a tensor has shape {shape} but stride {stride}")
