@@ -15,7 +15,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 5.0  # seconds that a file may take
-START = 60.0  # seconds that a child may take to start with its first file
+START = 120.0  # seconds that a child may take to start
+PROGRAM = ("-m", "scripts.fuzzing.trial")
 TOLD = 0.5  # seconds in which a child that hangs says where
 
 
@@ -32,8 +33,8 @@ class Answer:
 class Judge:
     """A child, started when it is needed and again after each crash or hang. To be closed."""
 
-    def __init__(self, limit: float = LIMIT) -> None:
-        self.limit = limit
+    def __init__(self, limit: float = LIMIT, program: tuple[str, ...] = PROGRAM) -> None:
+        self.limit, self.program = limit, program
         self._child: subprocess.Popen | None = None
         self._errors = tempfile.TemporaryFile()
 
@@ -46,11 +47,10 @@ class Judge:
 
     def __call__(self, path: Path) -> Answer:
         """The answer for the file at `path`."""
-        limit = self.limit if self._child else START
         child = self._child or self._started()
         child.stdin.write(f"{path}\n".encode())
         child.stdin.flush()
-        line = self._line(child, limit)
+        line = self._line(child, self.limit)
         if line:
             return Answer(**json.loads(line))
         answer = self._hang(child) if line is None else self._crash(child)
@@ -61,13 +61,14 @@ class Judge:
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
         self._errors.truncate(0)
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "scripts.fuzzing.trial"],
+            [sys.executable, *self.program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
             env=environment,
             cwd=ROOT,
         )
+        self._line(self._child, START)  # it is ready
         return self._child
 
     def _line(self, child: subprocess.Popen, seconds: float) -> bytes | None:
