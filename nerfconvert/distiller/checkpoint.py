@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,15 @@ from ..renderer.cameras import Cameras
 from ..volume import Field, Role, TrainableField
 from .config import DistillConfig
 
+CHECKSUM = "sha256"  # entry of a saved state, of all others
 KEEP_EVERY = 5.0  # seconds between copies of a good student
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
-    """Writes `state` (tensors, numbers, strings in dicts and lists) to `path`, atomically."""
+    """Writes `state` (tensors, numbers, strings in dicts and lists) to `path`, atomically, with a
+    checksum. Raises OSError or RuntimeError where writing fails."""
     with written_whole(path) as partial:
-        torch.save(state, partial)
+        torch.save({**state, CHECKSUM: digest(*_leaves(state))}, partial)
 
 
 def load_state(path: Path, fingerprint: dict[str, Any]) -> dict[str, Any]:
@@ -39,7 +42,20 @@ def load_state(path: Path, fingerprint: dict[str, Any]) -> dict[str, Any]:
         pairs = [(n, *(x.get(n, "not recorded") for x in (found, fingerprint))) for n in names]
         changes = ", ".join(f"{n} was {old}, now {new}" for n, old, new in pairs if old != new)
         raise FormatError(path, f"state of another run: {changes}; start anew with --overwrite")
+    if state.pop(CHECKSUM, None) != digest(*_leaves(state)):
+        raise FormatError(path, "no resumable state (its checksum is wrong: it is damaged)")
     return state
+
+
+def _leaves(value: Any, name: str = "") -> Iterator[Any]:
+    """Every tensor, number and text of a state, each after its place in it."""
+    if isinstance(value, dict | list | tuple):
+        parts = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, part in parts:
+            yield from _leaves(part, f"{name}/{key}")
+        return
+    yield name
+    yield value
 
 
 def fingerprint_of(

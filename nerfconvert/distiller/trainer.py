@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from typing import Any, Protocol
 
 import torch
 
-from ..errors import DivergedError
+from ..errors import DivergedError, FormatError
 from ..volume import TrainableField
 from . import parallel
 from .checkpoint import LastGood, load_state, save_state
@@ -20,6 +21,7 @@ from .optimizers import FieldOptimizer, OptimizerMaker, RoleOptimizer
 from .progress import Clock, Distilled, Progress, StageRecord
 from .stages import Stage
 
+log = logging.getLogger(__name__)
 REPORT_EVERY = 0.25  # seconds between progress reports
 SAVE_EVERY = 30.0  # seconds between saved states
 LOOK_EVERY = 10  # steps between looks at the loss: each waits for the device
@@ -186,37 +188,53 @@ class Trainer:
         return Progress(self.stage.name, self.step, seconds, fraction, self.psnr, *counts)
 
     def save(self) -> None:
-        """Writes everything a resumed run needs to `state_path`, atomically."""
+        """Writes everything a resumed run needs to `state_path`, atomically; logs where that fails,
+        as on a full disk, and the run goes on."""
         if self.state_path is None or parallel.rank():
             return
-        save_state(
-            self.state_path,
-            {
-                "fingerprint": self.fingerprint,
-                "student": self.student.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "generator": self.generator.get_state(),
-                "numbers": {name: getattr(self, name) for name in NUMBERS},
-                "records": [vars(r) for r in self.records],
-                "curve": self.curve,
-                "stage_start": self._stage_start,
-                "seconds": self.clock.seconds,
-                "stages": [stage.state() for stage in self.stages],
-                "shared": self.shared.state() if self.shared else {},
-            },
-        )
+        try:
+            save_state(self.state_path, self._state())
+        except (OSError, RuntimeError) as problem:
+            why = next(iter(str(problem).splitlines()), type(problem).__name__)
+            log.warning("%s: the state of this run cannot be saved: %s", self.state_path, why)
         self._saved = time.monotonic()
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "fingerprint": self.fingerprint,
+            "student": self.student.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "generator": self.generator.get_state(),
+            "numbers": {name: getattr(self, name) for name in NUMBERS},
+            "records": [vars(r) for r in self.records],
+            "curve": self.curve,
+            "stage_start": self._stage_start,
+            "seconds": self.clock.seconds,
+            "stages": [stage.state() for stage in self.stages],
+            "shared": self.shared.state() if self.shared else {},
+        }
 
     def resume(self) -> bool:
         """Goes on from what `save` wrote; False where there is nothing. Raises FormatError."""
         if self.state_path is None or not self.state_path.exists():
             return False
         state = load_state(self.state_path, self.fingerprint)
+        try:
+            self._restore(state)
+        except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as problem:
+            why = f"no resumable state ({type(problem).__name__} where it is taken over)"
+            raise FormatError(self.state_path, why) from problem
+        return True
+
+    def _restore(self, state: dict[str, Any]) -> None:
         self.student.load_state_dict(state["student"])
         self.optimizer = self.new_optimizer(self.student)
         self.optimizer.load_state_dict(state["optimizer"])
         for name in NUMBERS:
-            setattr(self, name, state["numbers"][name])
+            number = state["numbers"][name]
+            if not isinstance(number, int | float | None):
+                raise TypeError(name)
+            setattr(self, name, number)
         if parallel.rank():
             self.generator.manual_seed(parallel.own_seed(self.config) + self.step)
         else:
@@ -230,4 +248,3 @@ class Trainer:
             self.shared.restore(state["shared"])
         self.clock.go_on_from(state["seconds"])
         self._pending = [due for due in self._pending if due > state["seconds"]]
-        return True

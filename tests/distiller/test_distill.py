@@ -1,5 +1,6 @@
 """distill() and train_images() on a closed-form scene: they learn, stop, resume and refuse."""
 
+import resource
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 
 from nerfconvert.adapters.hashgrid import HashgridConfig, HashgridField
 from nerfconvert.adapters.tensorial.field import TensorialConfig, TensorialField
+from nerfconvert.distiller.checkpoint import save_state
 from nerfconvert.distiller.config import DistillConfig
 from nerfconvert.distiller.distill import distill
 from nerfconvert.distiller.optimizers import BY_ROLE, MATRIX_RATE, Muon
@@ -100,6 +102,40 @@ def test_a_state_of_another_run_is_refused(teacher, tmp_path):
     state.write_bytes(state.read_bytes()[:500])
     with pytest.raises(FormatError, match="no resumable state"):
         distill(teacher, student(), cameras(1), config, state_path=state, resume=True)
+
+
+def test_a_changed_state_is_refused(teacher, tmp_path):
+    """A bit of a number, which torch itself does not notice; and parts that are missing."""
+    state = tmp_path / "run.state"
+    run = stopped_at_once(teacher, state)
+    whole = state.read_bytes()
+    number = torch.load(state)["student"]["table"].numpy().tobytes()[:64]
+    at = whole.index(number) + 9
+    state.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+    with pytest.raises(FormatError, match="no resumable state"):
+        distill(**run, state_path=state, resume=True)
+    state.write_bytes(whole)
+    for name, value in (("numbers", {}), ("optimizer", []), ("stage_start", 3), ("stages", [])):
+        changed = {**torch.load(state), name: value}
+        changed.pop("sha256")
+        save_state(tmp_path / "changed", changed)
+        with pytest.raises(FormatError, match="no resumable state"):
+            distill(**run, state_path=tmp_path / "changed", resume=True)
+    distill(**run, state_path=state, resume=True)
+
+
+def test_a_full_disk_does_not_end_the_run(teacher, tmp_path, caplog):
+    state = tmp_path / "run.state"
+    config = DistillConfig(seconds=None, steps=3)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        outcome = distill(teacher, student(), cameras(1), config, state_path=state)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert outcome.steps == 3
+    assert "cannot be saved" in caplog.text
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_state_of_other_optimizers_is_refused(teacher, tmp_path, monkeypatch):
