@@ -4,7 +4,9 @@ Positions map to instant-ngp's unit cube, ``p = (y, z, x) * 0.33 + 0.5`` of the 
 frequency contributes two volumes of `channels`, looked up at the sine and at the cosine of
 ``frequency * pi * (p - 0.5)``. The file stores the volumes as factors; here they are multiplied out
 once, because a look-up of the product is cheaper than a product of look-ups and, for planes, is
-what the source program computes.
+what the source program computes. Of several levels, level k is the cube of edge 2^k about the unit
+cube's middle: the largest is what p spans, and the field is empty where the smallest that holds a
+place has an empty cell.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from torch import Tensor, nn
 from torch.nn.functional import grid_sample
 
 from ..kernels.spherical_harmonics import spherical_harmonics
-from ..volume import Aabb, FieldInfo, RadianceField
+from ..volume import Aabb, FieldInfo, OccupancyGrid, RadianceField
+from .later import later
 from .ranges import check_ranges
 
 CHUNK = 8192  # points of one look-up: temporaries stay in cache
@@ -27,6 +30,7 @@ UNIT_CUBE = Aabb((-0.5 / UNIT_PER_WORLD,) * 3, (0.5 / UNIT_PER_WORLD,) * 3)
 DENSITY_LIMIT = 11.0
 VOLUME_LIMIT = 1 << 25  # numbers of all expanded volumes; real files need 16 million
 PRODUCT_LIMIT = 1 << 28  # numbers of the products that are summed up in them
+EMPTY = -100.0  # logarithm of the density where a level says that there is none
 SH_DEGREE = 4
 HIDDEN = 16
 
@@ -40,6 +44,8 @@ class PpngConfig:
     resolution: int = 80  # samples along a line or the side of a plane
     rank: int = 2
     channels: int = 4
+    levels: int = later(1)  # cubes of occupancy, each twice as wide as the one before
+    cells: int = later(128)  # along an edge of each, where there are several
 
     def __post_init__(self):
         object.__setattr__(self, "frequencies", tuple(float(f) for f in self.frequencies))
@@ -48,6 +54,9 @@ class PpngConfig:
         if self.factor_dimensions not in (1, 2):
             raise ValueError(f"factor_dimensions must be 1 or 2, got {self.factor_dimensions!r}")
         check_ranges(self, integers={"resolution": (2, 256), "rank": (1, 256), "channels": (1, 64)})
+        check_ranges(self, integers={"levels": (1, 8), "cells": (4, 512)})
+        if self.cells % 4:
+            raise ValueError(f"cells must be a multiple of 4, got {self.cells}")
         expanded = 2 * len(self.frequencies) * self.resolution**3 * self.channels
         if expanded > VOLUME_LIMIT:
             raise ValueError(f"the volumes would hold {expanded} numbers; at most {VOLUME_LIMIT}")
@@ -83,6 +92,9 @@ class PpngField(RadianceField):
         }
         for name, shape in shapes.items():
             self.register_parameter(name, nn.Parameter(torch.zeros(shape), requires_grad=False))
+        n_levels = config.levels if config.levels > 1 else 0
+        self.levels = nn.ModuleList(OccupancyGrid(config.cells) for _ in range(n_levels))
+        self.unit_per_world = UNIT_PER_WORLD / 2 ** (config.levels - 1)  # of p, over the largest
         self.register_buffer("frequencies", torch.tensor(config.frequencies), persistent=False)
         self.register_buffer("volumes", torch.zeros(0), persistent=False)
         self.register_load_state_dict_post_hook(lambda module, _: module.expand_factors())
@@ -109,15 +121,34 @@ class PpngField(RadianceField):
 
     @torch.no_grad()
     def encode(self, positions: Tensor) -> Tensor:
+        if not len(self.levels):
+            return self._features(positions)
+        features = positions.new_zeros(len(positions), HIDDEN)
+        features[:, 0] = EMPTY
+        known = self._occupied(positions).nonzero()[:, 0]
+        return features.index_copy_(0, known, self._features(positions[known]))
+
+    def _features(self, positions: Tensor) -> Tensor:
         features = positions.new_empty(len(positions), HIDDEN)
         for start in range(0, len(positions), CHUNK):
             rows = slice(start, start + CHUNK)
             features[rows] = self._look_up(positions[rows]) @ self.density_weight.t()
         return features
 
+    def _occupied(self, positions: Tensor) -> Tensor:
+        """[n] bool: what the smallest level that holds world positions [n, 3] says of them."""
+        unit = UNIT_CUBE.to_unit(positions) - 0.5
+        size = unit.abs().amax(1) * 2
+        level = size.clamp_min(1).log2().ceil().long()
+        known = torch.zeros_like(size, dtype=torch.bool)
+        for k, grid in enumerate(self.levels):
+            mine = (level == k).nonzero()[:, 0]
+            known[mine] = grid.query(unit[mine] / 2**k + 0.5)
+        return known
+
     def _look_up(self, positions: Tensor) -> Tensor:
         """[n, 2F * C] of world positions [n, 3]: trilinear samples of every volume."""
-        offset = positions.roll(-1, dims=1) * (UNIT_PER_WORLD * math.pi)
+        offset = positions.roll(-1, dims=1) * (self.unit_per_world * math.pi)
         phases = offset * self.frequencies[:, None, None]
         grid = torch.stack([phases.sin(), phases.cos()], 1).flatten(0, 1)  # [2F, n, 3]
         sampled = grid_sample(self.volumes, grid[:, :, None, None], align_corners=True)

@@ -1,7 +1,7 @@
 """ppng: Plenoptic PNG files (`ppng_1.ppng`, `ppng_2.ppng`): CBOR of factors, MLPs, occupancy.
 
 The matrices of the MLPs are stored as 4x4 row-major blocks, ordered [input block][output block].
-Occupancy is a list of run lengths, empty first, x fastest, over instant-ngp's unit cube.
+A file of an unbounded scene has several levels of occupancy: `parts/ppng_levels.py` knows them.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import mmap
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ..adapters.ppng import HIDDEN, SH_DEGREE, UNIT_CUBE, PpngConfig, PpngField
 from ..errors import FormatError, UnsupportedError
-from ..volume import FieldInfo, RadianceField
+from ..volume import FieldInfo, OccupancyGrid, RadianceField
 from .format import Format
 from .parts.cbor import decode
 from .parts.document import Document
+from .parts.ppng_levels import contracted_cells, levels_of, poses_of, unbounded_info
 from .parts.rebuild import rebuild
 
 SIZE_LIMIT = 64 << 20  # bytes; real files have 0.1 to 3 million
@@ -51,15 +51,21 @@ class Ppng(Format):
                     f"it has {path.stat().st_size} bytes; at most {SIZE_LIMIT} expected"
                 )
             document = Document(decode(path.read_bytes()))
-            config = config_of(document)
+            levels = levels_of(document)
+            config = config_of(document, levels)
             tensors = tensors_of(document, config)
-            occupancy = occupancy_of(document)
             provenance = {"program": self.name, "render_step": document.number("render_step")}
+            known = {"background": "white", "provenance": provenance}
+            if len(levels) > 1:
+                info = unbounded_info(len(levels), **known, viewpoints=poses_of(document))
+                tensors |= packed_levels(levels)
+                occupancy = contracted_cells(levels, info.aabb)
+            else:
+                info, occupancy = FieldInfo(aabb=UNIT_CUBE, **known), levels[0]
         except OSError as problem:
             raise FormatError(path, f"cannot be read: {problem.strerror}") from None
         except (ValueError, OverflowError) as problem:
             raise FormatError(path, f"not a whole Plenoptic PNG: {problem}") from None
-        info = FieldInfo(aabb=UNIT_CUBE, background="white", provenance=provenance)
         field = rebuild(path, PpngField, config, info, tensors)
         field.occupancy.assign(occupancy)
         return field
@@ -68,7 +74,7 @@ class Ppng(Format):
         raise UnsupportedError(f"{self.title} files can be read but not written")
 
 
-def config_of(document: Document) -> PpngConfig:
+def config_of(document: Document, levels: list[Tensor]) -> PpngConfig:
     frequencies = document.get("freqs", list)
     n_frequencies = document.count("n_freqs")
     if len(frequencies) != n_frequencies or not all(type(f) in (int, float) for f in frequencies):
@@ -82,6 +88,7 @@ def config_of(document: Document) -> PpngConfig:
         resolution=document.count("n_quants"),
         rank=document.count("rank"),
         channels=document.count("n_feats"),
+        **({"levels": len(levels), "cells": len(levels[0])} if len(levels) > 1 else {}),
     )
 
 
@@ -100,28 +107,17 @@ def tensors_of(document: Document, config: PpngConfig) -> dict[str, Tensor]:
     }
 
 
+def packed_levels(levels: list[Tensor]) -> dict[str, Tensor]:
+    """The state of PpngField that holds the cells of `levels`."""
+    state = {}
+    for k, cells in enumerate(levels):
+        grid = OccupancyGrid(len(cells))
+        grid.assign(cells)
+        state[f"levels.{k}.words"] = grid.words
+    return state
+
+
 def blocks(document: Document, name: str, rows: int, columns: int) -> Tensor:
     """A matrix [rows, columns] from its 4x4 blocks."""
     stored = document.array(name, np.float32, (columns // 4, rows // 4, 4, 4))
     return stored.permute(1, 2, 0, 3).reshape(rows, columns)
-
-
-def occupancy_of(document: Document) -> Tensor:
-    """[r, r, r] bool, indexed by our world's [x, y, z]."""
-    resolution = document.count("grid_res")
-    levels = document.get("grid_rles", list)
-    if len(levels) > 1:
-        raise ValueError(
-            f"its occupancy has {len(levels)} levels: it is of an unbounded scene, which this "
-            "release does not read; expected 1"
-        )
-    if not 4 <= resolution <= 256 or resolution % 4 or not levels:
-        raise ValueError(f"grid_res is {resolution} with {len(levels)} levels; expected 128 with 1")
-    runs = levels[0]
-    if not isinstance(runs, list) or not all(type(run) is int and run >= 0 for run in runs):
-        raise ValueError("grid_rles holds something else than run lengths")
-    if sum(runs) != resolution**3:
-        raise ValueError(f"its occupancy has {sum(runs)} cells; expected {resolution**3}")
-    occupied = np.arange(len(runs)) % 2 == 1
-    unit_cube = np.repeat(occupied, runs).reshape((resolution,) * 3)  # indexed [z, y, x]
-    return torch.from_numpy(unit_cube).permute(0, 2, 1).contiguous()  # its x, y, z: world y, z, x

@@ -24,8 +24,8 @@ from ..renderer.scene import fit_within, native_size, read_scene
 from ..volume import RadianceField
 from .image_metrics import PROTOCOL
 
-TEACHING_BAND = Band(shells=((0.7, 1.0), (1.1, 1.4)), shifts=(0.0, 0.8))
-HELD_OUT_BAND = Band(shells=((1.01, 1.09),), shifts=(0.82, 1.0))
+TEACHING_BAND = Band(shells=((0.7, 1.0), (1.1, 1.4)), shifts=(0.0, 0.8), between=0.0)
+HELD_OUT_BAND = Band(shells=((1.01, 1.09),), shifts=(0.82, 1.0), between=0.35)
 TEACHING_VIEWS, TEACHING_PIXELS = 200, 400
 EVAL_PIXELS = 200  # longer side of evaluated images unless asked otherwise
 

@@ -6,11 +6,13 @@ import logging
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+import torch
+
 from ..errors import FormatError
 from ..files import tomllib
 from ..volume import RadianceField
 from .cameras import Cameras, on_circle
-from .drawn_cameras import native_frame, spiral
+from .drawn_cameras import native_frame, spiral, tour
 from .framing import framing_distance, shown_ball
 from .scene import read_scene
 
@@ -61,6 +63,8 @@ def orbit(
         log.warning("the field is empty: no cell of its box holds density")
     if field.info.frustum is not None and path is None:
         return spiral(field.info.frustum, frames, size)
+    if field.info.viewpoints and path is None:
+        return tour(torch.tensor(field.info.viewpoints), frames, size)
     path, ball = path or Orbit(), shown_ball(field)
     return on_circle(
         ball.center,

@@ -7,14 +7,17 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from ..volume import Frustum, RadianceField
-from .cameras import Cameras, around, look_at
+from .cameras import Cameras, around, focal_of, look_at
 from .framing import framing_distance, shown_ball
 
 SHIFT = 0.25, 0.125  # near planes, across and up: about as far as LLFF's captures go
 TARGET = 3.5  # near planes in front of the reference camera: where drawn cameras look, about
 UP = (0.0, 1.0, 0.0)
+WIDE = 60.0  # degrees, horizontal: angle of view of cameras within a scene
+NEIGHBORS = 4  # of a viewpoint, one of which it is mixed with
 
 
 @dataclass(frozen=True)
@@ -23,14 +26,17 @@ class Band:
 
     shells: tuple[tuple[float, float], ...]  # in distances from which the field just fits the frame
     shifts: tuple[float, float]  # from the reference camera, in parts of SHIFT
+    between: float  # of the way from one viewpoint of the capture to its neighbor
 
     def told(self, field: RadianceField) -> str:
         """A phrase for receipts."""
-        if field.info.frustum is None:
-            shells = " and ".join(f"{low} to {high}" for low, high in self.shells)
-            return f"around what is occupied at {shells} of the distance that frames it"
-        low, high = self.shifts
-        return f"beside the reference camera, {low} to {high} of LLFF's shifts away"
+        if field.info.frustum is not None:
+            low, high = self.shifts
+            return f"beside the reference camera, {low} to {high} of LLFF's shifts away"
+        if field.info.viewpoints:
+            return f"{self.between:g} of the way between viewpoints of the capture"
+        shells = " and ".join(f"{low} to {high}" for low, high in self.shells)
+        return f"around what is occupied at {shells} of the distance that frames it"
 
 
 def drawn_cameras(
@@ -44,14 +50,25 @@ def drawn_cameras(
     shell."""
     if field.info.frustum is not None:
         return _beside(field.info.frustum, band.shifts, views, size, generator)
-    ball, parts = shown_ball(field), len(band.shells)
-    framed = framing_distance(ball.radius)
+    if field.info.viewpoints:
+        return _among(field.info.viewpoints, band.between, views, size, generator)
+    middle, framed, how = _framed(field)
+    parts = len(band.shells)
     shells = [
-        around(ball.center, (near * framed, far * framed), count, generator, size=size)
+        around(middle, (near * framed, far * framed), count, generator, size=size, **how)
         for k, (near, far) in enumerate(band.shells)
         if (count := (views + k) // parts)
     ]
     return replace(shells[0], poses=torch.cat([shell.poses for shell in shells]))
+
+
+def _framed(field: RadianceField) -> tuple[tuple[float, float, float], float, dict[str, float]]:
+    """Where cameras look, the distance from which they see all that is near, and how they see."""
+    if field.aabb.contraction:  # cameras stand about what is not contracted
+        how = {"field_of_view": WIDE, "lowest": 0.1}
+        return field.info.middle, field.aabb.contraction.radius, how
+    ball = shown_ball(field)
+    return ball.center, framing_distance(ball.radius), {}
 
 
 def native_frame(field: RadianceField, limit: int) -> tuple[int, int]:
@@ -69,6 +86,49 @@ def spiral(frustum: Frustum, views: int, size: tuple[int, int]) -> Cameras:
     turn = torch.arange(views) * (2 * math.pi / views)
     shifts = torch.stack([turn.cos(), turn.sin(), 0.5 * turn.sin()], -1)
     return _looking(frustum, 0.6 * shifts, size)
+
+
+def tour(viewpoints: Tensor, views: int, size: tuple[int, int]) -> Cameras:
+    """`views` cameras on a circle at the mean distance and height of `viewpoints` [V, 12], for a
+    video; they look where those look."""
+    poses = viewpoints.view(-1, 3, 4)
+    eyes, middle = poses[..., 3], look_point(poses)
+    flat = float((eyes[:, :2] - middle[:2]).norm(dim=1).median())
+    turn = torch.arange(views) * (2 * math.pi / views)
+    height = torch.full((views,), float(eyes[:, 2].median() - middle[2]))
+    ring = middle + torch.stack([flat * turn.cos(), flat * turn.sin(), height], -1)
+    return Cameras(look_at(ring, middle), *size, focal_of(size[0], WIDE))
+
+
+def look_point(poses: Tensor) -> Tensor:
+    """The point [3] nearest to the optical axes of `poses` [V, 3, 4], by least squares."""
+    axes = normalize(poses[..., 2].double(), dim=-1)
+    across = torch.eye(3, dtype=torch.float64) - axes[:, :, None] * axes[:, None, :]
+    towards = (across @ poses[..., 3:].double()).sum(0)
+    return torch.linalg.lstsq(across.sum(0), towards).solution[:, 0].float()
+
+
+def _among(
+    viewpoints: tuple[tuple[float, ...], ...],
+    between: float,
+    views: int,
+    size: tuple[int, int],
+    generator: torch.Generator,
+) -> Cameras:
+    """Random viewpoints, moved and turned `between` of the way to a near one."""
+    poses = torch.tensor(viewpoints).view(-1, 3, 4)
+    chosen = torch.randint(len(poses), (views,), generator=generator)
+    rank = torch.randint(1, NEIGHBORS + 1, (views,), generator=generator)
+    eyes = poses[..., 3]
+    distances = (eyes[chosen][:, None] - eyes).norm(dim=-1)
+    near = distances.argsort(1).gather(1, rank.clamp(max=len(poses) - 1)[:, None])[:, 0]
+    mixed = torch.lerp(poses[chosen], poses[near], between)
+    back, up = mixed[..., 2], mixed[..., 1]
+    right = normalize(torch.linalg.cross(up, back), dim=1)
+    back = normalize(back, dim=1)
+    axes = torch.stack([right, torch.linalg.cross(back, right), back, mixed[..., 3]], -1)
+    whole = torch.cat([axes, torch.tensor([0.0, 0, 0, 1]).expand(views, 1, 4)], 1)
+    return Cameras(whole, *size, focal_of(size[0], WIDE))
 
 
 def _beside(

@@ -32,6 +32,7 @@ class FieldInfo:
     frame: Literal["world", "ndc"] = "world"
     background: Literal["white", "black"] = "white"  # what the source program composited on
     frustum: Frustum | None = None  # of frame "ndc"; None where its file does not tell
+    viewpoints: tuple[tuple[float, ...], ...] = ()  # of its capture: poses, 3x4 row after row
     pixel_shift: float = 0.0  # of an image's width: its rays lie left of and above pixel centers
     provenance: dict[str, Any] = field(default_factory=dict)  # strings and numbers; free form
 

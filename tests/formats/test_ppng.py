@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from nerfconvert.errors import FormatError
-from nerfconvert.formats import load
+from nerfconvert.formats import load, save
 from tests.formats.files import ppng_document
 
 
@@ -38,12 +38,14 @@ def factor_value(factors: np.ndarray, kind: int, volume: int, corner) -> np.ndar
 
 
 def look_up(document: dict, position: np.ndarray) -> np.ndarray:
-    """[2F * C] features of a world position, one corner after the other."""
+    """[2F * C] features of a world position, one corner after the other. Of L levels, the largest
+    cube, of edge 2^(L - 1), is what the features span."""
     kind, side = document["qff_type"], document["n_quants"]
     frequencies = document["freqs"]
     shape = (3, 2 * len(frequencies), *(side,) * kind, document["rank"], document["n_feats"])
     factors = np.frombuffer(document["qff_buffer"], np.float16).astype(np.float64).reshape(shape)
-    unit = np.array([position[1], position[2], position[0]]) * 0.33 + 0.5
+    largest = 2 ** (len(document["grid_rles"]) - 1)
+    unit = np.array([position[1], position[2], position[0]]) * 0.33 / largest + 0.5
     features = []
     for i, frequency in enumerate(frequencies):
         for volume, wave in ((2 * i, math.sin), (2 * i + 1, math.cos)):
@@ -91,6 +93,19 @@ def legendre(degree: int, order: int, z: float) -> float:
     return table[degree]
 
 
+def occupied(document: dict, position: np.ndarray) -> bool:
+    """Whether the density of a place counts: one level says nothing, of several the smallest cube
+    that holds it does."""
+    runs, side = document["grid_rles"], document["grid_res"]
+    if len(runs) == 1:
+        return True
+    p = position[[1, 2, 0]] * 0.33
+    level = next(k for k in range(len(runs)) if np.abs(p).max() <= 0.5 * 2**k)
+    x, y, z = ((p / 2**level + 0.5) * side).astype(int).clip(0, side - 1)
+    ends = np.cumsum(runs[level])
+    return int(np.searchsorted(ends, x + side * (y + side * z), side="right")) % 2 == 1
+
+
 def check_against_file(path, n_points: int = 40) -> None:
     document = cbor2.loads(path.read_bytes())
     n_features = 2 * len(document["freqs"]) * document["n_feats"]
@@ -100,11 +115,15 @@ def check_against_file(path, n_points: int = 40) -> None:
     field = load(path)
     draw = torch.rand(n_points, 3, generator=torch.Generator().manual_seed(0))
     positions = field.aabb.from_unit(draw)
+    known = [occupied(document, position) for position in positions.numpy().astype(float)]
     directions = torch.nn.functional.normalize(draw - 0.4, dim=-1)
     features = field.encode(positions)
     density, rgb = field.density(features), field.color(features, directions)
     for i in range(n_points):
         h = density_matrix @ look_up(document, positions[i].numpy().astype(float))
+        if not known[i]:
+            assert float(density[i]) < 1e-30
+            continue
         np.testing.assert_allclose(features[i], h, atol=2e-4 * max(1, np.abs(h).max()))
         expected = 0.33 * math.exp(min(float(features[i, 0]), 11))
         assert float(density[i]) == pytest.approx(expected, rel=1e-5)
@@ -121,7 +140,69 @@ def test_tiny_file(kind, tmp_path):
     check_against_file(path)
 
 
-@pytest.mark.parametrize("name", ["lego/ppng_1", "lego/ppng_2", "chair/ppng_2"])
+def levels_document(kind: int = 1) -> dict:
+    """Three levels, and one camera at (0.5, 0.6, 0.7) of the unit cube, in OpenCV's axes."""
+    generator = np.random.default_rng(3)
+    runs = []
+    for _ in range(3):
+        ends = np.sort(generator.choice(np.arange(1, 512), 60, replace=False))
+        runs.append(np.diff([0, *ends, 512]).tolist())
+    pose = [[1.0, 0, 0, 0.5], [0, 0, -1.0, 0.6], [0, 1.0, 0, 0.7]]
+    return {**ppng_document(kind), "grid_rles": runs, "poses": [pose]}
+
+
+@pytest.mark.parametrize("kind", [1, 2])
+def test_tiny_file_of_an_unbounded_scene(kind, tmp_path):
+    path = tmp_path / "tiny"
+    path.write_bytes(cbor2.dumps(levels_document(kind)))
+    check_against_file(path, 80)
+    field = load(path)
+    radius = 0.5 / 0.33
+    assert field.aabb.high == pytest.approx((radius * 1.75,) * 3)
+    corner = torch.tensor([[4 * radius, -4 * radius, 4 * radius]])
+    torch.testing.assert_close(field.aabb.to_unit(corner), torch.tensor([[1.0, 0.0, 1.0]]))
+
+
+def test_cells_with_density_are_occupied(tmp_path):
+    """The grid over contracted space leaves out nothing that a level holds."""
+    path = tmp_path / "tiny"
+    path.write_bytes(cbor2.dumps(levels_document()))
+    field = load(path)
+    unit = torch.rand(20_000, 3, generator=torch.Generator().manual_seed(0))
+    dense = field.density(field.encode(field.aabb.from_unit(unit))) > 1e-30
+    assert 0.2 < float(dense.float().mean()) < 0.8
+    assert float(field.occupancy.query(unit)[dense].float().mean()) > 0.999
+
+
+def test_viewpoints_are_the_training_poses(tmp_path):
+    """Its x, y, z are the world's y, z, x, its lengths 0.33 of ours, its cameras look along +z."""
+    path = tmp_path / "tiny"
+    path.write_bytes(cbor2.dumps(levels_document()))
+    pose = torch.tensor(load(path).info.viewpoints[0]).view(3, 4)
+    torch.testing.assert_close(pose[:, 3], torch.tensor([0.2, 0.0, 0.1]) / 0.33)
+    torch.testing.assert_close(-pose[:, 2], torch.tensor([0.0, 0.0, -1.0]))  # its (0, -1, 0)
+    torch.testing.assert_close(pose[:, 1], torch.tensor([-1.0, 0.0, 0.0]))  # its (0, 0, -1)
+
+
+def test_a_file_without_poses_has_no_viewpoints(tmp_path):
+    path = tmp_path / "tiny"
+    document = levels_document()
+    del document["poses"]
+    path.write_bytes(cbor2.dumps(document))
+    assert load(path).info.viewpoints == ()
+
+
+def test_an_unbounded_scene_survives_our_own_file(tmp_path):
+    path, again = tmp_path / "tiny", tmp_path / "again.safetensors"
+    path.write_bytes(cbor2.dumps(levels_document()))
+    field = load(path)
+    save(field, again)
+    positions = torch.randn(100, 3, generator=torch.Generator().manual_seed(0)) * 2
+    assert load(again).info == field.info
+    assert torch.equal(load(again).encode(positions), field.encode(positions))
+
+
+@pytest.mark.parametrize("name", ["lego/ppng_1", "lego/ppng_2", "chair/ppng_2", "garden/ppng_1"])
 def test_real_files(name, shared):
     check_against_file(shared / "checkpoints/ppng" / f"{name}.ppng", 12)
 
@@ -164,7 +245,12 @@ def test_occupied_cells_hold_the_density(shared):
         ({"grid_rles": [[512, 5]]}, "cells"),
         ({"grid_rles": [[2**60, 2**60]]}, "cells"),
         ({"grid_rles": [[-1, 513]]}, "run lengths"),
-        ({"grid_rles": [[256], [256]]}, "levels"),
+        ({"grid_rles": [[256], [256]]}, "256 cells; expected 512"),
+        ({"grid_rles": [[512]] * 9}, "9 levels"),
+        ({"grid_rles": [[512]] * 2, "poses": [[[1.0] * 4] * 2]}, "poses"),
+        ({"grid_rles": [[512]] * 2, "poses": [[[math.nan] * 4] * 3]}, "poses"),
+        ({"grid_rles": [[512]] * 2, "poses": [["abcd"] * 3]}, "poses"),
+        ({"grid_rles": [[134217728]] * 2, "grid_res": 512}, "at most"),
         ({"grid_res": 1 << 30}, "grid_res"),
         ({"render_step": None}, "render_step"),
         ({"render_step": math.nan}, "render_step"),

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...volume import Aabb, Contraction, FieldInfo, Frustum
 
-LATER = {"pixel_shift", "contraction", "frustum"}  # left out where there is none
+LATER = {"pixel_shift", "contraction", "frustum", "viewpoints"}  # left out where there is none
 MOST_DIGITS = 20
 FRAMES, BACKGROUNDS = ("world", "ndc"), ("white", "black")
 
@@ -28,6 +28,8 @@ def info_to_document(info: FieldInfo) -> dict[str, Any]:
         document["contraction"] = dataclasses.asdict(info.aabb.contraction)
     if info.frustum:
         document["frustum"] = dataclasses.asdict(info.frustum)
+    if info.viewpoints:
+        document["viewpoints"] = [list(pose) for pose in info.viewpoints]
     return document
 
 
@@ -54,6 +56,7 @@ def info_from_document(document: Any) -> FieldInfo:
         provenance=document["provenance"],
         pixel_shift=shift,
         frustum=frustum_from(document.get("frustum"), document["frame"]),
+        viewpoints=viewpoints_from(document.get("viewpoints", [])),
     )
 
 
@@ -80,11 +83,23 @@ def frustum_from(values: Any, frame: str) -> Frustum | None:
     return Frustum(**values)
 
 
+def viewpoints_from(values: Any) -> tuple[tuple[float, ...], ...]:
+    """The poses of JSON values. Raises ValueError."""
+    if not isinstance(values, list) or not all(is_list_of(12, pose) for pose in values):
+        raise ValueError("viewpoints should be poses, each 12 finite numbers")
+    return tuple(tuple(map(float, pose)) for pose in values)
+
+
 def is_triple(value: Any) -> bool:
     """Whether `value` is a list of three finite numbers."""
+    return is_list_of(3, value)
+
+
+def is_list_of(count: int, value: Any) -> bool:
+    """Whether `value` is a list of `count` finite numbers."""
     return (
         isinstance(value, list)
-        and len(value) == 3
+        and len(value) == count
         and all(type(v) in (int, float) and math.isfinite(v) for v in value)
     )
 
