@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -48,15 +49,19 @@ def contract(position):
 
 
 @pytest.mark.parametrize("width", [16, 64])
-def test_without_a_config(width, tmp_path):
+@pytest.mark.parametrize(("age", "initial"), [("now", 0.01), ("first", 1.0)])
+def test_without_a_config(width, age, initial, tmp_path):
     """The width is found from the vectors; all of space, and the rest, is assumed."""
-    state = grid_state(width=width, base=16)
+    state = grid_state(age, width=width, base=16)
     field = load(write_run(tmp_path, checkpoint(state)))
     assert field.info.aabb.contraction is not None
-    assert "no config.yml" in field.info.provenance["settings_from"]
+    said = field.info.provenance["settings_from"]
+    assert said.startswith("assumed: no config.yml; contracted space")
+    assert f"{initial:g} as average_init_density" in said
 
     def reference(position, direction):
-        return nerfacto(state, contract(position) / 2, direction, coarsest=16)
+        place = contract(position) / 2
+        return nerfacto(state, place, direction, initial=initial, age=age, coarsest=16)
 
     draw = np.random.default_rng(0)
     positions = draw.normal(size=(40, 3)) * np.exp(draw.uniform(-2, 4, size=(40, 1)))
@@ -182,3 +187,25 @@ def test_a_box_that_is_no_cube(tmp_path):
 def test_wrong_settings_are_named(settings, why, tmp_path):
     with pytest.raises(FormatError, match=why):
         opened(tmp_path, grid_state(), **settings)
+
+
+def test_sizes_of_the_program_and_the_config_of_a_real_run(shared, tmp_path):
+    """Its 12,199,312 numbers fill the grid and network that its config.yml describes."""
+    run = shared / "data/cameras/nerfstudio_run/model/2026-04-23_043022"
+    state = {
+        "aabb": torch.tensor([[-1.0] * 3, [1.0] * 3]),
+        "mlp_base.model.params": torch.zeros(12_199_312),
+        "mlp_head.tcnn_encoding.params": torch.zeros(9_216),
+        "embedding_appearance.embedding.weight": torch.zeros(90, 32),
+        **{n: torch.tensor(v) for n, v in (("max_res", 2048), ("num_levels", 16))},
+        "log2_hashmap_size": torch.tensor(19),
+    }
+    content = checkpoint({f"field.{name}": tensor for name, tensor in state.items()})
+    folder = write_run(tmp_path, content, (run / "config.yml").read_text())
+    shutil.copy(run / "dataparser_transforms.json", folder)
+    field = load(folder)
+    assert field.config.density_shift == pytest.approx(math.log(0.01 * 4))
+    assert field.table.shape == (6_098_120, 2)
+    found = field.info.provenance
+    assert found["dataparser_scale"] == pytest.approx(0.17557828633)
+    assert found["background"].startswith("last_sample")

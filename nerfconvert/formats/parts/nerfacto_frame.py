@@ -17,6 +17,8 @@ from .nerfstudio_run import Run, stored_box
 
 APPEARANCE = "embedding_appearance.embedding.weight"
 SIZES = {"num_levels": 16, "max_res": 2048, "log2_hashmap_size": 19}  # stored, but not at first
+RECENT = "field.mlp_base.model."  # begins names since 2023-12
+RECENT_DENSITY = 0.01  # average_init_density of nerfacto since 2024-01, before 1
 OCCUPANCY = ("binaries", "_binary")  # of nerfacc, now and at first
 
 
@@ -46,9 +48,16 @@ def frame_of(run: Run, state: dict[str, Tensor]) -> Frame:
     notes = {"method": "instant-ngp" if fast else "nerfacto"}
     if len(appearance):
         notes["appearance"] = "mean of the training images'" if average else "zeros"
-    initial = run.setting("average_init_density", 1.0)
+    recent = not fast and any(name.startswith(RECENT) for name in run.state)
+    usual = RECENT_DENSITY if recent and run.settings is None else 1.0
+    initial = run.setting("average_init_density", usual)
     if not 0 < initial < 1e6:
         raise FormatError(run.path, f"average_init_density is {initial}; expected above 0")
+    if run.settings is None:
+        notes["settings_from"] = (
+            f"assumed: no config.yml; contracted space, {initial:g} as average_init_density, "
+            "usual sizes"
+        )
     contracted = not run.setting("disable_scene_contraction", False)
     background = "random" if fast else "last_sample"
     info = run.info(state.get("aabb"), background, contracted, **notes)
