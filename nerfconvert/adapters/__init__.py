@@ -64,6 +64,7 @@ ARCHITECTURES = {
     ),
     "dense": Architecture("nerfconvert.adapters.dense:DenseField"),
     "hashed": Architecture("nerfconvert.adapters.hashed:HashedField"),
+    "kplanes": Architecture("nerfconvert.adapters.kplanes:KplanesField"),
     "ppng": Architecture("nerfconvert.adapters.ppng:PpngField"),
     "analytic": Architecture("nerfconvert.adapters.analytic:AnalyticField"),
 }

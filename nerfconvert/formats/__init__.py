@@ -111,6 +111,9 @@ FORMAT_FILES = {
     "nerfstudio": FormatFiles(
         "nerfconvert.formats.nerfstudio:Nerfstudio", (".ckpt",), (b"_model.",)
     ),
+    "kplanes": FormatFiles(
+        "nerfconvert.formats.kplanes_checkpoint:Kplanes", (".pth",), (b"field.grids.0.0",)
+    ),
     "ppng": FormatFiles("nerfconvert.formats.ppng:Ppng", (".ppng",), (b"qff_type",)),
     "scene": FormatFiles(
         "nerfconvert.formats.scene_toml:SceneToml", (".toml",), (b"aabb",), ("analytic",)

@@ -56,6 +56,7 @@ TINY = {
         "density_width": 16,
         "color_width": 24,
     },
+    "kplanes": {"resolutions": ((4, 5, 6), (8, 10, 12)), "features": 16},
     "ppng": {"frequencies": (1.0, 2.0), "factor_dimensions": 1, "resolution": 6},
 }
 

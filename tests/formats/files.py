@@ -19,7 +19,7 @@ from nerfconvert.adapters.mlp import MlpConfig, MlpField
 from nerfconvert.formats import FORMATS, save
 from nerfconvert.volume import Aabb, FieldInfo, RadianceField
 from tests.adapters.test_contract import tiny
-from tests.formats import nerfstudio_runs
+from tests.formats import kplanes_scenes, nerfstudio_runs
 from tests.formats.pvd_states import checkpoint, vm_state
 
 INFO = FieldInfo(
@@ -122,6 +122,7 @@ SAMPLES: dict[str, Callable[[], bytes]] = {
     "pvd": lambda: saved(checkpoint(vm_state())),
     "dvgo": lambda: saved(dvgo_content()),
     "bmild": lambda: saved_list(keras_weights()),
+    "kplanes": lambda: saved(kplanes_scenes.scene_content()),
     "nerfstudio": lambda: saved(nerfstudio_runs.checkpoint(nerfstudio_runs.vanilla_state())),
 }
 

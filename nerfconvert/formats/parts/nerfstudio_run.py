@@ -16,13 +16,14 @@ from torch import Tensor
 
 from ...errors import FormatError
 from ...volume import Aabb, Contraction, FieldInfo
-from ..run_folder import CHECKPOINTS, SETTINGS
+from ..run_folder import CHECKPOINTS
 from .document import Document
 from .field_info import strict_json
 from .plain_yaml import read_yaml
 from .torch_file import TorchFile
 from .unpickle import TensorRef
 
+SETTINGS = "config.yml"
 TRANSFORMS = "dataparser_transforms.json"
 PROGRAM = "nerfstudio"
 BLENDER = 1.5  # half the edge of the box that its loader gives to synthetic scenes
