@@ -25,6 +25,7 @@ from nerfconvert.errors import FormatError, UnsupportedError
 from nerfconvert.formats import load
 from nerfconvert.renderer.cameras import on_circle
 from nerfconvert.renderer.image import render_image
+from nerfconvert.runtime.inputs import with_frustum
 
 SIZE = (16, 16)  # pixels
 STEPS = 64  # of a ray through the box
@@ -48,6 +49,8 @@ def open_and_render(path: Path) -> tuple[str, str]:
     except BaseException as error:
         return "finding", f"{type(error).__name__} while it is read, {_place(error)}"
     try:
+        if field.info.frame == "ndc" and field.info.frustum is None:
+            field.info = with_frustum(field.info, None)
         camera = on_circle(field.aabb.center, 1.5 * field.aabb.diagonal, 1, size=SIZE)
         image = render_image(field, camera, 0, step=field.aabb.diagonal / STEPS)
     except BaseException as error:
