@@ -26,7 +26,9 @@ optional = functools.partial(arg, help_behavior_hint="")  # the help text says w
 Overwrite = Annotated[bool, arg(aliases=("-w",), help="Replace an output that is there.")]
 Data = Annotated[
     Path | None,
-    optional(metavar="DIR", help="transforms*.json or poses_bounds.npy, and images: truth."),
+    optional(
+        metavar="DIR", help="transforms*.json, COLMAP or poses_bounds.npy, and images: truth."
+    ),
 ]
 Resolution = Annotated[
     str | None,
@@ -54,7 +56,11 @@ DistillBackground = Annotated[
 ]
 CameraFile = Annotated[
     Path | None,
-    optional(metavar="FILE", help="transforms.json or poses_bounds.npy; images are not needed."),
+    optional(
+        metavar="FILE",
+        help="transforms.json, camera_path.json of nerfstudio, base_cam.json of instant-ngp, "
+        "COLMAP or poses_bounds.npy; images are not needed.",
+    ),
 ]
 EvalViews = Annotated[int, arg(metavar="N", help="Held-out views that are rendered and measured.")]
 Settings = Annotated[

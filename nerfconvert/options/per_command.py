@@ -164,7 +164,9 @@ class RenderOptions:
         str | None, optional(metavar="WxH", help="Size of the frames, pixels; default 400x400.")
     ] = None
     background: Background = None
-    frames: Annotated[int, arg(metavar="N", help="Frames of the orbit, without --cameras.")] = 48
+    frames: Annotated[
+        int, arg(metavar="N", help="Frames of the orbit, or of a path of keyframes.")
+    ] = 48
     fps: Annotated[int, arg(metavar="N", help="Frames a second of the video.")] = 24
     where: Where = field(default_factory=Where)
     overwrite: Overwrite = False

@@ -40,12 +40,13 @@ class Orbit:
 def camera_path(
     field: RadianceField, file: Path | None, frames: int, size: tuple[int, int] | None
 ) -> Cameras:
-    """The cameras of `file` (transforms.json), or `frames` of an orbit (the default, or a .toml).
+    """The cameras of `file` (any with cameras; `frames` of one with keyframes), or `frames` of an
+    orbit (the default, or a .toml).
 
     Raises FormatError for a bad file.
     """
     if file is not None and file.suffix != ".toml":
-        return read_scene(file, resolution=size, images=False).cameras
+        return read_scene(file, resolution=size, images=False, frames=frames).cameras
     path = None if file is None else read_orbit(file)
     return orbit(field, frames, size=size or native_frame(field, max(SIZE)), path=path)
 

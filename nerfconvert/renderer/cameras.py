@@ -14,7 +14,8 @@ from ..volume.rays import FARTHEST
 
 @dataclass(frozen=True)
 class Cameras:
-    """V pinhole cameras that share size and intrinsics (pixels).
+    """V pinhole cameras of one size; `focal` in pixels of both axes is theirs together, or [V] of
+    each.
 
     `poses` are camera-to-world, OpenGL axes, [V, 4, 4] float32. `pixel_offset` is added to the
     integer pixel index: 0.5 aims at pixel centers; nerf-pytorch programs used 0.
@@ -23,7 +24,7 @@ class Cameras:
     poses: Tensor  # [V, 4, 4]
     width: int
     height: int
-    focal: float  # pixels, both axes
+    focal: float | Tensor  # pixels, both axes; a Tensor is [V] float32
     near: float = 0.0  # world units along the unit ray
     far: float = FARTHEST
     pixel_offset: float = 0.5
@@ -33,15 +34,26 @@ class Cameras:
             raise ValueError(f"poses must be [V, 4, 4], got {list(self.poses.shape)}")
         if self.width < 1 or self.height < 1:
             raise ValueError(f"resolution must be at least 1x1, got {self.width}x{self.height}")
-        if not (math.isfinite(self.focal) and self.focal > 0):
+        focal = torch.as_tensor(self.focal)
+        if focal.shape not in ((), self.poses.shape[:1]):
+            raise ValueError(f"focal must be one or [V], got {list(focal.shape)}")
+        if not (torch.isfinite(focal).all() and (focal > 0).all()):
             raise ValueError(f"focal must be positive pixels, got {self.focal}")
 
     def __len__(self) -> int:
         return len(self.poses)
 
+    @property
+    def mean_focal(self) -> float:
+        """Focal length in pixels, the mean where cameras have their own."""
+        return float(torch.as_tensor(self.focal).mean())
+
     def __getitem__(self, index) -> Cameras:
         """The cameras at `index` (slice, list or integer tensor)."""
-        return replace(self, poses=self.poses[index].view(-1, 4, 4))
+        poses = self.poses[index].view(-1, 4, 4)
+        if isinstance(self.focal, Tensor):
+            return replace(self, poses=poses, focal=self.focal[index].view(-1))
+        return replace(self, poses=poses)
 
     def resized(self, width: int, height: int) -> Cameras:
         """The same horizontal field of view at another size."""
@@ -51,10 +63,11 @@ class Cameras:
         """Rays [R] through pixel coordinates (`columns`, `rows`: [R] float, 0 = left/top edge)
         of the cameras `views` ([R] int64)."""
         poses = self.poses[views]
+        focal = self.focal[views] if isinstance(self.focal, Tensor) else self.focal
         local = torch.stack(
             [
-                (columns - self.width * 0.5) / self.focal,
-                (self.height * 0.5 - rows) / self.focal,
+                (columns - self.width * 0.5) / focal,
+                (self.height * 0.5 - rows) / focal,
                 -torch.ones_like(columns),
             ],
             -1,

@@ -1,16 +1,14 @@
-"""Scene: cameras, and the photographs taken by them, from `transforms*.json` files.
+"""Scene: cameras, and the photographs taken by them, from any file of `camera_files`.
 
-The layout is that of NeRF-Synthetic (`camera_angle_x`, RGBA) and of nerfstudio and instant-ngp
-(`fl_x`, `cx`, `k1`...). Poses are camera-to-world with OpenGL axes, as everywhere in nerfconvert. A
-lens with distortion or an off-center axis is resampled once to a centered pinhole.
+Poses are camera-to-world with OpenGL axes, as everywhere in nerfconvert. Pictures of any lens are
+resampled once to centered pinholes of one size.
 """
 
 from __future__ import annotations
 
-import math
+import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -18,11 +16,15 @@ import torch
 from torch import Tensor
 
 from ..errors import FormatError, UsageError
-from .cameras import Cameras, focal_of
-from .transforms import image_path, read_transforms, stated_path
+from .camera_files import read_capture
+from .camera_files.camera_file import FRAMES, Asked
+from .camera_files.capture import Capture, Lens
+from .cameras import Cameras
+from .frames import to_world
+from .lenses import pinhole_focal, resample
 
+log = logging.getLogger(__name__)
 OPAQUE = 0.995  # alpha above which 8 bits say 1
-SIZE = (400, 400)  # of cameras whose file gives an angle of view but no size
 
 
 @dataclass(frozen=True)
@@ -38,25 +40,6 @@ class Scene:
     aabb_scale: float | None = None
 
 
-@dataclass(frozen=True)
-class Lens:
-    """Intrinsics of a file, in pixels of the stored images; cx, cy from the image's corner."""
-
-    width: int
-    height: int
-    fl_x: float
-    fl_y: float
-    cx: float
-    cy: float
-    distortion: tuple[float, float, float, float]  # k1, k2, p1, p2 of OpenCV
-
-    @property
-    def centered(self) -> bool:
-        """Whether it is a plain pinhole: square pixels, axis in the middle, no distortion."""
-        middle = (self.cx, self.cy) == (self.width / 2, self.height / 2)
-        return middle and self.fl_x == self.fl_y and not any(self.distortion)
-
-
 def read_scene(
     path: Path | str,
     *,
@@ -65,37 +48,34 @@ def read_scene(
     resolution: tuple[int, int] | None = None,
     background: float | None = 1.0,
     images: bool = True,
+    frames: int = FRAMES,
 ) -> Scene:
-    """The scene in `path`: a folder with transforms*.json, or such a file.
+    """The scene in `path`: a file of the table CAMERA_FILES, or a folder with one.
 
-    `split` (train, test, val) picks `transforms_<split>.json` of a folder; a single file is split:
-    every 8th frame is test, the others train. `views` keeps that many evenly spaced frames;
+    `split` (train, test, val) picks `transforms_<split>.json` of a folder; where a file has no
+    splits every 8th frame is test, the others train. `views` keeps that many evenly spaced frames;
     `resolution` (width, height) shrinks the images by area averaging. `background` is the gray
-    level under images with alpha; None keeps their alpha. Raises FormatError for a file that is
-    missing, damaged or inconsistent.
+    level under images with alpha; None keeps their alpha. `frames` is how many a path of keyframes
+    is made of. Raises FormatError for a file that is missing, damaged or inconsistent.
     """
-    file, document, frames = read_transforms(Path(path), split)
-    if views is not None and views < len(frames):
-        frames = [frames[i] for i in np.linspace(0, len(frames) - 1, views).round().astype(int)]
-    poses = torch.stack([_pose(file, frame) for frame in frames])
-    lens = _lens(file, document, frames, resolution)
-    pinhole, maps = _pinhole(lens)
-    cameras = Cameras(poses, lens.width, lens.height, pinhole)
-    names = tuple(str(frame["file_path"]) for frame in frames)
+    capture = read_capture(Path(path), Asked(split, resolution, frames))
+    if views is not None and views < len(capture.views):
+        chosen = np.linspace(0, len(capture.views) - 1, views).round().astype(int)
+        capture = capture.with_views(capture.views[i] for i in chosen)
+    cameras = _cameras(capture)
     if resolution is not None:
-        _check_aspect(lens, resolution)
+        _check_aspect(capture.views[0].lens, resolution)
         cameras = cameras.resized(*resolution)
-    scale = _number(file, document, "aabb_scale") if "aabb_scale" in document else None
+    names = tuple(view.name for view in capture.views)
     if not images:
-        return Scene(cameras, None, names, scale)
-    size = (cameras.width, cameras.height)
-    stack = [_image(image_path(file, f), lens, maps, size, background) for f in frames]
-    return Scene(cameras, _stacked(stack), names, scale)
+        return Scene(cameras, None, names, capture.aabb_scale)
+    stack = [_image(capture, cameras, i, background) for i in range(len(cameras))]
+    return Scene(cameras, _stacked(stack), names, capture.aabb_scale)
 
 
 def native_size(path: Path | str, split: str | None = None) -> tuple[int, int]:
-    """(width, height) in pixels of the stored images of a scene."""
-    lens = _lens(*read_transforms(Path(path), split), None)
+    """(width, height) in pixels of the stored images of a scene, of the first where they differ."""
+    lens = read_capture(Path(path), Asked(split)).views[0].lens
     return lens.width, lens.height
 
 
@@ -105,88 +85,23 @@ def fit_within(size: tuple[int, int], limit: int) -> tuple[int, int]:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def _pose(file: Path, frame: dict[str, Any]) -> Tensor:
-    """[4, 4] float32 camera-to-world of one frame."""
+def _cameras(capture: Capture) -> Cameras:
+    """Pinholes of the size of the first view, in the world."""
+    lenses = [view.lens for view in capture.views]
+    size = lenses[0].width, lenses[0].height
+    if cut := sum(lens.width * size[1] != lens.height * size[0] for lens in lenses):
+        log.warning(
+            "%s: %d of %d views have another shape than the first and are cut to %dx%d",
+            capture.file, cut, len(lenses), *size,
+        )  # fmt: skip
     try:
-        pose = torch.tensor(frame["transform_matrix"], dtype=torch.float64)
-    except (TypeError, ValueError) as error:
-        raise FormatError(file, f"pose of {frame['file_path']}: {error}") from error
-    if pose.shape not in ((4, 4), (3, 4)):
-        shape = list(pose.shape)
-        raise FormatError(file, f"pose of {frame['file_path']} must be 4x4, got {shape}")
-    if not torch.isfinite(pose).all():
-        raise FormatError(file, f"pose of {frame['file_path']} holds NaN or infinity")
-    if abs(float(torch.linalg.det(pose[:3, :3]))) < 1e-8:
-        raise FormatError(file, f"pose of {frame['file_path']} has no rotation (determinant 0)")
-    last = pose.new_tensor([[0.0, 0.0, 0.0, 1.0]])
-    return torch.cat([pose[:3], last]).float()
-
-
-def _lens(
-    file: Path, document: dict[str, Any], frames: list[dict], resolution: tuple[int, int] | None
-) -> Lens:
-    for key in ("fl_x", "w", "h", "camera_angle_x"):
-        if len({frame[key] for frame in frames if key in frame}) > 1:
-            raise FormatError(file, f"frames differ in '{key}'; one camera per file is supported")
-    values = {**document, **frames[0]}
-    width, height = _size(file, values, frames[0], resolution)
-    if "fl_x" in values:
-        fl_x = _number(file, values, "fl_x")
-    elif "camera_angle_x" in values:
-        fl_x = focal_of(width, math.degrees(_number(file, values, "camera_angle_x")))
-    else:
-        raise FormatError(file, "expected 'fl_x' (pixels) or 'camera_angle_x' (radians)")
-    fl_y = _number(file, values, "fl_y") if "fl_y" in values else fl_x
-    if not (fl_x > 0 and fl_y > 0):
-        raise FormatError(file, f"focal lengths must be positive, got {fl_x} and {fl_y}")
-    cx = _number(file, values, "cx") if "cx" in values else width / 2
-    cy = _number(file, values, "cy") if "cy" in values else height / 2
-    twist = tuple(
-        _number(file, values, k) if k in values else 0.0 for k in ("k1", "k2", "p1", "p2")
-    )
-    return Lens(width, height, fl_x, fl_y, cx, cy, twist)
-
-
-def _number(file: Path, values: dict[str, Any], key: str) -> float:
-    value = values[key]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise FormatError(file, f"'{key}' must be a finite number, got {value!r}")
-    return float(value)
-
-
-def _size(
-    file: Path, values: dict[str, Any], frame: dict, resolution: tuple[int, int] | None
-) -> tuple[int, int]:
-    """Stored size: that of the file, else of the first image, else `resolution`."""
-    if "w" in values and "h" in values:
-        width, height = (int(_number(file, values, key)) for key in ("w", "h"))
-    elif (image := stated_path(file, frame)).is_file():
-        height, width = _load(image).shape[:2]
-    elif "fl_x" in values:
-        raise FormatError(file, "has 'fl_x' in pixels but neither 'w' and 'h' nor images")
-    else:
-        width, height = resolution or SIZE
-    if width < 1 or height < 1:
-        raise FormatError(file, f"images must be at least 1x1, got {width}x{height}")
-    return width, height
-
-
-def _pinhole(lens: Lens) -> tuple[float, tuple[np.ndarray, np.ndarray] | None]:
-    """Focal length (pixels) of the centered pinhole, and the remap from it to the stored image."""
-    if lens.centered:
-        return lens.fl_x, None
-    size = (lens.width, lens.height)
-    # OpenCV counts from the center of the first pixel, transforms.json from its corner.
-    stored = np.array([[lens.fl_x, 0, lens.cx - 0.5], [0, lens.fl_y, lens.cy - 0.5], [0, 0, 1]])
-    twist = np.array(lens.distortion)
-    inner, _ = cv2.getOptimalNewCameraMatrix(
-        stored, twist, size, 0, size, centerPrincipalPoint=True
-    )
-    focal = float(max(inner[0, 0], inner[1, 1]))
-    ideal = np.array(
-        [[focal, 0, lens.width / 2 - 0.5], [0, focal, lens.height / 2 - 0.5], [0, 0, 1]]
-    )
-    return focal, cv2.initUndistortRectifyMap(stored, twist, None, ideal, size, cv2.CV_32FC1)
+        known = {lens: pinhole_focal(lens, size) for lens in dict.fromkeys(lenses)}
+    except ValueError as error:
+        raise FormatError(capture.file, str(error)) from error
+    focals = [known[lens] for lens in lenses]
+    focal = focals[0] if len(set(focals)) == 1 else torch.tensor(focals)
+    poses = to_world(np.stack([view.pose for view in capture.views]), capture.frame)
+    return Cameras(torch.from_numpy(poses).float(), *size, focal)
 
 
 def _check_aspect(lens: Lens, resolution: tuple[int, int]) -> None:
@@ -219,21 +134,19 @@ def _stacked(images: list[np.ndarray]) -> Tensor:
     return torch.from_numpy(np.stack(whole))
 
 
-def _image(
-    path: Path, lens: Lens, maps, size: tuple[int, int], background: float | None
-) -> np.ndarray:
+def _image(capture: Capture, cameras: Cameras, index: int, background: float | None) -> np.ndarray:
     """[H, W, 3] float32 on `background`: undistorted, shrunk premultiplied, blended in sRGB. None
     leaves it premultiplied with alpha, [H, W, 4], where the file has it."""
+    view = capture.views[index]
+    path, lens = view.image_file(capture.file), view.lens
     image = _load(path)
     if image.shape[:2] != (lens.height, lens.width):
         found = f"{image.shape[1]}x{image.shape[0]}"
         raise FormatError(path, f"image is {found}, expected {lens.width}x{lens.height}")
     if image.shape[-1] == 4:
         image[..., :3] *= image[..., 3:]
-    if maps is not None:
-        image = cv2.remap(image, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    if (image.shape[1], image.shape[0]) != size:
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    focal = float(cameras[index : index + 1].focal)
+    image = resample(image, lens, focal, (cameras.width, cameras.height))
     if image.shape[-1] == 4 and background is not None:
         image = image[..., :3] + (1 - image[..., 3:]) * np.float32(background)
     return np.ascontiguousarray(image, dtype=np.float32).clip(0, 1)

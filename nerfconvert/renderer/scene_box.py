@@ -65,7 +65,7 @@ def find_box(scene: Scene, background: Found) -> Found:
     distances = (cameras.poses[:, :3, 3] - center).norm(dim=-1)
     if background.value == "white":
         half = max(cameras.width, cameras.height) / 2 / cameras.focal
-        edge = MARGIN * half * float(distances.max())
+        edge = MARGIN * float((half * distances).max())
         return Found(_cube(center.tolist(), edge), "what the cameras show of an object")
     return Found(_cube(center.tolist(), float(distances.max())), "the farthest camera")
 

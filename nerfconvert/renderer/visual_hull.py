@@ -42,14 +42,14 @@ def visual_hull(
 def _may_hold(shown: Tensor, camera: Cameras, centers: Tensor, box: Aabb, radius: float) -> Tensor:
     """[N] bool: spheres of `radius` about `centers` [N, 3] that one view, `shown` [H, W], does not
     show to be empty."""
-    pose = camera.poses[0]
+    pose, focal = camera.poses[0], float(camera.focal)
     nearest = NEAREST * float((pose[:3, 3] - pose.new_tensor(box.center)).norm())
     local = (centers - pose[:3, 3]) @ pose[:3, :3]  # OpenGL axes: the view is along -z
     depth = -local[:, 2]
-    scale = camera.focal / depth.clamp_min(1e-6)
+    scale = focal / depth.clamp_min(1e-6)
     columns = local[:, 0] * scale + camera.width * 0.5
     rows = camera.height * 0.5 - local[:, 1] * scale
-    reach = math.ceil(camera.focal * radius / max(nearest, radius)) + 1  # pixels, at its widest
+    reach = math.ceil(focal * radius / max(nearest, radius)) + 1  # pixels, at its widest
     near = _widened(shown, reach)
     inside = (columns >= 0) & (columns < camera.width) & (rows >= 0) & (rows < camera.height)
     judged = inside & (depth > max(nearest, radius))

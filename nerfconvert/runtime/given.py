@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import FormatError
-from ..renderer.transforms import image_path, read_transforms
+from ..renderer.camera_files import read_capture
+from ..renderer.camera_files.camera_file import Asked
 
 
 def there(*paths: Path | None) -> Iterable[Path]:
@@ -27,6 +28,6 @@ def check_cameras(path: Path | None, split: str | None, *, images: bool = False)
     `images`, not all of theirs."""
     if path is None or path.suffix == ".toml":  # an orbit
         return
-    file, _, frames = read_transforms(path, split)
-    for frame in frames if images else ():
-        image_path(file, frame)
+    capture = read_capture(path, Asked(split))
+    for view in capture.views if images else ():
+        view.image_file(capture.file)

@@ -53,7 +53,7 @@ def with_frustum(info: FieldInfo, cameras: Path | None) -> FieldInfo:
         frustum, origin = LLFF, "assumed: a phone's camera, as LLFF's captures are made with"
     else:
         found = read_scene(cameras, images=False).cameras
-        frustum = Frustum(width=found.width, height=found.height, focal=found.focal)
+        frustum = Frustum(width=found.width, height=found.height, focal=found.mean_focal)
         origin = f"cameras of {cameras.name}"
     told = info.provenance | {"frustum_from": origin}
     return dataclasses.replace(info, frustum=frustum, provenance=told)

@@ -8,7 +8,7 @@ import torch
 from nerfconvert.adapters.analytic import AnalyticConfig, AnalyticField
 from nerfconvert.formats import load, save
 from nerfconvert.pipelines.info import info as info_document
-from nerfconvert.renderer.llff import POSES
+from nerfconvert.renderer.camera_files.llff import POSES
 from nerfconvert.runtime.inputs import LLFF, open_field
 from nerfconvert.volume import Aabb, FieldInfo, Frustum
 

@@ -60,8 +60,8 @@ class PoseSource:
         return look_at(center + radius[:, None] * direction, center)
 
     def camera(self, pose: Tensor) -> Cameras:
-        """The one camera at `pose` [4, 4]."""
-        return replace(self.cameras, poses=pose[None], pixel_offset=0.5)
+        """The one camera at `pose` [4, 4], with the lens of the first."""
+        return replace(self.cameras[:1], poses=pose[None], pixel_offset=0.5)
 
 
 def _distances(cameras: Cameras, center: tuple[float, float, float]) -> Tensor:
