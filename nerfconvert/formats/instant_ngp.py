@@ -120,6 +120,9 @@ def info_of(snapshot: Document, frame: Frame) -> FieldInfo:
             "program": InstantNgp.name,
             "training_step": snapshot.count("training_step", 0),
             "frame_from": frame.stated_by,
+            "ngp_scale": frame.scale,
+            "ngp_offset": list(frame.offset),
+            "ngp_axes": frame.axes,
         },
     )
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -66,10 +67,9 @@ def background_of(field: RadianceField, choice: str | None) -> float:
 
 def teaching_cameras(field: RadianceField, views: Views, seed: int) -> Cameras:
     """Cameras that a distillation may draw rays from."""
-    if views.cameras is not None:
-        return read_scene(views.cameras, split="train", images=False).cameras
-    if views.data is not None:
-        return read_scene(views.data, split="train", images=False).cameras
+    if file := views.cameras or views.data:
+        placed = {"frame": views.frame, "provenance": field.info.provenance}
+        return read_scene(file, split="train", images=False, **placed).cameras
     generator = torch.Generator().manual_seed(2 * seed)
     size = native_frame(field, TEACHING_PIXELS)
     return drawn_cameras(field, TEACHING_BAND, TEACHING_VIEWS, size, generator)
@@ -78,13 +78,19 @@ def teaching_cameras(field: RadianceField, views: Views, seed: int) -> Cameras:
 def held_out(field: RadianceField, views: Views, seed: int) -> Evaluation:
     """The views that a field is measured on."""
     background = background_of(field, views.background)
+    placed = {"frame": views.frame, "provenance": field.info.provenance}
     if views.data is not None:
-        return from_data(views.data, views.resolution, views.eval_views, background)
+        return from_data(views.data, views.resolution, views.eval_views, background, **placed)
     size = parse_resolution(views.resolution)
     if views.cameras is not None:
         size = size or fit_within(native_size(views.cameras, "test"), EVAL_PIXELS)
         scene = read_scene(
-            views.cameras, split="test", views=views.eval_views, resolution=size, images=False
+            views.cameras,
+            split="test",
+            views=views.eval_views,
+            resolution=size,
+            images=False,
+            **placed,
         )
         return Evaluation(scene.cameras, None, background, f"every 8th camera of {views.cameras}")
     size = size or native_frame(field, EVAL_PIXELS)
@@ -94,10 +100,27 @@ def held_out(field: RadianceField, views: Views, seed: int) -> Evaluation:
     return Evaluation(cameras, None, background, origin)
 
 
-def from_data(data: Path, resolution: str | None, views: int, background: float) -> Evaluation:
-    """The test split of `data`, `views` frames evenly spaced over it."""
+def from_data(
+    data: Path,
+    resolution: str | None,
+    views: int,
+    background: float,
+    *,
+    frame: str | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> Evaluation:
+    """The test split of `data`, `views` frames evenly spaced over it; `frame` and `provenance` are
+    those of `read_scene`."""
     size = parse_resolution(resolution) or fit_within(native_size(data, "test"), EVAL_PIXELS)
-    scene = read_scene(data, split="test", views=views, resolution=size, background=background)
+    scene = read_scene(
+        data,
+        split="test",
+        views=views,
+        resolution=size,
+        background=background,
+        frame=frame,
+        provenance=provenance,
+    )
     origin = f"{len(scene.cameras)} evenly spaced views of the test split of {data}"
     return Evaluation(scene.cameras, scene.images, background, origin)
 

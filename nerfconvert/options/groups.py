@@ -62,6 +62,13 @@ CameraFile = Annotated[
         "COLMAP or poses_bounds.npy; images are not needed.",
     ),
 ]
+Frame = Annotated[
+    Literal["world", "blender", "opencv", "instant-ngp", "nerfstudio"] | None,
+    optional(
+        metavar="{world,blender,opencv,instant-ngp,nerfstudio}",
+        help="Frame of the file's poses; default: world, of a program's camera path its own.",
+    ),
+]
 EvalViews = Annotated[int, arg(metavar="N", help="Held-out views that are rendered and measured.")]
 Settings = Annotated[
     UseAppendAction[tuple[str, ...]],
@@ -148,6 +155,7 @@ class Views:
 
     data: Data = None
     cameras: CameraFile = None
+    frame: Frame = None
     resolution: Resolution = None
     background: DistillBackground = None
     eval_views: EvalViews = 8

@@ -25,6 +25,7 @@ from .groups import (
     Data,
     EvalViews,
     Format,
+    Frame,
     Gates,
     Job,
     MaxSize,
@@ -160,6 +161,7 @@ class RenderOptions:
         Path, arg(aliases=("-o",), metavar="OUT", help="A video (.mp4), or a folder of PNG files.")
     ]
     cameras: CameraFile = None
+    frame: Frame = None
     resolution: Annotated[
         str | None, optional(metavar="WxH", help="Size of the frames, pixels; default 400x400.")
     ] = None
@@ -191,6 +193,7 @@ class CompareOptions:
     ]
     data: Data = None
     cameras: CameraFile = None
+    frame: Frame = None
     resolution: Resolution = None
     background: Background = None
     eval_views: EvalViews = 8

@@ -75,6 +75,7 @@ def _views(options: CompareOptions) -> Views:
     return Views(
         data=options.data,
         cameras=options.cameras,
+        frame=options.frame,
         resolution=options.resolution,
         background=options.background,
         eval_views=options.eval_views,
@@ -143,7 +144,7 @@ def _write_video(
     if not options.frames:
         return None
     size = parse_resolution(options.resolution)
-    cameras = camera_path(fields[0], options.cameras, options.frames, size)
+    cameras = camera_path(fields[0], options.cameras, options.frames, size, options.frame)
 
     def frames() -> Iterator[np.ndarray]:
         for view in range(len(cameras)):

@@ -37,7 +37,7 @@ def render(
     field = open_field(options.checkpoint, device, options.cameras)
     format = identify(options.checkpoint).name
     size = parse_resolution(options.resolution)
-    cameras = camera_path(field, options.cameras, options.frames, size)
+    cameras = camera_path(field, options.cameras, options.frames, size, options.frame)
     seconds: list[float] = []
     frames = _frames(field, cameras, background_of(field, options.background), seconds, on_frame)
     if options.output.suffix:

@@ -38,15 +38,26 @@ class Orbit:
 
 
 def camera_path(
-    field: RadianceField, file: Path | None, frames: int, size: tuple[int, int] | None
+    field: RadianceField,
+    file: Path | None,
+    frames: int,
+    size: tuple[int, int] | None,
+    frame: str | None = None,
 ) -> Cameras:
-    """The cameras of `file` (any with cameras; `frames` of one with keyframes), or `frames` of an
-    orbit (the default, or a .toml).
+    """The cameras of `file` (any with cameras; `frames` of one with keyframes) whose poses are
+    in `frame` (by default that of its kind), or `frames` of an orbit (the default, or a .toml).
 
     Raises FormatError for a bad file.
     """
     if file is not None and file.suffix != ".toml":
-        return read_scene(file, resolution=size, images=False, frames=frames).cameras
+        return read_scene(
+            file,
+            resolution=size,
+            images=False,
+            frames=frames,
+            frame=frame,
+            provenance=field.info.provenance,
+        ).cameras
     path = None if file is None else read_orbit(file)
     return orbit(field, frames, size=size or native_frame(field, max(SIZE)), path=path)
 

@@ -7,8 +7,10 @@ resampled once to centered pinholes of one size.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,7 +22,7 @@ from .camera_files import read_capture
 from .camera_files.camera_file import FRAMES, Asked
 from .camera_files.capture import Capture, Lens
 from .cameras import Cameras
-from .frames import to_world
+from .frames import poses_in_field
 from .lenses import pinhole_focal, resample
 
 log = logging.getLogger(__name__)
@@ -49,6 +51,8 @@ def read_scene(
     background: float | None = 1.0,
     images: bool = True,
     frames: int = FRAMES,
+    frame: str | None = None,
+    provenance: Mapping[str, Any] | None = None,
 ) -> Scene:
     """The scene in `path`: a file of the table CAMERA_FILES, or a folder with one.
 
@@ -56,13 +60,15 @@ def read_scene(
     splits every 8th frame is test, the others train. `views` keeps that many evenly spaced frames;
     `resolution` (width, height) shrinks the images by area averaging. `background` is the gray
     level under images with alpha; None keeps their alpha. `frames` is how many a path of keyframes
-    is made of. Raises FormatError for a file that is missing, damaged or inconsistent.
+    is made of. `frame` is that of the file's poses, by default of its kind; the cameras are in the
+    coordinates of a field with this `provenance`, else in the world. Raises FormatError for a file
+    that is missing, damaged or inconsistent.
     """
     capture = read_capture(Path(path), Asked(split, resolution, frames))
     if views is not None and views < len(capture.views):
         chosen = np.linspace(0, len(capture.views) - 1, views).round().astype(int)
         capture = capture.with_views(capture.views[i] for i in chosen)
-    cameras = _cameras(capture)
+    cameras = _cameras(capture, poses_in_field(capture, frame, provenance))
     if resolution is not None:
         _check_aspect(capture.views[0].lens, resolution)
         cameras = cameras.resized(*resolution)
@@ -85,8 +91,8 @@ def fit_within(size: tuple[int, int], limit: int) -> tuple[int, int]:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def _cameras(capture: Capture) -> Cameras:
-    """Pinholes of the size of the first view, in the world."""
+def _cameras(capture: Capture, poses: np.ndarray) -> Cameras:
+    """Pinholes at `poses` of the size of the first view."""
     lenses = [view.lens for view in capture.views]
     size = lenses[0].width, lenses[0].height
     if cut := sum(lens.width * size[1] != lens.height * size[0] for lens in lenses):
@@ -100,7 +106,6 @@ def _cameras(capture: Capture) -> Cameras:
         raise FormatError(capture.file, str(error)) from error
     focals = [known[lens] for lens in lenses]
     focal = focals[0] if len(set(focals)) == 1 else torch.tensor(focals)
-    poses = to_world(np.stack([view.pose for view in capture.views]), capture.frame)
     return Cameras(torch.from_numpy(poses).float(), *size, focal)
 
 

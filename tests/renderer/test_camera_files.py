@@ -15,7 +15,7 @@ from nerfconvert.errors import FormatError
 from nerfconvert.renderer.camera_files import CAMERA_FILES, camera_file_of, read_capture
 from nerfconvert.renderer.camera_files.camera_file import Asked
 from nerfconvert.renderer.camera_files.instant_ngp_path import keyframe_at
-from nerfconvert.renderer.frames import to_world
+from nerfconvert.renderer.frames import poses_in_field
 from nerfconvert.renderer.scene import read_scene
 from tests.renderer import camera_samples as samples
 from tests.renderer.camera_samples import FOCAL, POSES, SAMPLES, SIZE
@@ -36,7 +36,7 @@ def test_reads_the_same_cameras(tmp_path, name, write):
     path = write(tmp_path)
     assert type(camera_file_of(path)) is CAMERA_FILES[name]
     capture = read_capture(path, ASKED)
-    poses = to_world(np.stack([view.pose for view in capture.views]), capture.frame)
+    poses = poses_in_field(capture)
     np.testing.assert_allclose(poses, POSES, atol=1e-12)
     for view in capture.views:
         assert (view.lens.width, view.lens.height) == SIZE
@@ -234,7 +234,7 @@ def test_files_of_other_programs(shared):
     nested = read_capture(folder / "nerfstudio_run" / "camera_path.json", Asked())
     assert len(nested.views) == 4
     path = read_capture(folder / "instant_ngp" / "base_cam.json", Asked(frames=30))
-    poses = to_world(np.stack([view.pose for view in path.views]), path.frame)
+    poses = poses_in_field(path)
     forward, to_middle = -poses[:, :3, 2], -poses[:, :3, 3]
     facing = (forward * to_middle).sum(-1) / np.linalg.norm(to_middle, axis=-1)
     assert facing.min() > 0.8

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -93,13 +93,14 @@ class View:
 class Capture:
     """The views in `file`. `split` tells that they are those of the split that was asked for;
     `aabb_scale` is what instant-ngp's files say of the box, `frame` in whose coordinates the poses
-    are."""
+    are, a name of FRAMES, and `applied` [4, 4] how nerfstudio moved its capture before that."""
 
     file: Path
     views: tuple[View, ...]
     split: bool = False
     aabb_scale: float | None = None
     frame: str = "world"
+    applied: np.ndarray = field(default_factory=lambda: np.eye(4))
 
     def with_views(self, views: Iterable[View]) -> Capture:
         return replace(self, views=tuple(views))

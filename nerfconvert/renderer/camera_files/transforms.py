@@ -10,6 +10,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ...errors import FormatError
 from .camera_file import Asked, CameraFile
 from .capture import FISHEYE, PERSPECTIVE, Capture, Lens, View, image_size, pose_of
@@ -47,7 +49,9 @@ class Transforms(CameraFile):
         default = _default_size(file, document, frames[0], asked)
         views = tuple(_view(file, {**document, **frame}, default) for frame in frames)
         scale = number(file, document, "aabb_scale") if "aabb_scale" in document else None
-        return Capture(file, views, split or listed, scale)
+        applied = document.get("applied_transform", np.eye(4).tolist())
+        applied = pose_of(file, "applied_transform", applied)
+        return Capture(file, views, split or listed, scale, applied=applied)
 
 
 def _find(path: Path, split: str | None) -> tuple[Path, bool]:
