@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from ..volume import Field, RadianceField
 
 COMPRESSED = (b"x\x01", b"x^", b"x\x9c", b"x\xda", b"\x1f\x8b")  # by zlib, by gzip
+ORIGINAL = "original program"  # run beside ours, see scripts/oracles.md
+EXACT = "exact maths"  # the program's, in float64, written anew by the tests
 SEARCHED = 256 << 20  # bytes of a file that are searched for signs of its format
 
 
@@ -36,6 +38,16 @@ class FormatFiles:
     writes: tuple[str, ...] = ()  # architectures that it can write; verified by a test
     student: tuple[str, ...] = ()  # settings (KEY=VALUE) without which a new field is not written
     starts: tuple[bytes, ...] = ()  # or begins with one of these
+    title: str = ""  # that of the class; verified by a test, as `holds` is
+    holds: tuple[
+        str, ...
+    ] = ()  # architectures that it can read, where they are not those it writes
+    verified: str = EXACT  # by what it is known that fields are read as their program means them
+
+    @property
+    def architectures(self) -> tuple[str, ...]:
+        """What its files hold."""
+        return self.holds or self.writes
 
 
 # The density scale is that of the presets nerf and krrish94.
@@ -47,6 +59,8 @@ FORMAT_FILES = {
         (".safetensors",),
         (b"nerfconvert.field/",),
         tuple(ARCHITECTURES),
+        title="nerfconvert (.safetensors)",
+        verified="read back to the bit",
     ),
     "nerf-pytorch": FormatFiles(
         "nerfconvert.formats.nerf_pytorch:NerfPytorch",
@@ -54,6 +68,8 @@ FORMAT_FILES = {
         (b"network_fn_state_dict",),
         ("mlp",),
         (*RELU, "first_relu=true", "feature_relu=false"),
+        title="yenchenlin nerf-pytorch (.tar)",
+        verified=ORIGINAL,
     ),
     "krrish94": FormatFiles(
         "nerfconvert.formats.krrish94:Krrish94",
@@ -61,6 +77,8 @@ FORMAT_FILES = {
         (b"model_coarse_state_dict",),
         ("mlp",),
         (*RELU, "first_relu=false", "feature_relu=true", "skips=[]"),
+        title="krrish94 nerf-pytorch (.ckpt)",
+        verified=EXACT + ", real files",
     ),
     "nerf_pl": FormatFiles(
         "nerfconvert.formats.nerf_pl:NerfPl",
@@ -68,14 +86,24 @@ FORMAT_FILES = {
         (b"nerf_coarse.",),
         ("mlp",),
         (*RELU, "first_relu=true", "feature_relu=false", "depth=8", "skips=[4]"),
+        title="kwea123 nerf_pl (.ckpt)",
     ),
-    "bmild": FormatFiles("nerfconvert.formats.bmild:Bmild", (".npy",), (), starts=(b"\x93NUMPY",)),
+    "bmild": FormatFiles(
+        "nerfconvert.formats.bmild:Bmild",
+        (".npy",),
+        (),
+        starts=(b"\x93NUMPY",),
+        title="bmild nerf (.npy)",
+        holds=("mlp",),
+    ),
     "tensorf": FormatFiles(
         "nerfconvert.formats.tensorf:Tensorf",
         (".th",),
         (b"alphaMask_thres",),
         ("vm", "cp"),
         ("shading=network_frequencies", "biases=true", "clamp_features=false", *SOFTPLUS),
+        title="TensoRF (.th)",
+        verified=ORIGINAL,
     ),
     "svox2": FormatFiles(
         "nerfconvert.formats.svox2:Svox2",
@@ -83,6 +111,8 @@ FORMAT_FILES = {
         (b"links.npy",),
         ("tensorial",),
         ("density_activation=relu", "color_activation=clamp"),
+        title="Plenoxels, svox2 (.npz)",
+        verified=ORIGINAL,
     ),
     "instant-ngp": FormatFiles(
         "nerfconvert.formats.instant_ngp:InstantNgp",
@@ -91,6 +121,7 @@ FORMAT_FILES = {
         ("hashgrid",),
         ("layout=tiny-cuda-nn", "density_activation=exp", "density_in_color=true"),
         starts=COMPRESSED,
+        title="instant-ngp (.ingp, .msgpack)",
     ),
     "torch-ngp": FormatFiles(
         "nerfconvert.formats.torch_ngp:TorchNgp",
@@ -104,19 +135,60 @@ FORMAT_FILES = {
             "density_in_color=false",
             f"density_shift={math.log(2)}",
         ),
+        title="torch-ngp (.pth)",
     ),
-    "dvgo": FormatFiles("nerfconvert.formats.dvgo:Dvgo", (".tar",), (b"model_kwargs",)),
-    "pvd": FormatFiles("nerfconvert.formats.pvd_checkpoint:Pvd", (".pth",), (b"aabb_train",)),
-    "ngp_pl": FormatFiles("nerfconvert.formats.ngp_pl:NgpPl", (".ckpt",), (b"xyz_encoder.params",)),
+    "dvgo": FormatFiles(
+        "nerfconvert.formats.dvgo:Dvgo",
+        (".tar",),
+        (b"model_kwargs",),
+        title="DirectVoxGO (.tar)",
+        holds=("dense",),
+    ),
+    "pvd": FormatFiles(
+        "nerfconvert.formats.pvd_checkpoint:Pvd",
+        (".pth",),
+        (b"aabb_train",),
+        title="PVD, PVD-AL (.pth)",
+        holds=("mlp", "hashgrid", "vm", "tensorial"),
+    ),
+    "ngp_pl": FormatFiles(
+        "nerfconvert.formats.ngp_pl:NgpPl",
+        (".ckpt",),
+        (b"xyz_encoder.params",),
+        title="ngp_pl (.ckpt)",
+        holds=("hashgrid",),
+    ),
+    "ppng": FormatFiles(
+        "nerfconvert.formats.ppng:Ppng",
+        (".ppng",),
+        (b"qff_type",),
+        title="Plenoptic PNG (.ppng)",
+        holds=("ppng",),
+        verified=EXACT + ", real files",
+    ),
     "nerfstudio": FormatFiles(
-        "nerfconvert.formats.nerfstudio:Nerfstudio", (".ckpt",), (b"_model.",)
+        "nerfconvert.formats.nerfstudio:Nerfstudio",
+        (".ckpt",),
+        (b"_model.",),
+        title="nerfstudio (.ckpt, or a run's folder)",
+        holds=("mlp", "hashgrid", "hashed", "vm", "cp"),
+        verified=ORIGINAL + ", tiny-cuda-nn: " + EXACT,
     ),
     "kplanes": FormatFiles(
-        "nerfconvert.formats.kplanes_checkpoint:Kplanes", (".pth",), (b"field.grids.0.0",)
+        "nerfconvert.formats.kplanes_checkpoint:Kplanes",
+        (".pth",),
+        (b"field.grids.0.0",),
+        title="K-Planes (.pth, or its folder)",
+        holds=("kplanes",),
+        verified=ORIGINAL,
     ),
-    "ppng": FormatFiles("nerfconvert.formats.ppng:Ppng", (".ppng",), (b"qff_type",)),
     "scene": FormatFiles(
-        "nerfconvert.formats.scene_toml:SceneToml", (".toml",), (b"aabb",), ("analytic",)
+        "nerfconvert.formats.scene_toml:SceneToml",
+        (".toml",),
+        (b"aabb",),
+        ("analytic",),
+        title="procedural scene (TOML)",
+        verified="read back to the bit",
     ),
 }
 FORMATS = Registry("format", {name: files.format for name, files in FORMAT_FILES.items()})

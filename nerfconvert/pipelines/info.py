@@ -8,7 +8,7 @@ from typing import Any
 
 from ..adapters import ARCHITECTURES, CHOICES, TRAINABLE
 from ..errors import NerfConvertError
-from ..formats import FORMATS, identify, possible_formats
+from ..formats import FORMAT_FILES, identify, possible_formats
 from ..formats.run_folder import checkpoint_of
 from ..report.receipt import strict
 
@@ -19,16 +19,17 @@ def info(paths: Sequence[Path]) -> dict[str, Any]:
 
 
 def tables() -> dict[str, Any]:
-    """What can be read and written: the document of `nerfconvert formats`."""
+    """What can be read and written, and how that is known: the document of `formats`."""
     formats = [
         {
             "name": name,
-            "title": make.title,
-            "suffixes": list(make.suffixes),
-            "architectures": sorted(make.architectures),
-            "write": make.can_write,
+            "title": files.title,
+            "suffixes": list(files.suffixes),
+            "architectures": sorted(files.architectures),
+            "write": bool(files.writes),
+            "verified": files.verified,
         }
-        for name, make in FORMATS.items()
+        for name, files in FORMAT_FILES.items()
     ]
     architectures = [
         {

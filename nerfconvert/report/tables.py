@@ -111,6 +111,7 @@ def formats_tables(document: dict[str, Any]) -> list[Table]:
             entry["title"],
             "read, write" if entry["write"] else "read",
             ", ".join(entry["architectures"]),
+            entry["verified"],
         ]
         for entry in document["formats"]
     ]
@@ -119,7 +120,7 @@ def formats_tables(document: dict[str, Any]) -> list[Table]:
         for entry in document["architectures"]
     ]
     return [
-        (["format", "", "", "architectures"], formats),
+        (["format", "files", "", "architectures", "verified by"], formats),
         (["architecture", "--size", "--set"], architectures),
     ]
 

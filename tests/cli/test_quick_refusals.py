@@ -126,3 +126,17 @@ def test_a_wrong_use_is_refused_at_once(answers, words, code, hint):
     assert hint in said
     assert not torch_imported
     assert words[0] == "info" or said.count("\n") == 1
+
+
+def test_the_table_of_formats_needs_no_torch():
+    code = "import sys; from nerfconvert.cli import main; main(['formats', '--json'])"
+    code += "; sys.exit('torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0
+    entries = json.loads(done.stdout)["formats"]
+    assert all(entry["verified"] and entry["architectures"] for entry in entries)

@@ -68,6 +68,8 @@ def test_describes_itself(name):
     files = FORMAT_FILES[name]
     assert made.suffixes == files.suffixes
     assert (set(made.architectures) if made.can_write else set()) == set(files.writes)
+    assert made.title == files.title
+    assert set(made.architectures) == set(files.architectures)
 
 
 def test_exactly_one_claims_a_file(sample):
