@@ -10,8 +10,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import FormatError
-from ..renderer.camera_files import read_capture
-from ..renderer.camera_files.camera_file import Asked
 
 
 def there(*paths: Path | None) -> Iterable[Path]:
@@ -28,6 +26,10 @@ def check_cameras(path: Path | None, split: str | None, *, images: bool = False)
     `images`, not all of theirs."""
     if path is None or path.suffix == ".toml":  # an orbit
         return
+    # Late: they need numpy, which `--help` should not wait for.
+    from ..renderer.camera_files import read_capture
+    from ..renderer.camera_files.camera_file import Asked
+
     capture = read_capture(path, Asked(split))
     for view in capture.views if images else ():
         view.image_file(capture.file)
