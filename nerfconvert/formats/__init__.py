@@ -163,7 +163,7 @@ FORMAT_FILES = {
         (".ppng",),
         (b"qff_type",),
         title="Plenoptic PNG (.ppng)",
-        holds=("ppng",),
+        writes=("ppng",),
         verified=EXACT + ", real files",
     ),
     "nerfstudio": FormatFiles(

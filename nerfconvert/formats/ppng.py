@@ -16,13 +16,14 @@ from ..adapters.ppng import HIDDEN, SH_DEGREE, UNIT_CUBE, PpngConfig, PpngField
 from ..errors import FormatError, UnsupportedError
 from ..volume import FieldInfo, OccupancyGrid, RadianceField
 from .format import Format
-from .parts.cbor import decode
+from .parts.cbor import decode, encode
 from .parts.document import Document
+from .parts.mlp_state import NOTE, note_of, noted_info
+from .parts.ppng_content import RGB_ROWS, content_of
 from .parts.ppng_levels import contracted_cells, levels_of, poses_of, unbounded_info
 from .parts.rebuild import rebuild
 
 SIZE_LIMIT = 64 << 20  # bytes; real files have 0.1 to 3 million
-RGB_ROWS = 4  # rows of the last matrix; the fourth is padding
 
 
 class Ppng(Format):
@@ -30,7 +31,7 @@ class Ppng(Format):
     title = "Plenoptic PNG (.ppng)"
     suffixes = (".ppng",)
     architectures = frozenset({"ppng"})
-    can_write = False
+    can_write = True
 
     def sniff(self, path: Path) -> bool:
         """Whether it is a CBOR map that holds `qff_type`, anywhere: the order of its keys is not
@@ -50,7 +51,8 @@ class Ppng(Format):
                 raise ValueError(
                     f"it has {path.stat().st_size} bytes; at most {SIZE_LIMIT} expected"
                 )
-            document = Document(decode(path.read_bytes()))
+            content = decode(path.read_bytes())
+            document = Document(content)
             levels = levels_of(document)
             config = config_of(document, levels)
             tensors = tensors_of(document, config)
@@ -66,12 +68,40 @@ class Ppng(Format):
             raise FormatError(path, f"cannot be read: {problem.strerror}") from None
         except (ValueError, OverflowError) as problem:
             raise FormatError(path, f"not a whole Plenoptic PNG: {problem}") from None
-        field = rebuild(path, PpngField, config, info, tensors)
+        noted = noted_info(path, content) or info
+        if noted.aabb != info.aabb:
+            raise FormatError(path, f"its {NOTE} note has the box {noted.aabb}, not {info.aabb}")
+        field = rebuild(path, PpngField, config, noted, tensors)
         field.occupancy.assign(occupancy)
         return field
 
-    def write(self, field: RadianceField, path: Path) -> None:
-        raise UnsupportedError(f"{self.title} files can be read but not written")
+    def check(self, config: PpngConfig) -> None:
+        if len(config.frequencies) * config.channels % 2:
+            features = 2 * len(config.frequencies) * config.channels
+            raise UnsupportedError(
+                f"a {self.title} file cannot hold {features} features; it needs a multiple of 4"
+            )
+
+    def write(self, field: PpngField, path: Path) -> None:
+        """Rounds the factors to half precision. Training cameras that the field does not know are
+        replaced by some around it."""
+        self.check(field.config)
+        plain = plain_info(field)
+        if field.info.aabb != plain.aabb:
+            raise UnsupportedError(
+                f"a {self.title} file holds fields of the box {plain.aabb}, got {field.info.aabb}"
+            )
+        content = content_of(field)
+        path.write_bytes(encode(content | ({} if field.info == plain else note_of(field))))
+
+
+def plain_info(field: PpngField) -> FieldInfo:
+    """What a file without our note is read as."""
+    step = {"render_step": field.info.provenance.get("render_step")}
+    known = {"background": "white", "provenance": {"program": Ppng.name, **step}}
+    if not len(field.levels):
+        return FieldInfo(aabb=UNIT_CUBE, **known)
+    return unbounded_info(len(field.levels), **known, viewpoints=field.info.viewpoints)
 
 
 def config_of(document: Document, levels: list[Tensor]) -> PpngConfig:

@@ -9,7 +9,7 @@ import struct
 import cbor2
 import pytest
 
-from nerfconvert.formats.parts.cbor import decode
+from nerfconvert.formats.parts.cbor import decode, encode
 
 VALUES = [0, 23, 24, 255, 256, 65536, 2**32, 2**63, -1, -24, -25, -(2**40), 0.5, 1e300, -2.25]
 VALUES += [math.inf, True, False, None, "", "text", "ä€" * 40, b"", b"\x00\xff" * 300]
@@ -58,3 +58,18 @@ def test_every_truncation():
     for end in range(len(data)):
         with pytest.raises(ValueError):
             decode(data[:end])
+
+
+def test_what_is_written_is_read_by_a_well_known_library():
+    edges = [0, 23, 24, 255, 256, 65535, 65536, 2**32 - 1, 2**32, 2**64 - 1, -1, -24, -25, -(2**32)]
+    value = {
+        "whole": edges,
+        "real": [0.1, -1e300, 2.0],
+        "text": "\u00e4" * 30,
+        "bytes": b"\x00" * 300,
+    }
+    value |= {"list": [[], [1] * 30], "map": {str(i): i for i in range(40)}}
+    assert cbor2.loads(encode(value)) == value
+    assert decode(encode(value)) == value
+    with pytest.raises(TypeError):
+        encode({1, 2})

@@ -230,7 +230,7 @@ def test_what_cannot_be_written(tmp_path):
     with pytest.raises(UnsupportedError, match="no format has the suffix"):
         save(tiny_mlp(), tmp_path / "field.xyz")
     with pytest.raises(UnsupportedError, match="not written"):
-        save(tiny_mlp(), tmp_path / "field.ppng", format="ppng")
+        save(tiny_mlp(), tmp_path / "field.npy", format="bmild")
     with pytest.raises(UnknownNameError):
         save(tiny_mlp(), tmp_path / "field.tar", format="nerfpytorch")
     with pytest.raises(UnsupportedError, match="first_relu"):

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from nerfconvert.errors import FormatError
+from nerfconvert.adapters.ppng import UNIT_CUBE, PpngConfig, PpngField
+from nerfconvert.errors import FormatError, UnsupportedError
 from nerfconvert.formats import load, save
-from tests.formats.files import ppng_document
+from nerfconvert.volume import Aabb, FieldInfo
+from tests.formats.files import ppng_document, tiny_ppng
 
 
 def dense_matrix(data: bytes, rows: int, columns: int) -> np.ndarray:
@@ -263,3 +265,60 @@ def test_lies(change, why, tmp_path):
     path.write_bytes(cbor2.dumps({**ppng_document(), **change}))
     with pytest.raises(FormatError, match=why):
         load(path)
+
+
+def same_but_poses(path, again) -> None:
+    """What was written is what was read, byte for byte where numbers are stored as bytes."""
+    one, other = (cbor2.loads(p.read_bytes()) for p in (path, again))
+    assert one.keys() == other.keys()
+    padded = "qff_color_layer_1"  # its fourth row has no meaning
+    weights = (
+        np.frombuffer(d.pop(padded), np.float32).reshape(4, 4, 4)[:, :3] for d in (one, other)
+    )
+    np.testing.assert_array_equal(*weights)
+    lost = {"poses"} if len(one["grid_rles"]) == 1 else set()
+    assert all(one[key] == other[key] for key in one.keys() - lost - {"poses", "grid_mip"})
+    if not lost:
+        np.testing.assert_allclose(other["poses"], one["poses"], atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [1, 2])
+@pytest.mark.parametrize("levels", [1, 3])
+def test_a_file_is_written_as_it_was_read(kind, levels, tmp_path):
+    document = levels_document(kind) if levels > 1 else ppng_document(kind)
+    last = np.frombuffer(document["qff_color_layer_1"], np.float32).reshape(4, 4, 4).copy()
+    last[:, 3] = 0  # of the fourth row, padding, of each block
+    document["qff_color_layer_1"] = last.tobytes()
+    path, again = tmp_path / "tiny", tmp_path / "again.ppng"
+    path.write_bytes(cbor2.dumps(document))
+    field = load(path)
+    save(field, again)
+    same_but_poses(path, again)
+    read = load(again)
+    assert (read.info.aabb, read.info.background) == (field.info.aabb, field.info.background)
+    for name, tensor in field.state_dict().items():
+        assert torch.equal(tensor, read.state_dict()[name])
+
+
+@pytest.mark.parametrize("name", ["lego/ppng_1", "lego/ppng_2", "garden/ppng_1"])
+def test_real_files_are_written_as_they_were_read(shared, name, tmp_path):
+    path = shared / "checkpoints/ppng" / f"{name}.ppng"
+    save(load(path), tmp_path / "again.ppng")
+    same_but_poses(path, tmp_path / "again.ppng")
+    assert (tmp_path / "again.ppng").stat().st_size < 1.02 * path.stat().st_size
+
+
+def test_what_a_file_cannot_hold(tmp_path):
+    path = tmp_path / "out.ppng"
+    field = tiny_ppng()
+    with torch.no_grad():
+        field.factors[0, 0, 0] = 1e6
+    with pytest.raises(UnsupportedError, match="half precision"):
+        save(field, path)
+    field = PpngField(field.config, FieldInfo(aabb=Aabb((-1,) * 3, (1,) * 3)))
+    with pytest.raises(UnsupportedError, match="box"):
+        save(field, path)
+    odd = PpngConfig(frequencies=(1.0,), channels=3)
+    with pytest.raises(UnsupportedError, match="multiple of 4"):
+        save(PpngField(odd, FieldInfo(aabb=UNIT_CUBE)), path)
+    assert not path.exists()

@@ -113,7 +113,7 @@ def test_refused_before_anything_is_read(tmp_path, capsys):
     source = tmp_path / "in.safetensors"
     source.write_text("no field")
     for name, code, says in (
-        ("out.ppng", 2, "read but not written"),
+        ("out.npy", 2, "read but not written"),
         ("out.xyz", 2, "no format has the suffix"),
         ("in.safetensors", 2, "is an input"),
         ("no/out.th", 2, "does not exist"),

@@ -1,4 +1,4 @@
-"""decode: the plain part of CBOR (RFC 8949): numbers, strings, lists, maps. No tags.
+"""decode, encode: the plain part of CBOR (RFC 8949): numbers, strings, lists, maps. No tags.
 
 Tags make general decoders build objects; no file here needs them. A stated length is compared with
 the bytes that are left before memory is taken.
@@ -12,6 +12,7 @@ from typing import Any
 SIMPLE = {20: False, 21: True, 22: None, 23: None}
 FLOATS = {25: (">e", 2), 26: (">f", 4), 27: (">d", 8)}
 DEPTH_LIMIT = 16
+HEADS = ((1 << 8, 24), (1 << 16, 25), (1 << 32, 26), (1 << 64, 27))  # counts below, their mark
 
 
 def decode(data: bytes) -> Any:
@@ -79,3 +80,31 @@ def _simple(data: memoryview, position: int, low: int) -> tuple[Any, int]:
     if end > len(data):
         raise ValueError(f"it ends inside a number, at byte {position}")
     return struct.unpack(code, data[position + 1 : end])[0], end
+
+
+def encode(value: Any) -> bytes:
+    """`value` of text, bytes, whole and other numbers, lists and maps from text; numbers with a
+    point are doubles. Raises TypeError for anything else."""
+    if type(value) is int:
+        return _head(0, value) if value >= 0 else _head(1, -1 - value)
+    if type(value) is float:
+        return b"\xfb" + struct.pack(">d", value)
+    if type(value) is bytes:
+        return _head(2, len(value)) + value
+    if type(value) is str:
+        text = value.encode("utf-8")
+        return _head(3, len(text)) + text
+    if type(value) is list:
+        return _head(4, len(value)) + b"".join(map(encode, value))
+    if type(value) is dict:
+        pairs = (encode(item) for pair in value.items() for item in pair)
+        return _head(5, len(value)) + b"".join(pairs)
+    raise TypeError(f"{type(value).__name__} cannot be written as CBOR")
+
+
+def _head(kind: int, count: int) -> bytes:
+    """The first bytes of an item: its kind, and a number that it is or has."""
+    if count < 24:
+        return bytes([kind << 5 | count])
+    mark = next(mark for limit, mark in HEADS if count < limit)
+    return bytes([kind << 5 | mark]) + count.to_bytes(1 << mark - 24, "big")
