@@ -71,11 +71,23 @@ def colmap_text(folder: Path) -> Path:
     return folder
 
 
+def llff(folder: Path) -> Path:
+    """Columns down, right, backwards, place, size; its poses are moved to their mean when read."""
+    size = np.array([SIZE[1], SIZE[0], FOCAL])
+    rows = []
+    for pose in POSES:
+        columns = [-pose[:3, 1], pose[:3, 0], pose[:3, 2], pose[:3, 3], size]
+        rows.append([*np.stack(columns, 1).ravel(), 2.0, 9.0])
+    np.save(folder / "poses_bounds.npy", np.array(rows))
+    return folder
+
+
 SAMPLES: dict[str, list[Callable[[Path], Path]]] = {
     "transforms": [transforms],
     "nerfstudio-path": [nerfstudio_path],
     "instant-ngp-path": [instant_ngp_path],
     "colmap": [colmap_binary, colmap_text],
+    "llff": [llff],
 }
 
 

@@ -9,6 +9,7 @@ scaled so that the nearest depth is at 4/3: in front of a near plane at 1.
 from __future__ import annotations
 
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 
@@ -21,7 +22,10 @@ FOLDERS = ("images_8", "images_4", "images_2", "images")  # the smallest images 
 IMAGES = {".png", ".jpg", ".jpeg", ".webp"}
 NEAREST = 4 / 3  # world units from the cameras' plane, of the nearest thing
 MOST = 100_000  # cameras
+LARGEST = 1e12  # number in a file, pixels or units of length; no finite one beyond makes sense
 SIZE_LIMIT = 64 << 20  # bytes
+# What numpy raises of a damaged file; it parses the header as it does source text.
+UNREADABLE = (OSError, ValueError, EOFError, TypeError, OverflowError, SyntaxError, TokenError)
 
 
 class Llff(CameraFile):
@@ -55,11 +59,12 @@ def _table(file: Path) -> np.ndarray:
         if file.stat().st_size > SIZE_LIMIT:
             raise ValueError(f"it has {file.stat().st_size} bytes; at most {SIZE_LIMIT} expected")
         table = np.lib.format.open_memmap(file, mode="r")  # no memory for a shape that lies
-    except (OSError, ValueError, EOFError) as problem:
-        raise FormatError(file, f"not a file of camera poses: {problem}") from None
+    except UNREADABLE as problem:
+        reason = " ".join(str(problem).split())[:200]
+        raise FormatError(file, f"not a file of camera poses: {reason}") from None
     if table.ndim != 2 or table.shape[1] != 17:
         raise FormatError(file, f"found an array {list(table.shape)}; expected [cameras, 17]")
-    if not 1 <= len(table) <= MOST or table.dtype.kind != "f" or not np.isfinite(table).all():
+    if not 1 <= len(table) <= MOST or table.dtype.kind != "f" or not (abs(table) < LARGEST).all():
         raise FormatError(file, f"expected finite numbers of 1 to {MOST} cameras")
     sizes = table[:, 4:15:5]
     if min(sizes.min(), table[:, 15:].min()) <= 0 or np.ptp(sizes, axis=0).any():
