@@ -78,7 +78,7 @@ FORMAT_FILES = {
         ("mlp",),
         (*RELU, "first_relu=false", "feature_relu=true", "skips=[]"),
         title="krrish94 nerf-pytorch (.ckpt)",
-        verified=EXACT + ", real files",
+        verified=ORIGINAL,
     ),
     "nerf_pl": FormatFiles(
         "nerfconvert.formats.nerf_pl:NerfPl",
@@ -87,6 +87,7 @@ FORMAT_FILES = {
         ("mlp",),
         (*RELU, "first_relu=true", "feature_relu=false", "depth=8", "skips=[4]"),
         title="kwea123 nerf_pl (.ckpt)",
+        verified=ORIGINAL,
     ),
     "bmild": FormatFiles(
         "nerfconvert.formats.bmild:Bmild",
@@ -142,6 +143,7 @@ FORMAT_FILES = {
         (".tar",),
         (b"model_kwargs",),
         title="DirectVoxGO (.tar)",
+        verified=ORIGINAL,
         holds=("dense",),
     ),
     "pvd": FormatFiles(
