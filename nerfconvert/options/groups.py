@@ -163,6 +163,7 @@ class Views:
     def __post_init__(self):
         at_least("--eval-views", self.eval_views, 1)
         parse_resolution(self.resolution)
+        check_frame(self.frame, self.cameras, self.data)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,6 +223,12 @@ def at_least(option: str, value: float | None, low: float) -> None:
         raise UsageError(f"{option} must be at most {MOST:,}, got {value:g}")
     wanted = "a number" if low == -MOST else f"at least {low:g}"
     raise UsageError(f"{option} must be {wanted}, got {value:g}")
+
+
+def check_frame(frame: str | None, *files: Path | None) -> None:
+    """Raises UsageError for a frame of cameras that are in none of `files`."""
+    if frame is not None and not any(files):
+        raise UsageError(f"--frame {frame} says where a file's cameras are: give the file as well")
 
 
 def parse_resolution(text: str | None, option: str = "--resolution") -> tuple[int, int] | None:

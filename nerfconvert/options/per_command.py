@@ -39,6 +39,7 @@ from .groups import (
     Views,
     Where,
     at_least,
+    check_frame,
     optional,
     parse_corners,
     parse_resolution,
@@ -178,6 +179,7 @@ class RenderOptions:
         at_least("--frames", self.frames, 1)
         at_least("--fps", self.fps, 1)
         parse_resolution(self.resolution)
+        check_frame(self.frame, self.cameras)
         suffix = self.output.suffix.lower()
         if suffix not in ("", ".mp4"):
             raise UsageError(f"-o must end in .mp4, or be a folder for PNG files, got '{suffix}'")
@@ -209,6 +211,7 @@ class CompareOptions:
         at_least("--frames", self.frames, 0)
         at_least("--seed", self.seed, -MOST)
         parse_resolution(self.resolution)
+        check_frame(self.frame, self.cameras, self.data)
         if not self.checkpoints or (len(self.checkpoints) < 2 and self.data is None):
             raise UsageError("give two checkpoints to compare, or one and --data with the truth")
 
