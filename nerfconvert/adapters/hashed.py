@@ -24,7 +24,6 @@ from .ranges import check_ranges
 
 CHUNK = 1 << 15  # points of one look-up
 FINEST = 1 << 19  # cells along an axis
-CORNERS = tuple(itertools.product((0, 1), repeat=3))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,11 +101,17 @@ class HashedField(RadianceField):
 def look_up(places: Tensor, table: Tensor) -> Tensor:
     """[N, F]: entries of `table` [E, F], E a power of two, between the eight corners of the cells
     of `places` [N, 3], whose unit is a cell."""
-    cells = places.floor()
-    part = (places - cells)[:, None]
-    corners = torch.tensor(CORNERS, device=places.device)
-    hashed = (cells.long()[:, None] + corners) * corners.new_tensor(PRIMES)  # [N, 8, 3]
-    x, y, z = hashed.unbind(-1)
-    index = (x ^ y ^ z) & (len(table) - 1)
-    weights = torch.where(corners == 1, part, 1 - part).prod(-1)
-    return embedding_bag(index, table, per_sample_weights=weights, mode="sum")
+    rows = places.t().contiguous()  # points vary fastest, for vectorized loops
+    cells = rows.floor()
+    part = rows - cells
+    primes = torch.tensor(PRIMES, device=places.device)[:, None]
+    low = cells.long() * primes
+    ends = (torch.stack([low, low + primes], 1) & (len(table) - 1)).int()  # [3, 2, N]
+    shares = torch.stack([1 - part, part], 1)
+    (x, y, z), (of_x, of_y, of_z) = (
+        (axis[0][:, None, None], axis[1][None, :, None], axis[2][None, None])
+        for axis in (ends, shares)
+    )
+    index, weights = (x ^ y ^ z).flatten(0, 2), (of_x * of_y * of_z).flatten(0, 2)  # [8, N]
+    corners = index.t().contiguous(), weights.t().contiguous()
+    return embedding_bag(corners[0], table, per_sample_weights=corners[1], mode="sum")

@@ -13,7 +13,7 @@ from ...volume import Aabb
 from ...volume.occupancy import LEAST_SHARE
 
 SIDE = 128  # cells of the result
-SLAB = 4  # of its layers at once
+SLAB = 2  # of its layers at once
 POINTS = 2  # that stand for a cell, along each axis
 
 
@@ -24,7 +24,8 @@ def spread(grids: Tensor, innermost: Aabb, box: Aabb) -> Tensor:
     places = (torch.arange(SIDE * POINTS) + 0.5) / (SIDE * POINTS)
     for x in range(0, SIDE, SLAB):
         along = places[x * POINTS : (x + SLAB) * POINTS]
-        unit = torch.stack(torch.meshgrid(along, places, places, indexing="ij"), -1)
+        axes = torch.meshgrid(along, places, places, indexing="ij")
+        unit = torch.stack(axes).movedim(0, -1)  # in memory axis by axis, for vectorized loops
         found = looked_up(grids, innermost.to_unit(box.from_unit(unit)) * 2 - 1)
         parts = found.view(SLAB, POINTS, SIDE, POINTS, SIDE, POINTS).float()
         cells[x : x + SLAB] = parts.mean((1, 3, 5)) >= LEAST_SHARE
