@@ -65,8 +65,9 @@ def features_at(field, point) -> list[float]:
     return [density, *(sum(b * a for b, a in zip(row, appearance, strict=True)) for row in basis)]
 
 
-def frequencies_loop(values: list[float], octaves: int) -> list[float]:
-    phases = [value * 2**k for value in values for k in range(octaves)]
+def frequencies_loop(config, values: list[float], octaves: int) -> list[float]:
+    scales = [config.lowest_frequency * 2 ** (k * config.frequency_spacing) for k in range(octaves)]
+    phases = [value * scale for value in values for scale in scales]
     return [math.sin(p) for p in phases] + [math.cos(p) for p in phases]
 
 
@@ -74,8 +75,8 @@ def color_loop(decoder, features: list[float], direction: list[float]) -> list[f
     """TensoRF's MLP_Fea."""
     config = decoder.config
     hidden = [*features, *direction]
-    hidden += frequencies_loop(features, config.feature_octaves)
-    hidden += frequencies_loop(direction, config.view_octaves)
+    hidden += frequencies_loop(config, features, config.feature_octaves)
+    hidden += frequencies_loop(config, direction, config.view_octaves)
     for weight, bias in zip(decoder.weights, decoder.biases, strict=True):
         rows = zip(weight.tolist(), bias.tolist(), strict=True)
         outputs = [sum(w * h for w, h in zip(row, hidden, strict=True)) + b for row, b in rows]
@@ -83,10 +84,12 @@ def color_loop(decoder, features: list[float], direction: list[float]) -> list[f
     return [1 / (1 + math.exp(-x)) for x in outputs]
 
 
+@pytest.mark.parametrize("waves", [{}, {"lowest_frequency": math.tau, "frequency_spacing": 2.0}])
 @pytest.mark.parametrize("kind", KINDS)
-def test_formulas_of_tensorf(kind):
-    """Softplus with shift -10 and factor 25; the network on features, directions, frequencies."""
-    field = made(kind, density_scale=25.0 * max(INFO.aabb.size))
+def test_formulas_of_tensorf(kind, waves):
+    """Softplus with shift -10 and factor 25; the network on features, directions, frequencies, of
+    which nerfstudio has others."""
+    field = made(kind, density_scale=25.0 * max(INFO.aabb.size), **waves)
     unit = torch.rand(20, 3, dtype=torch.float64)
     directions = torch.nn.functional.normalize(torch.randn(20, 3, dtype=torch.float64), dim=-1)
     positions = INFO.aabb.from_unit(unit)

@@ -32,6 +32,21 @@ def test_encoding(octaves):
     np.testing.assert_allclose(encoded, np.concatenate(columns, 1), atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("lowest", "spacing"), [(1.0, 8 / 9), (2 * math.pi, 8 / 9), (2 * math.pi, 1.0), (0.5, 2.0)]
+)
+def test_frequencies_of_other_programs(lowest, spacing):
+    values = torch.rand(200, 3) * 2 - 1
+    exact = values.double().numpy()
+    columns = [exact]
+    for octave in range(6):
+        phases = exact * lowest * 2 ** (octave * spacing)
+        columns += [np.sin(phases), np.cos(phases)]
+    encoded = frequency_encode(values, 6, lowest, spacing)
+    highest = lowest * 2 ** (5 * spacing)
+    np.testing.assert_allclose(encoded, np.concatenate(columns, 1), atol=2e-6 + 3e-7 * highest)
+
+
 def forward_loop(field: MlpField, position, direction) -> tuple[float, np.ndarray]:
     """Density and rgb of one point, layer by layer with concatenation, in float64."""
     config = field.config
@@ -40,14 +55,14 @@ def forward_loop(field: MlpField, position, direction) -> tuple[float, np.ndarra
     def layer(name, x):
         return state[f"{name}.weight"] @ x + state[f"{name}.bias"]
 
-    def encode(v, octaves):
-        waves = [f(v * 2**o) for o in range(octaves) for f in (np.sin, np.cos)]
-        return np.concatenate([v, *waves])
+    def encode(v, octaves, spacing):
+        scales = [config.lowest_frequency * 2 ** (spacing * o) for o in range(octaves)]
+        return np.concatenate([v, *(f(v * s) for s in scales for f in (np.sin, np.cos))])
 
     if config.normalize:
         low, high = np.array(INFO.aabb.low), np.array(INFO.aabb.high)
         position = 2 * (position - low) / (high - low) - 1
-    encoded = encode(position, config.position_octaves)
+    encoded = encode(position, config.position_octaves, config.position_spacing)
     h = encoded
     for i in range(config.depth):
         if i in config.skips:
@@ -65,8 +80,10 @@ def forward_loop(field: MlpField, position, direction) -> tuple[float, np.ndarra
         h = layer("feature_layer", h)
         if config.feature_relu:
             h = np.maximum(h, 0)
-        h = np.concatenate([h, encode(direction, config.direction_octaves)])
-        h = np.maximum(layer("view_layer", h), 0)
+        turned = encode(direction, config.direction_octaves, config.direction_spacing)
+        h = np.maximum(layer("view_layer", np.concatenate([h, turned])), 0)
+        for i in range(config.head_layers - 1):
+            h = np.maximum(layer(f"head.{i}", h), 0)
     return density, 1 / (1 + np.exp(-layer("rgb_layer", h)))
 
 
@@ -85,6 +102,9 @@ def forward_loop(field: MlpField, position, direction) -> tuple[float, np.ndarra
         {"density_activation": "exp", "density_shift": 2.0},
         {"width": 300, "depth": 2},
         {"position_octaves": 0, "direction_octaves": 0},
+        {"head_layers": 3, "head_width": 16},
+        {"position_octaves": 4, "position_spacing": 0.5, "direction_spacing": 4 / 3},
+        {"position_octaves": 4, "lowest_frequency": 2.0, "direction_spacing": 4 / 3},
     ],
 )
 def test_against_a_loop(changes, backend):
@@ -136,6 +156,10 @@ def test_presets_are_configs():
         {"density_scale": 0.0},
         {"density_shift": math.nan},
         {"normalize": 1},
+        {"head_layers": 0},
+        {"lowest_frequency": 0.0},
+        {"position_spacing": -1.0},
+        {"direction_spacing": math.nan},
     ],
 )
 def test_wrong_values(changes):
