@@ -55,7 +55,7 @@ def test_without_viewpoints_cameras_stand_about_what_is_not_contracted():
     draw = torch.Generator().manual_seed(2)
     cameras = drawn_cameras(field(), HELD_OUT_BAND, 60, (12, 8), draw)
     distance = cameras.poses[:, :3, 3].norm(dim=1)
-    low, high = HELD_OUT_BAND.distances
+    ((low, high),) = HELD_OUT_BAND.shells
     assert float(distance.min()) >= 2 * low - 1e-5
     assert float(distance.max()) <= 2 * high + 1e-5
     assert float(cameras.poses[:, 2, 3].min()) > 0
@@ -74,7 +74,7 @@ def test_receipts_tell_where_cameras_stand():
     some = field(capture())
     assert "between viewpoints" in HELD_OUT_BAND.told(some)
     some.info = dataclasses.replace(some.info, viewpoints=())
-    assert "framing radii" in HELD_OUT_BAND.told(some)
+    assert "around what is occupied" in HELD_OUT_BAND.told(some)
 
 
 @pytest.mark.parametrize("count", [0, 5])
