@@ -6,9 +6,10 @@ arguments instead.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 FLAG = re.compile(r"(?<![\w-])(?:--([a-z]+(?:-[a-z]+)*)|-o\b)(?: ([a-z][a-z0-9]*)(?![\w-]))?")
@@ -107,3 +108,13 @@ class BackendError(NerfConvertError):
 
 class DivergedError(NerfConvertError):
     """An optimisation produced NaN or infinity and could not go on."""
+
+
+@contextlib.contextmanager
+def told_of(path: Path) -> Iterator[None]:
+    """An OSError inside, such as of a full disk, becomes a NerfConvertError about `path`."""
+    try:
+        yield
+    except OSError as problem:
+        why = problem.strerror or problem
+        raise NerfConvertError(f"{path}: cannot be written: {why}") from problem

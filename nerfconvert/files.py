@@ -39,6 +39,19 @@ def partial_path(path: Path) -> Path:
     return path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
 
 
+def is_running(process: int) -> bool:
+    """Whether there is a process of this number, other than this one."""
+    if process == os.getpid() or os.name != "posix":
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # of another user
+        return True
+    return True
+
+
 def write_text(path: Path, text: str) -> None:
     """Writes `text` as UTF-8 under `path`, whole or not at all; bytes of file names that are no
     UTF-8 are escaped."""

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..errors import told_of
 from ..files import write_json, write_text
 from ..metrics.evaluation import Evaluation, Evaluator, Pictures, held_out
 from ..metrics.image_metrics import mean, per_view, psnr
@@ -48,9 +49,10 @@ def compare(
     files = [describe_file(path, field) for path, field in zip(options.checkpoints, fields)]
     evaluator = Evaluator(held_out(fields[0], _views(options), options.seed))
     pictures = [evaluator.render(field) for field in fields]
-    folder.mkdir(parents=True, exist_ok=True)
     names = _titles(options.checkpoints, fields)
-    images = _write_views(folder, names, pictures, evaluator.evaluation)
+    with told_of(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        images = _write_views(folder, names, pictures, evaluator.evaluation)
     video = _write_video(options, fields, names, evaluator.evaluation.background, on_frame)
     document = {
         "schema": "nerfconvert.compare/1",
@@ -66,8 +68,9 @@ def compare(
         "report": str(folder / "report.html"),
     }
     document = strict(document)
-    write_text(folder / "report.html", report_page(document, images))
-    write_json(folder / "compare.json", document)
+    with told_of(folder):
+        write_text(folder / "report.html", report_page(document, images))
+        write_json(folder / "compare.json", document)
     return document
 
 

@@ -2,38 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import cv2
-import imageio_ffmpeg
 import numpy as np
 
-from ..errors import BackendError
-from ..files import written_whole
+from ..errors import UsageError, told_of
+from ..files import is_running, written_whole
+from .encoder import Encoder
 
 
 def write_video(path: Path, frames: Iterable[np.ndarray], *, fps: int = 24) -> int:
     """Writes [H, W, 3] uint8 `frames` as an mp4 (H.264, yuv420p, faststart); returns how many.
 
     Odd sizes are padded by one pixel. The file appears under its name only when it is complete.
+    Raises NerfConvertError where it cannot be written.
     """
     if path.suffix.lower() != ".mp4":
         raise ValueError(f"path must end in .mp4, got {path.name}")
-    writer, count = None, 0
-    with written_whole(path) as partial:
+    encoder, count = None, 0
+    with told_of(path), written_whole(path) as partial:
+        partial.parent.mkdir(parents=True, exist_ok=True)
         try:
             for frame in frames:
                 even = _padded(frame)
-                if writer is None:
-                    writer = _encoder(partial, even.shape[1], even.shape[0], fps)
-                writer.send(np.ascontiguousarray(even))
+                encoder = encoder or Encoder(partial, even.shape[1], even.shape[0], fps)
+                encoder.send(even)
                 count += 1
+            if encoder is not None:
+                encoder.finish()
         finally:
-            if writer is not None:
-                writer.close()
+            if encoder is not None:
+                encoder.close()
         if not count:
             raise ValueError("frames must hold at least one image, got none")
     return count
@@ -43,13 +48,11 @@ def write_images(folder: Path, frames: Iterable[np.ndarray]) -> int:
     """Writes `frames` as 00000.png, 00001.png...; returns how many.
 
     They appear in the folder only when all are there; frames of an earlier call are removed, any
-    other file in the folder stays.
+    other file in the folder stays. What a killed process left beside it is removed. Raises
+    UsageError where another process writes frames there, NerfConvertError where they cannot be.
     """
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     count = 0
-    try:
+    with told_of(folder), _of_this_process(folder) as partial:
         for frame in frames:
             write_image(partial / f"{count:05d}.png", frame)
             count += 1
@@ -58,9 +61,23 @@ def write_images(folder: Path, frames: Iterable[np.ndarray]) -> int:
             stale.unlink()
         for image in sorted(partial.iterdir()):
             os.replace(image, folder / image.name)
+    return count
+
+
+@contextlib.contextmanager
+def _of_this_process(folder: Path) -> Iterator[Path]:
+    """A new folder beside `folder`, removed at the end."""
+    for other in folder.absolute().parent.glob(f".{glob.escape(folder.name)}.*.partial"):
+        process = other.name.split(".")[-2]
+        if process.isdigit() and is_running(int(process)):
+            raise UsageError(f"{folder}: process {process} writes frames there; wait, or kill it")
+        shutil.rmtree(other, ignore_errors=True)
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    partial.mkdir(parents=True)
+    try:
+        yield partial
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return count
 
 
 def write_image(path: Path, image: np.ndarray) -> None:
@@ -68,24 +85,6 @@ def write_image(path: Path, image: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     _, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     path.write_bytes(data.tobytes())
-
-
-def _encoder(path: Path, width: int, height: int, fps: int):
-    try:
-        writer = imageio_ffmpeg.write_frames(
-            str(path),
-            (width, height),
-            fps=fps,
-            codec="libx264",
-            pix_fmt_out="yuv420p",
-            macro_block_size=2,
-            output_params=["-crf", "16", "-movflags", "+faststart", "-threads", "2"],
-        )
-    except RuntimeError as error:  # no ffmpeg binary for this platform
-        raise BackendError(f"writing video needs ffmpeg: {error}") from error
-    path.parent.mkdir(parents=True, exist_ok=True)
-    writer.send(None)
-    return writer
 
 
 def _padded(frame: np.ndarray) -> np.ndarray:

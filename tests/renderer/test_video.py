@@ -1,7 +1,12 @@
+import os
+import resource
+import subprocess
+
 import cv2
 import numpy as np
 import pytest
 
+from nerfconvert.errors import NerfConvertError, UsageError
 from nerfconvert.renderer.video import write_images, write_video
 
 
@@ -78,3 +83,34 @@ def test_refuses_other_suffixes_and_no_frames(tmp_path):
         write_video(tmp_path / "out.avi", frames(1, 8, 8))
     with pytest.raises(ValueError, match="at least one"):
         write_video(tmp_path / "out.mp4", [])
+
+
+@pytest.mark.parametrize(("write", "name"), [(write_video, "out.mp4"), (write_images, "out")])
+def test_a_full_disk_is_named_and_nothing_stays(tmp_path, write, name):
+    """The limit holds for ffmpeg, which inherits it, too."""
+    noise = np.random.default_rng(0).integers(0, 256, (8, 128, 128, 3), dtype=np.uint8)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        with pytest.raises(NerfConvertError, match="cannot be written"):
+            write(tmp_path / name, iter(noise))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_frames_of_two_processes_do_not_mix(tmp_path):
+    """The parent of this process stands for another command."""
+    other = tmp_path / f".out.{os.getppid()}.partial"
+    other.mkdir()
+    with pytest.raises(UsageError, match=f"process {os.getppid()} writes"):
+        write_images(tmp_path / "out", frames(2, 8, 8))
+    assert other.is_dir()
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path):
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    (tmp_path / f".out.{ended.pid}.partial").mkdir()
+    write_images(tmp_path / "out", frames(2, 8, 8))
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
