@@ -24,12 +24,13 @@ from .parts.density_grid import SIDE, covered, from_bitfield
 from .parts.mlp_state import starts_like_checkpoint
 from .parts.pvd_frame import turned_box
 from .parts.rebuild import rebuild
+from .parts.sidecar import beginning
 from .parts.torch_file import TorchFile
 from .parts.torch_ngp_content import reaches
 from .torch_ngp import model_of
 
 SCALE = 0.8  # the program's default of --scale
-SETTINGS, SETTINGS_LIMIT = "args.txt", 1 << 16  # characters
+SETTINGS, SETTINGS_LIMIT = "args.txt", 1 << 16  # bytes
 MOST_BOUND = 1024
 TOUCHED = 1 / 8  # of a cell's volume, from which on it is occupied
 BITS = "density_bitfield"
@@ -95,7 +96,7 @@ def local_box(state: dict[str, Tensor]) -> Aabb:
 def scale_beside(path: Path) -> float:
     """The scale of the world in args.txt, lines of ('name', value); else the program's default."""
     try:
-        lines = (path.parent / SETTINGS).read_text(encoding="utf-8")[:SETTINGS_LIMIT].splitlines()
+        lines = beginning(path.parent / SETTINGS, SETTINGS_LIMIT).decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         return SCALE
     for line in lines:

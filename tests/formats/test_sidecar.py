@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from nerfconvert.formats.parts.sidecar import is_true, parse, read_sidecar
+import os
+
+import pytest
+
+from nerfconvert.formats.parts.plain_yaml import read_yaml
+from nerfconvert.formats.parts.python_literal import read_literal
+from nerfconvert.formats.parts.sidecar import beginning, is_true, parse, read_sidecar
 
 
 def test_assignments():
@@ -42,3 +48,16 @@ def test_truth():
     assert is_true({"a": "True"}, "a", False)
     assert not is_true({"a": "false"}, "a", True)
     assert is_true({}, "a", True)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no such pipes")
+@pytest.mark.parametrize("name", ["config.yml", "args.txt", "dataparser_transforms.json"])
+def test_a_pipe_is_no_settings_file(name, tmp_path):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(OSError, match="no regular file"):
+        beginning(tmp_path / name, 100)
+    assert read_sidecar(tmp_path, (name,)) == {}
+    with pytest.raises(OSError):
+        read_yaml(tmp_path / name)
+    with pytest.raises(OSError):
+        read_literal(tmp_path / name, "config")

@@ -20,6 +20,7 @@ from ..run_folder import CHECKPOINTS
 from .document import Document
 from .field_info import strict_json
 from .plain_yaml import read_yaml
+from .sidecar import beginning
 from .torch_file import TorchFile
 from .unpickle import TensorRef
 
@@ -129,8 +130,7 @@ class Run:
         """The data loader's transform as provenance; {} without its file."""
         path = self.folder / TRANSFORMS
         try:
-            with open(path, "rb") as file:
-                data = file.read(LIMIT + 1)
+            data = beginning(path, LIMIT + 1)
         except OSError:
             return {}
         try:

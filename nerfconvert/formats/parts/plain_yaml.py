@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from .sidecar import beginning
+
 LIMIT = 256 << 10  # bytes; a config of nerfstudio has 8 thousand
 MOST_ALIASES, DEEPEST = 1000, 60
 PYTHON = "tag:yaml.org,2002:python/"
@@ -49,8 +51,7 @@ PlainLoader.add_multi_constructor(PYTHON, PlainLoader.tagged)
 
 def read_yaml(path: Path) -> Any:
     """The content of a file: dicts, lists, text, numbers, dates. Raises ValueError, OSError."""
-    with open(path, "rb") as file:
-        data = file.read(LIMIT + 1)
+    data = beginning(path, LIMIT + 1)
     if len(data) > LIMIT:
         raise ValueError(f"it has more than {LIMIT} bytes")
     try:

@@ -9,13 +9,14 @@ import ast
 from pathlib import Path
 from typing import Any
 
+from .sidecar import beginning
+
 LIMIT = 32 << 10  # bytes; a config of K-Planes has 2 thousand
 
 
 def read_literal(path: Path, name: str) -> Any:
     """The value that a file assigns to `name`. Raises ValueError, OSError."""
-    with open(path, "rb") as file:
-        data = file.read(LIMIT + 1)
+    data = beginning(path, LIMIT + 1)
     if len(data) > LIMIT:
         raise ValueError(f"it has more than {LIMIT} bytes")
     try:

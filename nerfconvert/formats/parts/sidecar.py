@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from pathlib import Path
 
@@ -17,11 +18,19 @@ def read_sidecar(folder: Path, names: tuple[str, ...]) -> dict[str, str]:
     """
     for name in names:
         try:
-            with open(folder / name, "rb") as file:
-                return parse(file.read(LIMIT).decode("utf-8", "replace"))
+            return parse(beginning(folder / name, LIMIT).decode("utf-8", "replace"))
         except OSError:
             continue
     return {}
+
+
+def beginning(path: Path, limit: int) -> bytes:
+    """The first `limit` bytes of a file. Raises OSError, also for a pipe, on which reading would
+    wait for ever."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "no regular file")
+    with open(path, "rb") as file:
+        return file.read(limit)
 
 
 def parse(text: str) -> dict[str, str]:
