@@ -37,7 +37,10 @@ def mutated(content: bytes, draw: Draw) -> bytes:
     """`content` with one to three mistakes."""
     for _ in range(draw.choice((1, 1, 1, 2, 3))):
         way = _bytes if draw.random() < 0.2 else way_of(content)
-        content = way(content, draw)
+        try:
+            content = way(content, draw)
+        except (ValueError, OverflowError, TypeError):  # the container cannot hold the mistake
+            content = _bytes(content, draw)
     return content
 
 

@@ -56,7 +56,7 @@ def _another(value: Any, draw: random.Random) -> Any:
     if isinstance(value, int):
         return draw.choice((*NUMBERS, -value, value + 1, value - 1, 2 * value, value // 2))
     if isinstance(value, float):
-        return draw.choice((*FLOATS, -value, value * 2, value + 1e-3, int(value)))
+        return draw.choice((*FLOATS, -value, value * 2, value + 1e-3, repr(value)))
     if isinstance(value, bytes):
         return _other_bytes(value, draw)
     return draw.choice((draw.choice(TEXTS), [], {}, [value], {"x": value}))
