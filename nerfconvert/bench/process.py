@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import TextIO
 
 POLL_S = 0.1
+PARENT_DEATH_SIGNAL = 1  # of prctl, Linux
+SYSTEM = ctypes.CDLL(None) if sys.platform == "linux" else None
 MARK = "nerfconvert: "  # prefix of a failed command's message
 PACKAGES = Path(__file__).resolve().parents[2]  # the folder that this very package is in
 
@@ -37,7 +40,8 @@ def run_child(
 
     `on_line` receives each line of standard error. When `should_stop` returns True, the child gets
     SIGTERM (SIGINT may be ignored, in the background of a shell), saves its state, and is waited
-    for. An exception, such as of a second Ctrl-C, kills it.
+    for. An exception, such as of a second Ctrl-C, kills it. On Linux the child gets SIGTERM, too,
+    where this process is killed.
     """
     with open(stdout or os.devnull, "w", encoding="utf-8") as file:
         child = subprocess.Popen(
@@ -50,6 +54,7 @@ def run_child(
             text=True,
             errors="replace",
             start_new_session=True,  # Ctrl-C of a terminal reaches the parent alone
+            preexec_fn=_end_with_parent if sys.platform == "linux" else None,
         )
     heard = _Listener(child.stderr, on_line)
     try:
@@ -60,6 +65,11 @@ def run_child(
             child.wait()
         heard.join()
     return _outcome(child.returncode, heard.lines)
+
+
+def _end_with_parent() -> None:
+    """In a child: SIGTERM once its parent is gone, so that it saves its state and ends too."""
+    SYSTEM.prctl(PARENT_DEATH_SIGNAL, signal.SIGTERM)
 
 
 def _wait(child: subprocess.Popen, should_stop: Callable[[], bool]) -> None:
