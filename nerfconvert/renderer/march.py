@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..kernels.march import march
 from ..volume import RadianceField, Rays, Samples
-from .cone_march import cone_march
+from .cone_march import ANGLE, cone_march, cone_sections, joined
 
 WAVE = 12  # samples a ray advances between checks of its transmittance
 OPAQUE = 50.0  # optical depth of one sample beyond which nothing changes; keeps sums exact
@@ -65,12 +65,46 @@ def march_and_query(
     A ray advances in waves of `WAVE` samples until its transmittance falls below `stop`; NaN
     densities count as empty, NaN colors as black.
     """
-    samples = march_rays(field, rays, step, jitter)
+    optical, deepest = rays.near.new_zeros(len(rays)), -math.log(stop)
+    if field.aabb.contraction:
+        samples, found = _in_sections(field, rays, step, jitter, optical, deepest)
+    else:
+        samples = march_rays(field, rays, step, jitter)
+        found = _query(field, rays, samples, optical, deepest)
+    density, rgb, seen = found
+    reached = optical_depth_in_front(density, samples) < deepest
+    return QueriedSamples(samples, density, reached, seen & reached, rgb)
+
+
+def _in_sections(
+    field: RadianceField,
+    rays: Rays,
+    step: float,
+    jitter: Tensor | None,
+    optical: Tensor,
+    deepest: float,
+) -> tuple[Samples, tuple[Tensor, ...]]:
+    """Samples and answers of an unbounded field, whose rays are long: none goes on behind what is
+    opaque."""
+    sections, answers = [], []
+    where = field.aabb, field.occupancy, rays, step, jitter, ANGLE
+    for section in cone_sections(*where, lambda: optical < deepest):
+        sections.append(section)
+        answers.append(_query(field, rays, section, optical, deepest))
+    samples, order = joined(sections, rays)
+    if not sections:
+        return samples, _query(field, rays, samples, optical, deepest)
+    return samples, tuple(torch.cat(x)[order] for x in zip(*answers, strict=True))
+
+
+def _query(
+    field: RadianceField, rays: Rays, samples: Samples, optical: Tensor, deepest: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Density, color and whether they show, of samples with an optical depth in front of them below
+    `deepest`; adds theirs to that of the rays, `optical` [R]."""
     density = samples.t_starts.new_zeros(len(samples))
     rgb = density.new_full((len(samples), 3), UNSEEN)
     seen = torch.zeros_like(density, dtype=torch.bool)
-    optical = density.new_zeros(len(rays))
-    deepest = -math.log(stop)
     mids = samples.t_mids
     for wave in _waves(samples):
         rows = wave[optical[samples.ray_indices[wave]] < deepest]
@@ -87,8 +121,7 @@ def march_and_query(
         color = field.color(features.index_select(0, shows), directions)
         rgb[rows[shows]] = torch.nan_to_num(color, 0.0)
         seen[rows[shows]] = True
-    reached = optical_depth_in_front(density, samples) < deepest
-    return QueriedSamples(samples, density, reached, seen & reached, rgb)
+    return density, rgb, seen
 
 
 def optical_depth_in_front(density: Tensor, samples: Samples) -> Tensor:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from .aabb import Aabb
 
+FAR = 8  # cells: what is at least as far from an occupied cell counts as that far
 SLAB = 1 << 21  # cells packed or unpacked at once
 # Of a cell's volume, that must lie in occupied cells of another grid: the rest counted as empty
 # there and may hold anything. Real scenes: 37.7 dB, without this 32.7; in other files 41 and 34.
@@ -27,6 +28,7 @@ class OccupancyGrid(nn.Module):
         if resolution % 4 or not 4 <= resolution <= 1024:
             raise ValueError(f"resolution must be a multiple of 4 in 4..1024, got {resolution}")
         self.resolution = resolution
+        self._measured: tuple | None = None
         self.register_buffer("words", torch.full(((resolution // 4) ** 3,), -1, dtype=torch.int64))
 
     def dense(self) -> Tensor:
@@ -67,6 +69,19 @@ class OccupancyGrid(nn.Module):
         local = cell % 4
         bit = (local[:, 0] * 4 + local[:, 1]) * 4 + local[:, 2]
         return inside & ((word >> bit) & 1).bool()
+
+    def distances(self) -> Tensor:
+        """[r, r, r] uint8, indexed [x, y, z]: cells to the nearest occupied one, diagonally or
+        not, 0 in it and at most `FAR`. Kept until the words change."""
+        state = self.words, self.words._version
+        if self._measured is None or any(a is not b for a, b in zip(self._measured[0], state)):
+            reached = self.dense()
+            distances = torch.full(reached.shape, FAR, dtype=torch.uint8, device=reached.device)
+            for cells in range(FAR):
+                distances[reached & (distances == FAR)] = cells
+                reached = dilate(reached)
+            self._measured = state, distances
+        return self._measured[1]
 
     def fraction(self) -> float:
         """Fraction of the cells that are occupied, 0 to 1."""

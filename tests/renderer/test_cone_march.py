@@ -7,7 +7,8 @@ import torch
 
 from nerfconvert.adapters.analytic import AnalyticConfig, AnalyticField
 from nerfconvert.renderer.cone_march import ANGLE, cone_march
-from nerfconvert.renderer.image import render_rays
+from nerfconvert.renderer.image import query, render_rays, render_samples
+from nerfconvert.renderer.march import march_and_query
 from nerfconvert.renderer.occupancy import build_occupancy
 from nerfconvert.volume import Aabb, Contraction, FieldInfo, OccupancyGrid, Rays
 
@@ -94,3 +95,22 @@ def test_light_is_that_of_dense_sampling(norm):
         assert float(seen.opacity[i]) == pytest.approx(float(weights.sum()), abs=5e-3)
         torch.testing.assert_close(seen.rgb[i].double(), color, rtol=0, atol=5e-3)
     assert float(seen.opacity[:3].min()) > 0.3
+
+
+def test_a_ray_ends_behind_what_is_opaque_and_sees_the_same():
+    """Queries in sections give what a query of all samples at once gives."""
+    wall = {"kind": "blob", "center": (3.0, 0, 0), "size": (0.5, 3, 3), "density": 40.0}
+    field = AnalyticField(
+        AnalyticConfig(primitives=({**wall, "color": (1.0, 0.2, 0.1)},)), FieldInfo(aabb=BOX)
+    )
+    some = Rays.of(torch.zeros(3, 3), torch.tensor([[1.0, 0, 0], [0, 1.0, 0], [0.5, 1, 0]]))
+    queried = march_and_query(field, some, 0.01)
+    whole = cone_march(BOX, field.occupancy, some, 0.01)
+    density, rgb = query(field, some, whole)
+    seen = render_samples(density, rgb, whole, 0.0)
+    mine = render_samples(queried.density, queried.rgb, queried.samples, 0.0)
+    torch.testing.assert_close(mine.rgb, seen.rgb, rtol=0, atol=3e-3)  # faint ones are gray
+    torch.testing.assert_close(mine.opacity, seen.opacity, rtol=0, atol=1e-3)
+    counts = [samples.offsets.diff() for samples in (queried.samples, whole)]
+    assert int(counts[0][0]) < 0.6 * int(counts[1][0])  # behind the wall
+    assert int(counts[0][1]) == int(counts[1][1])  # past it

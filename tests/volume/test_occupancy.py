@@ -126,3 +126,16 @@ def test_a_student_keeps_its_cells_where_none_is_covered():
     student = Holder(WIDER, torch.ones(4, 4, 4, dtype=torch.bool))
     drop_untaught(student, Holder(BOX, torch.zeros(4, 4, 4, dtype=torch.bool)))
     assert student.occupancy.dense().all()
+
+
+def test_distances_are_those_of_a_search(generator):
+    grid = OccupancyGrid(16)
+    cells = torch.rand(16, 16, 16, generator=generator) < 0.003
+    grid.assign(cells)
+    places, all_cells = cells.nonzero(), torch.ones_like(cells).nonzero()
+    nearest = (all_cells[:, None] - places).abs().amax(2).amin(1).clamp(max=8)
+    assert torch.equal(grid.distances().flatten().long(), nearest)
+    grid.words.zero_()  # in place
+    assert bool((grid.distances() == 8).all())
+    grid.assign(~cells)
+    assert int(grid.distances().max()) == 1
