@@ -13,7 +13,7 @@ from ..files import tomllib
 from ..volume import RadianceField
 from .cameras import Cameras, on_circle
 from .drawn_cameras import native_frame, spiral, tour
-from .framing import framing_distance, shown_ball
+from .framing import framed
 from .scene import read_scene
 
 log = logging.getLogger(__name__)
@@ -77,10 +77,11 @@ def orbit(
         return spiral(field.info.frustum, frames, size)
     if field.info.viewpoints and path is None:
         return tour(torch.tensor(field.info.viewpoints), frames, size)
-    path, ball = path or Orbit(), shown_ball(field)
+    path = path or Orbit()
+    center, distance = framed(field, path.field_of_view)
     return on_circle(
-        ball.center,
-        path.radius_factor * framing_distance(ball.radius, path.field_of_view),
+        center,
+        path.radius_factor * distance,
         frames,
         elevation=path.elevation,
         size=size,

@@ -11,12 +11,13 @@ from torch.nn.functional import normalize
 
 from ..volume import Frustum, RadianceField
 from .cameras import Cameras, around, focal_of, look_at
-from .framing import framing_distance, shown_ball
+from .framing import framed
 
 SHIFT = 0.25, 0.125  # near planes, across and up: about as far as LLFF's captures go
 TARGET = 3.5  # near planes in front of the reference camera: where drawn cameras look, about
 UP = (0.0, 1.0, 0.0)
 WIDE = 60.0  # degrees, horizontal: angle of view of cameras within a scene
+LOW = 0.1  # sine of the least elevation of cameras drawn within a scene: they stand above ground
 NEIGHBORS = 4  # of a viewpoint, one of which it is mixed with
 
 
@@ -36,6 +37,8 @@ class Band:
         if field.info.viewpoints:
             return f"{self.between:g} of the way between viewpoints of the capture"
         shells = " and ".join(f"{low} to {high}" for low, high in self.shells)
+        if field.aabb.contraction:
+            return f"about the middle at {shells} of the radius that is not contracted"
         return f"around what is occupied at {shells} of the distance that frames it"
 
 
@@ -52,23 +55,14 @@ def drawn_cameras(
         return _beside(field.info.frustum, band.shifts, views, size, generator)
     if field.info.viewpoints:
         return _among(field.info.viewpoints, band.between, views, size, generator)
-    middle, framed, how = _framed(field)
-    parts = len(band.shells)
+    (center, distance), parts = framed(field), len(band.shells)
+    look = {"field_of_view": WIDE, "lowest": LOW} if field.aabb.contraction else {}
     shells = [
-        around(middle, (near * framed, far * framed), count, generator, size=size, **how)
+        around(center, (near * distance, far * distance), count, generator, size=size, **look)
         for k, (near, far) in enumerate(band.shells)
         if (count := (views + k) // parts)
     ]
     return replace(shells[0], poses=torch.cat([shell.poses for shell in shells]))
-
-
-def _framed(field: RadianceField) -> tuple[tuple[float, float, float], float, dict[str, float]]:
-    """Where cameras look, the distance from which they see all that is near, and how they see."""
-    if field.aabb.contraction:  # cameras stand about what is not contracted
-        how = {"field_of_view": WIDE, "lowest": 0.1}
-        return field.info.middle, field.aabb.contraction.radius, how
-    ball = shown_ball(field)
-    return ball.center, framing_distance(ball.radius), {}
 
 
 def native_frame(field: RadianceField, limit: int) -> tuple[int, int]:

@@ -40,6 +40,15 @@ def shown_ball(field: Field) -> Ball:
     return Ball(tuple(center.tolist()), float(farthest) + 0.5 * field.aabb.diagonal / b)
 
 
+def framed(field: Field, field_of_view: float = 40.0) -> tuple[tuple[float, ...], float]:
+    """The point to look at and the distance from it at which what `field` shows fills the frame;
+    of an unbounded field, the middle and radius of what is not contracted."""
+    if field.aabb.contraction:
+        return field.info.middle, field.aabb.contraction.radius
+    ball = shown_ball(field)
+    return ball.center, framing_distance(ball.radius, field_of_view)
+
+
 def framing_distance(radius: float, field_of_view: float = 40.0) -> float:
     """Distance from which a camera of that field of view, degrees, just sees a ball."""
     return radius / math.sin(math.radians(field_of_view) / 2)

@@ -9,7 +9,7 @@ import torch
 
 from nerfconvert.adapters.analytic import AnalyticConfig, AnalyticField
 from nerfconvert.metrics.evaluation import HELD_OUT_BAND, TEACHING_BAND
-from nerfconvert.renderer.camera_paths import orbit
+from nerfconvert.renderer.camera_paths import Orbit, orbit
 from nerfconvert.renderer.cameras import look_at
 from nerfconvert.renderer.drawn_cameras import drawn_cameras, look_point
 from nerfconvert.volume import Aabb, Contraction, FieldInfo
@@ -74,10 +74,16 @@ def test_receipts_tell_where_cameras_stand():
     some = field(capture())
     assert "between viewpoints" in HELD_OUT_BAND.told(some)
     some.info = dataclasses.replace(some.info, viewpoints=())
-    assert "around what is occupied" in HELD_OUT_BAND.told(some)
+    assert "not contracted" in HELD_OUT_BAND.told(some)
 
 
 @pytest.mark.parametrize("count", [0, 5])
 def test_as_many_as_asked(count):
     draw = torch.Generator().manual_seed(2)
     assert len(drawn_cameras(field(capture()), TEACHING_BAND, count, (12, 8), draw)) == count
+
+
+def test_a_video_without_viewpoints_goes_round_within_the_scene():
+    cameras = orbit(field(), 8, size=(12, 8))
+    distance = cameras.poses[:, :3, 3].norm(dim=1)
+    torch.testing.assert_close(distance, torch.full((8,), 2 * Orbit().radius_factor))
