@@ -79,7 +79,7 @@ class Convert:
         check_convert(self.options)
         from ..pipelines.convert import convert
         from ..report.quality import QualityError
-        from ..report.remarks import size_and_speed
+        from ..report.remarks import cut_away, size_and_speed
         from ..report.tables import receipt_tables
 
         try:
@@ -92,8 +92,9 @@ class Convert:
         terminal.say(f"wrote {self.options.target} and {self.options.target}.receipt.json")
         # Processes that do not measure have no receipt; they print nothing either.
         asked = self.options.size, self.options.max_size
-        if not terminal.quiet and (remark := size_and_speed(receipt, *asked)):
-            terminal.say(remark)
+        if receipt and not terminal.quiet:
+            for remark in filter(None, (size_and_speed(receipt, *asked), cut_away(receipt))):
+                terminal.say(remark)
         return 0
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from ..renderer.cameras import Cameras
-from ..volume import Pace, RadianceField
+from ..volume import Aabb, Pace, RadianceField
 from ..volume.occupancy import dilate
 from .samplers.uniform import query_random_rays
 from .streams import stream
@@ -21,10 +22,24 @@ REACH = 2  # cells kept around a visible one: rays are few
 WIDE_REACH = 4  # cells kept around a visible one where time ran out before fresh rays agreed
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What random rays saw: places [S, 3], in the frame of the field, and their rendering
+    weights [S]."""
+
+    positions: Tensor
+    weights: Tensor
+
+    def outside(self, box: Aabb) -> float:
+        """Share of the rendering weight outside of `box`, 0 to 1; 0 where nothing is seen."""
+        total = float(self.weights.sum())
+        return float(self.weights[~box.contains(self.positions)].sum()) / total if total else 0.0
+
+
 @torch.no_grad()
 def prune_unseen(
     teacher: RadianceField, cameras: Cameras, seed: int, pace: Pace | None = None
-) -> None:
+) -> Seen:
     """Drops the occupied cells of `teacher` that no camera of `cameras` sees.
 
     Rendering weights of random rays are summed per cell; the fewest cells that together hold all
@@ -32,7 +47,7 @@ def prune_unseen(
     queried until all but `MISSED_SHARE` of the weight of fresh ones lies in kept cells; where
     `pace` ends earlier, more cells around the visible ones are kept. This drops the inside of
     objects, occluded places, faint floaters and stray cells. A field of which no ray shows
-    anything is unchanged.
+    anything is unchanged. Returns what the last rays saw before anything was dropped.
     """
     pace = pace or Pace()
     known, step = teacher.occupancy.dense(), teacher.aabb.diagonal / STEPS
@@ -54,6 +69,7 @@ def prune_unseen(
         kept = dilate(_heaviest(weight), REACH) & known
     if kept.any():
         teacher.occupancy.assign(_without_strays(kept, weight))
+    return Seen(positions, answers.weights)
 
 
 def _without_strays(kept: Tensor, weight: Tensor) -> Tensor:

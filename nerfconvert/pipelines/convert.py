@@ -77,7 +77,7 @@ def convert(
     heard = timeline.measures("measuring the source", views, views)
     before = None if parallel.rank() else evaluator.render(teacher, heard)
     refuse_empty(options.source, teacher)
-    student, cameras, spent = _prepared(options, teacher, config)
+    student, cameras, spent, outside = _prepared(options, teacher, config)
     task = teacher, student, cameras, config
     with stop_on_signals() as stop:
         outcome = _distilled(options, task, evaluator, before, timeline, spent, stop)
@@ -97,7 +97,7 @@ def convert(
         "recipe": options.recipe,
         "active": ",".join(options.samplers()) or "none",
         "source": {**source, "nan": teacher.counts()},
-        "target": describe_file(options.target, student),
+        "target": {**describe_file(options.target, student), "outside_box": outside},
         "quality": quality(evaluator.evaluation, before, after, outcome.psnr_initial),
         **precision,
         "time": {**_time(outcome, evaluator, started), "load_s": load_s},
@@ -131,13 +131,14 @@ def _asked(options: ConvertOptions) -> dict[str, Any]:
 
 def _prepared(
     options: ConvertOptions, teacher: RadianceField, config: DistillConfig
-) -> tuple[TrainableField, Cameras, float]:
-    """A student that knows nothing yet, the cameras to teach it by, and the seconds of its budget
-    that finding what these see took; the occupancy of `teacher` shrinks to that."""
+) -> tuple[TrainableField, Cameras, float, float]:
+    """A student that knows nothing yet, the cameras to teach it by, the seconds of its budget that
+    finding what these see took, and the share of that outside of its box; the occupancy of
+    `teacher` shrinks to what they see."""
     limit = None if config.seconds is None else PRUNE_SHARE * config.seconds
     pace = Pace(limit)
     cameras = teaching_cameras(teacher, options.views, options.job.seed)
-    prune_unseen(teacher, cameras, options.job.seed, pace)
+    seen = prune_unseen(teacher, cameras, options.job.seed, pace)
     parallel.same_everywhere(teacher.occupancy)
     info = student_info(teacher)
     chosen = plan_student(
@@ -149,7 +150,7 @@ def _prepared(
     )
     torch.manual_seed(options.job.seed)  # of its first weights
     student = ADAPTERS[options.to](chosen, info).to(teacher.device)
-    return student, cameras, pace.spent
+    return student, cameras, pace.spent, seen.outside(info.aabb)
 
 
 def _distilled(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+CUT = 1e-3  # of what cameras see: less than that outside of the target's box is not worth a line
 SLOWER = 1.1  # times: less than that is noise of the measurement
 
 
@@ -22,3 +23,11 @@ def size_and_speed(receipt: dict[str, Any], size: str, max_size: str | None) -> 
     smaller = "a smaller --max-size" if max_size else "--size small or --max-size"
     smaller = "--set" if size == "small" else smaller
     return f"note: the target is {' and '.join(found)}; {smaller} can make it smaller"
+
+
+def cut_away(receipt: dict[str, Any]) -> str | None:
+    """One line where the box of the target leaves out some of what cameras see of the source."""
+    share = receipt["target"]["outside_box"]
+    if share < CUT:
+        return None
+    return f"note: {share:.1%} of what cameras see lies outside of the target's box"

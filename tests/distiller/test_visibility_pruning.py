@@ -1,5 +1,6 @@
 """prune_unseen(): what shows stays, what nobody sees goes."""
 
+import pytest
 import torch
 
 from nerfconvert.adapters.analytic import AnalyticConfig, AnalyticField, Primitive
@@ -67,3 +68,18 @@ def test_a_field_that_no_camera_shows_keeps_its_occupancy():
     words = field.occupancy.words.clone()
     prune_unseen(field, away, 0)
     assert torch.equal(field.occupancy.words, words)
+
+
+def test_what_lies_outside_of_a_box_is_a_share_of_what_cameras_see():
+    """Two like bodies, of which a box holds one: views from all sides see both alike."""
+    field = scene(*(box((x, 0, 0), (0.15, 0.15, 0.15), 200.0) for x in (-0.6, 0.6)))
+    seen = prune_unseen(field, cameras(200), 0)
+    assert seen.outside(field.aabb) == 0
+    assert seen.outside(Aabb((0, -1, -1), (1, 1, 1))) == pytest.approx(0.5, abs=0.05)
+    assert seen.outside(Aabb((2, 2, 2), (3, 3, 3))) == 1
+
+
+def test_where_nothing_is_seen_nothing_lies_outside():
+    away = around((50.0, 0, 0), (3.0, 3.2), 4, torch.Generator().manual_seed(1), size=(16, 16))
+    seen = prune_unseen(scene(box((0, 0, 0), (0.3, 0.3, 0.3), 200.0)), away, 0)
+    assert seen.outside(Aabb((0, 0, 0), (1, 1, 1))) == 0

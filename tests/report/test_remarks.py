@@ -1,4 +1,4 @@
-from nerfconvert.report.remarks import size_and_speed
+from nerfconvert.report.remarks import cut_away, size_and_speed
 
 
 def receipt(source: int, target: int, before: float, after: float, format: str = "ppng") -> dict:
@@ -30,3 +30,8 @@ def test_what_was_asked_is_not_suggested():
 
 def test_a_scene_in_text_is_no_measure():
     assert size_and_speed(receipt(1, 6098, 1.0, 9.0, "scene"), "small", None) is None
+
+
+def test_what_lies_outside_of_the_box_is_told_where_it_is_much():
+    assert cut_away({"target": {"outside_box": 0.0004}}) is None
+    assert "2.5% of what cameras see" in cut_away({"target": {"outside_box": 0.025}})
