@@ -18,7 +18,7 @@ from ...adapters.ppng import UNIT_CUBE
 from ...volume import Aabb, Contraction, FieldInfo
 from .document import Document
 
-MOST_LEVELS, MOST_POSES, MOST_CELLS = 8, 4096, 1 << 27
+MOST_LEVELS, MOST_POSES, MOST_CELLS = 8, 4096, 1 << 24
 SPREAD = 2  # points along each axis of a cell, which covers less than two contracted ones
 BATCH = 1 << 14  # cells at once
 
