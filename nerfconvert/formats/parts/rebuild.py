@@ -15,6 +15,7 @@ from ...volume import Field, FieldInfo, OccupancyGrid
 OCCUPANCY = "occupancy.words"
 REAL = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # converted to each other
 FACTORIES = (torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn)
+LONGEST_NAME = 100  # characters of a name that are shown
 
 
 class WithoutMemory(TorchFunctionMode):
@@ -67,7 +68,7 @@ def check(path: Path, expected: dict[str, Tensor], tensors: dict[str, Tensor]) -
     missing, extra = expected.keys() - tensors.keys(), tensors.keys() - expected.keys()
     if missing or extra:
         kind, names = ("is missing", missing) if missing else ("is not expected", extra)
-        raise FormatError(path, f"tensor {min(names)} {kind}")
+        raise FormatError(path, f"tensor {min(names)[:LONGEST_NAME]} {kind}")
     for name, blank in expected.items():
         found = tensors[name]
         if found.shape != blank.shape:
