@@ -21,12 +21,14 @@ from .parts.coarse_and_fine import CoarseAndFine
 from .parts.mlp_state import (
     check_conventions,
     field_info,
+    heads_state,
     idle_optimizer,
     image_width,
     matrix,
     note_of,
     octaves,
     plain_copy,
+    trunk_state,
     view_sizes,
     written_density,
 )
@@ -138,18 +140,12 @@ def our_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def network_state(field: MlpField) -> dict[str, Tensor]:
     """The field's state dict for the program."""
-    config = field.config
-    state = {}
-    for i, layer in enumerate(field.trunk):
-        name = "layer1" if i == 0 else f"layers_xyz.{i - 1}"
-        state |= {f"{name}.weight": layer.weight, f"{name}.bias": layer.bias}
+    state = trunk_state(
+        field, lambda i: f"layers_xyz.{i - 1}" if i else "layer1", position_first=False
+    )
+    if field.config.view_dependent:
+        return plain_copy(state | heads_state(field, HEADS, "fc_alpha"))
     density = written_density(field)
-    if not config.view_dependent:
-        for kind in ("weight", "bias"):
-            state[f"fc_out.{kind}"] = torch.cat([getattr(field.rgb_layer, kind), density[kind]])
-        return plain_copy(state)
-    for theirs, ours in HEADS.items():
-        layer = getattr(field, ours)
-        state |= {f"{theirs}.weight": layer.weight, f"{theirs}.bias": layer.bias}
-    state |= {f"fc_alpha.{kind}": tensor for kind, tensor in density.items()}
+    for kind in ("weight", "bias"):
+        state[f"fc_out.{kind}"] = torch.cat([getattr(field.rgb_layer, kind), density[kind]])
     return plain_copy(state)

@@ -19,6 +19,7 @@ from .format import Format
 from .parts.mlp_state import (
     check_conventions,
     field_info,
+    heads_state,
     image_width,
     matrix,
     note_of,
@@ -26,8 +27,8 @@ from .parts.mlp_state import (
     octaves,
     plain_copy,
     starts_like_checkpoint,
+    trunk_state,
     view_sizes,
-    written_density,
 )
 from .parts.rebuild import rebuild
 from .parts.torch_file import TorchFile
@@ -133,14 +134,5 @@ def our_names(state: dict[str, Tensor], skips: tuple[int, ...], encoded: int) ->
 
 def network_state(field: MlpField) -> dict[str, Tensor]:
     """The field's state dict for the program."""
-    config = field.config
-    encoded = 3 + 6 * config.position_octaves
-    state = {}
-    for i, layer in enumerate(field.trunk):
-        weight = layer.weight.roll(encoded, dims=1) if i in config.skips else layer.weight
-        state |= {f"{TRUNK}{i + 1}.0.weight": weight, f"{TRUNK}{i + 1}.0.bias": layer.bias}
-    for theirs, ours in HEADS.items():
-        layer = getattr(field, ours)
-        state |= {f"{theirs}.weight": layer.weight, f"{theirs}.bias": layer.bias}
-    state |= {f"sigma.{kind}": tensor for kind, tensor in written_density(field).items()}
-    return plain_copy(state)
+    trunk = trunk_state(field, lambda i: f"{TRUNK}{i + 1}.0")
+    return plain_copy(trunk | heads_state(field, HEADS, "sigma"))

@@ -19,12 +19,14 @@ from .parts.coarse_and_fine import CoarseAndFine
 from .parts.mlp_state import (
     check_conventions,
     field_info,
+    heads_state,
     idle_optimizer,
     image_width,
     matrix,
     note_of,
     octaves,
     plain_copy,
+    trunk_state,
     view_sizes,
     written_density,
 )
@@ -134,19 +136,10 @@ def our_names(state: dict[str, Tensor], skips: tuple[int, ...], encoded: int) ->
 
 def network_state(field: MlpField) -> dict[str, Tensor]:
     """The field's state dict for the program."""
-    config = field.config
-    encoded = 3 + 6 * config.position_octaves
-    state = {}
-    for i, layer in enumerate(field.trunk):
-        weight = layer.weight.roll(encoded, dims=1) if i in config.skips else layer.weight
-        state |= {f"pts_linears.{i}.weight": weight, f"pts_linears.{i}.bias": layer.bias}
-    density = written_density(field)
+    state, config = trunk_state(field, "pts_linears.{}".format), field.config
     if config.view_dependent:
-        for theirs, ours in HEADS.items():
-            layer = getattr(field, ours)
-            state |= {f"{theirs}.weight": layer.weight, f"{theirs}.bias": layer.bias}
-        state |= {f"alpha_linear.{kind}": tensor for kind, tensor in density.items()}
-        return plain_copy(state)
+        return plain_copy(state | heads_state(field, HEADS, "alpha_linear"))
+    density = written_density(field)
     unused = density["weight"]  # fifth output and views_linears: stored by the program, never used
     state |= {
         "output_linear.weight": torch.cat([field.rgb_layer.weight, density["weight"], 0 * unused]),

@@ -64,8 +64,9 @@ def convert(
     timeline = Timeline(on_progress, config.seconds)
     timeline.phase("opening the source")
     device = parallel.start(pick_device(options.where.device))
-    check_student(options.to, device, **_asked(options))
-    known = field_config(options.to, options.size, _asked(options)["settings"])
+    asked = _asked(options)
+    check_student(options.to, device, **asked)
+    known = field_config(options.to, options.size, asked["settings"])
     check_config(options.target, options.format, options.to, known)
     seen_by = options.views.data or options.views.cameras
     teacher = NanMaskedField(open_field(options.source, device, seen_by))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,30 @@ def check_conventions(title: str, config: MlpConfig, **expected: Any) -> None:
             raise UnsupportedError(
                 f"a {title} file cannot hold an mlp with {name} = {found}; it needs {value}"
             )
+
+
+def trunk_state(
+    field: MlpField, name: Callable[[int], str], *, position_first: bool = True
+) -> dict[str, Tensor]:
+    """Weights and biases of the trunk, layer i under `name(i)`; the inputs of a skip layer are
+    [position, h] with `position_first`, else [h, position] as ours."""
+    encoded, state = 3 + 6 * field.config.position_octaves, {}
+    for i, layer in enumerate(field.trunk):
+        turned = position_first and i in field.config.skips
+        state[f"{name(i)}.weight"] = layer.weight.roll(encoded, dims=1) if turned else layer.weight
+        state[f"{name(i)}.bias"] = layer.bias
+    return state
+
+
+def heads_state(field: MlpField, heads: dict[str, str], density: str) -> dict[str, Tensor]:
+    """Weights and biases of the layers `heads` (theirs: ours); `density` is the program's name of
+    the density layer, into which the density scale is multiplied."""
+    state = {
+        f"{theirs}.{kind}": getattr(getattr(field, ours), kind)
+        for theirs, ours in heads.items()
+        for kind in ("weight", "bias")
+    }
+    return state | {f"{density}.{kind}": t for kind, t in written_density(field).items()}
 
 
 def written_density(field: MlpField) -> dict[str, Tensor]:
