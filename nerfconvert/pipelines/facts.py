@@ -42,6 +42,7 @@ def facts(path: Path) -> dict[str, Any]:
         "architecture": field.architecture,
         "parameters": field.parameter_count,
         "aabb": [list(field.aabb.low), list(field.aabb.high)],
+        "contraction": _contraction(field),
         "frame": field.info.frame,
         "background": field.info.background,
         **_occupancy(field),
@@ -51,6 +52,11 @@ def facts(path: Path) -> dict[str, Any]:
         "cannot": [],
         "problems": problems(field),
     }
+
+
+def _contraction(field: RadianceField) -> dict[str, Any] | None:
+    contraction = field.aabb.contraction
+    return dataclasses.asdict(contraction) if contraction else None
 
 
 def _occupancy(field: RadianceField) -> dict[str, Any]:

@@ -97,6 +97,9 @@ def _info_pairs(entry: dict[str, Any]) -> list[tuple[str, str]]:
     if entry["aabb"] is not None:
         low, high = (", ".join(f"{v:.4g}" for v in corner) for corner in entry["aabb"])
         pairs.append(("box", f"({low}) to ({high})"))
+    if contraction := entry.get("contraction"):
+        told = f"contracted beyond {contraction['radius']:.4g} of the middle: an unbounded scene"
+        pairs.append(("space", told))
     if entry["occupancy"] is not None:
         pairs.append(("occupied", f"{entry['occupancy']:.1%}"))
     pairs += [(key, ", ".join(entry[key])) for key in ("can", "cannot") if entry.get(key)]
