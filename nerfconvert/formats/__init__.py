@@ -39,9 +39,7 @@ class FormatFiles:
     student: tuple[str, ...] = ()  # settings (KEY=VALUE) without which a new field is not written
     starts: tuple[bytes, ...] = ()  # or begins with one of these
     title: str = ""  # that of the class; verified by a test, as `holds` is
-    holds: tuple[
-        str, ...
-    ] = ()  # architectures that it can read, where they are not those it writes
+    holds: tuple[str, ...] = ()  # architectures that it reads, where these are not what it writes
     verified: str = EXACT  # by what it is known that fields are read as their program means them
 
     @property
