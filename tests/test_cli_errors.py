@@ -38,8 +38,7 @@ def convert(source: str, target, *extra: str) -> int:
         (["convert", "IN", "o.safetensors", "--to", "analytic"], 2, "not trained"),
         (["convert", "IN", "o.tar", "--to", "hashgrid"], 2, "cannot hold"),
         (["convert", "IN", "o.th"], 2, "tensorf files hold vm or cp; choose one with --to"),
-        (["convert", "IN", "o.safetensors"], 2, "or cp; choose one with --to"),
-        (["convert", "IN", "o.ppng"], 2, "nothing can be converted to ppng files"),
+        (["convert", "IN", "o.safetensors"], 2, "or ppng; choose one with --to"),
         (["convert", "IN", "o.toml"], 2, "nothing can be converted to scene files"),
         (["convert", "IN", "o"], 2, "it has no suffix"),
         (

@@ -62,10 +62,14 @@ ARCHITECTURES = {
         ("tensorf", "pvd"),
         by_scene=True,
     ),
+    "ppng": Architecture(
+        "nerfconvert.adapters.ppng:PpngField",
+        "nerfconvert.adapters.ppng_config:PPNG",
+        (62_512, 1_229_872, 2_458_672),
+    ),
     "dense": Architecture("nerfconvert.adapters.dense:DenseField"),
     "hashed": Architecture("nerfconvert.adapters.hashed:HashedField"),
     "kplanes": Architecture("nerfconvert.adapters.kplanes:KplanesField"),
-    "ppng": Architecture("nerfconvert.adapters.ppng:PpngField"),
     "analytic": Architecture("nerfconvert.adapters.analytic:AnalyticField"),
 }
 ADAPTERS = Registry("architecture", {name: a.field for name, a in ARCHITECTURES.items()})

@@ -18,11 +18,13 @@ SH_DEGREE = 4  # bands of the direction's harmonics
 def network(inputs: int, width: int, hidden_layers: int, outputs: int) -> nn.ParameterList:
     """Weight matrices [out, in] without biases, Xavier-uniform as in tiny-cuda-nn."""
     sizes = [inputs, *([width] * hidden_layers), outputs]
-    weights = nn.ParameterList()
-    for fan_in, fan_out in itertools.pairwise(sizes):
-        bound = math.sqrt(6 / (fan_in + fan_out))
-        weights.append(nn.Parameter(torch.empty(fan_out, fan_in).uniform_(-bound, bound)))
-    return weights
+    return nn.ParameterList(matrix(*pair) for pair in itertools.pairwise(sizes))
+
+
+def matrix(fan_in: int, fan_out: int) -> nn.Parameter:
+    """Weights [out, in], Xavier-uniform."""
+    bound = math.sqrt(6 / (fan_in + fan_out))
+    return nn.Parameter(torch.empty(fan_out, fan_in).uniform_(-bound, bound))
 
 
 def color(features: Tensor, directions: Tensor, weights: nn.ParameterList) -> Tensor:

@@ -6,19 +6,20 @@ A file of an unbounded scene has several levels of occupancy: `parts/ppng_levels
 
 from __future__ import annotations
 
+import dataclasses
 import mmap
 from pathlib import Path
 
 import numpy as np
 from torch import Tensor
 
-from ..adapters.ppng import HIDDEN, SH_DEGREE, UNIT_CUBE, PpngConfig, PpngField
+from ..adapters.ppng import HIDDEN, SH_DEGREE, UNIT_CUBE, PpngConfig, PpngField, cube_about
 from ..errors import FormatError, UnsupportedError
 from ..volume import FieldInfo, OccupancyGrid, RadianceField
 from .format import Format
 from .parts.cbor import decode, encode
 from .parts.document import Document
-from .parts.mlp_state import NOTE, note_of, noted_info
+from .parts.mlp_state import NOTE, note_of_info, noted_info
 from .parts.ppng_content import RGB_ROWS, content_of
 from .parts.ppng_levels import contracted_cells, levels_of, poses_of, unbounded_info
 from .parts.rebuild import rebuild
@@ -69,30 +70,50 @@ class Ppng(Format):
         except (ValueError, OverflowError) as problem:
             raise FormatError(path, f"not a whole Plenoptic PNG: {problem}") from None
         noted = noted_info(path, content) or info
-        if noted.aabb != info.aabb:
-            raise FormatError(path, f"its {NOTE} note has the box {noted.aabb}, not {info.aabb}")
+        held = info.aabb if len(levels) > 1 else cube_about(noted.aabb)
+        if noted.aabb != held or noted.frame != "world" or (len(levels) == 1 and held.contraction):
+            wanted = held if len(levels) > 1 else "a cube of the world"
+            raise FormatError(path, f"its {NOTE} note has the box {noted.aabb}, not {wanted}")
         field = rebuild(path, PpngField, config, noted, tensors)
         field.occupancy.assign(occupancy)
         return field
 
     def check(self, config: PpngConfig) -> None:
-        if len(config.frequencies) * config.channels % 2:
-            features = 2 * len(config.frequencies) * config.channels
+        check_features(config)
+        if config.levels > 1:
             raise UnsupportedError(
-                f"a {self.title} file cannot hold {features} features; it needs a multiple of 4"
+                f"a new {self.title} file has one level of occupancy, not {config.levels}"
             )
 
     def write(self, field: PpngField, path: Path) -> None:
-        """Rounds the factors to half precision. Training cameras that the field does not know are
-        replaced by some around it."""
-        self.check(field.config)
-        plain = plain_info(field)
-        if field.info.aabb != plain.aabb:
-            raise UnsupportedError(
-                f"a {self.title} file holds fields of the box {plain.aabb}, got {field.info.aabb}"
-            )
+        """Rounds the factors to half precision. The cube about the field's box becomes the unit
+        cube; training cameras that the field does not know are replaced by some around it."""
+        check_features(field.config)
+        info, plain = written_info(field), plain_info(field)
         content = content_of(field)
-        path.write_bytes(encode(content | ({} if field.info == plain else note_of(field))))
+        path.write_bytes(encode(content | ({} if info == plain else note_of_info(info))))
+
+
+def check_features(config: PpngConfig) -> None:
+    """Raises UnsupportedError where a matrix of the file's blocks cannot hold the features."""
+    features = 2 * len(config.frequencies) * config.channels
+    if features % 4:
+        raise UnsupportedError(
+            f"a {Ppng.title} file cannot hold {features} features; it needs a multiple of 4"
+        )
+
+
+def written_info(field: PpngField) -> FieldInfo:
+    """The field's, with the box that the file covers. Raises UnsupportedError for a field that does
+    not lie in the world as the program's do."""
+    info, plain = field.info, plain_info(field)
+    fits = info.aabb == plain.aabb if len(field.levels) else info.bounded
+    if not fits:
+        raise UnsupportedError(
+            f"a {Ppng.title} file holds a cube of the world or levels of {plain.aabb}; got "
+            f"{info.aabb} of frame {info.frame}"
+        )
+    return info if len(field.levels) else dataclasses.replace(info, aabb=field.cube)
 
 
 def plain_info(field: PpngField) -> FieldInfo:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 
 import cbor2
@@ -13,7 +14,8 @@ import torch
 from nerfconvert.adapters.ppng import UNIT_CUBE, PpngConfig, PpngField
 from nerfconvert.errors import FormatError, UnsupportedError
 from nerfconvert.formats import load, save
-from nerfconvert.volume import Aabb, FieldInfo
+from nerfconvert.formats.ppng import Ppng
+from nerfconvert.volume import Aabb, Contraction, FieldInfo
 from tests.formats.files import ppng_document, tiny_ppng
 
 
@@ -108,6 +110,7 @@ def occupied(document: dict, position: np.ndarray) -> bool:
     return int(np.searchsorted(ends, x + side * (y + side * z), side="right")) % 2 == 1
 
 
+@torch.no_grad()
 def check_against_file(path, n_points: int = 40) -> None:
     document = cbor2.loads(path.read_bytes())
     n_features = 2 * len(document["freqs"]) * document["n_feats"]
@@ -308,6 +311,45 @@ def test_real_files_are_written_as_they_were_read(shared, name, tmp_path):
     assert (tmp_path / "again.ppng").stat().st_size < 1.02 * path.stat().st_size
 
 
+def test_a_field_of_any_box_is_written_with_the_cube_about_it(tmp_path):
+    path, box = tmp_path / "out.ppng", Aabb((1.0, -2.0, 0.0), (3.0, 1.0, 2.5))
+    field = PpngField(tiny_ppng().config, FieldInfo(aabb=box, background="black"))
+    field.load_state_dict({**tiny_ppng().state_dict(), "occupancy.words": field.occupancy.words})
+    cells = torch.rand(128, 128, 128, generator=torch.Generator().manual_seed(2)) < 1e-4
+    field.occupancy.assign(cells)
+    save(field, path)
+    again = load(path)
+    assert again.aabb == Aabb((0.5, -2.0, -0.25), (3.5, 1.0, 2.75))
+    assert again.info.background == "black"
+    unit = (cells.nonzero() + 0.5) / 128
+    positions = box.from_unit(unit)
+    assert again.occupancy.query(again.aabb.to_unit(positions)).all()
+    assert again.occupancy.fraction() < 10 * field.occupancy.fraction()
+    assert torch.equal(again.encode(positions), field.encode(positions))
+    density = [f.density(f.encode(positions)) for f in (field, again)]
+    assert torch.equal(*density)
+    poses = np.array(cbor2.loads(path.read_bytes())["poses"])
+    ahead = np.array([0.5, 0.5, 0.5]) - poses[:, :, 3]
+    np.testing.assert_allclose(ahead / 1.3, poses[:, :, 2], atol=1e-12)
+
+
+@pytest.mark.parametrize("edge", [2.5, 3.5])
+def test_a_note_of_another_box_than_a_cube_is_refused(edge, tmp_path):
+    path = tmp_path / "out.ppng"
+    save(tiny_ppng(), path)
+    content = cbor2.loads(path.read_bytes())
+    note = json.loads(content["nerfconvert"])
+    note["aabb"] = [[0, 0, 0], [3, 3, edge]]
+    path.write_bytes(cbor2.dumps({**content, "nerfconvert": json.dumps(note)}))
+    with pytest.raises(FormatError, match="not a cube of the world"):
+        load(path)
+
+
+def test_a_new_file_has_one_level():
+    with pytest.raises(UnsupportedError, match="one level of occupancy, not 3"):
+        Ppng().check(PpngConfig(levels=3))
+
+
 def test_what_a_file_cannot_hold(tmp_path):
     path = tmp_path / "out.ppng"
     field = tiny_ppng()
@@ -315,9 +357,10 @@ def test_what_a_file_cannot_hold(tmp_path):
         field.factors[0, 0, 0] = 1e6
     with pytest.raises(UnsupportedError, match="half precision"):
         save(field, path)
-    field = PpngField(field.config, FieldInfo(aabb=Aabb((-1,) * 3, (1,) * 3)))
-    with pytest.raises(UnsupportedError, match="box"):
-        save(field, path)
+    curved = Aabb((-1,) * 3, (1,) * 3, Contraction("2", (0.0, 0.0, 0.0), 0.5))
+    for info in (FieldInfo(aabb=curved), FieldInfo(aabb=UNIT_CUBE, frame="ndc")):
+        with pytest.raises(UnsupportedError, match="cube of the world"):
+            save(PpngField(field.config, info), path)
     odd = PpngConfig(frequencies=(1.0,), channels=3)
     with pytest.raises(UnsupportedError, match="multiple of 4"):
         save(PpngField(odd, FieldInfo(aabb=UNIT_CUBE)), path)

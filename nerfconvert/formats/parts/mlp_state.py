@@ -84,7 +84,12 @@ def image_width(llff: bool, half: bool) -> int:
 
 def note_of(field: Field) -> dict[str, str]:
     """The checkpoint entry that preserves box, frame and background in a round trip."""
-    return {NOTE: json.dumps(info_to_document(field.info), sort_keys=True)}
+    return note_of_info(field.info)
+
+
+def note_of_info(info: FieldInfo) -> dict[str, str]:
+    """As `note_of`, of a field that is written with another `info` than its own."""
+    return {NOTE: json.dumps(info_to_document(info), sort_keys=True)}
 
 
 def noted_info(path: Path, content: dict[str, Any]) -> FieldInfo | None:

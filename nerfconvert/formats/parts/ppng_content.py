@@ -9,13 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...adapters.ppng import HIDDEN, UNIT_CUBE, PpngField
+from ...adapters.ppng import HIDDEN, PpngField
 from ...errors import UnsupportedError
+from ...volume import Aabb
+from ...volume.occupancy import resampled
 
 RENDER_STEP = math.sqrt(3) / 1024  # of instant-ngp's unit cube
 HALF_LIMIT = 65504.0
 RGB_ROWS = 4  # rows of the last matrix; the fourth is padding
-AWAY, ABOVE, AROUND = 4.0, 0.5, 8  # made-up cameras: world units, sine of the elevation, how many
+AWAY, ABOVE, AROUND = 1.3, 0.5, 8  # made-up cameras: edges, sine of the elevation, how many
 
 
 def content_of(field: PpngField) -> dict[str, Any]:
@@ -26,7 +28,7 @@ def content_of(field: PpngField) -> dict[str, Any]:
             f"a Plenoptic PNG holds factors in half precision; one is {largest:.3g}, the largest "
             f"that fits is {HALF_LIMIT:g}"
         )
-    levels = [grid.dense().cpu() for grid in field.levels] or [field.occupancy.dense().cpu()]
+    levels = [grid.dense().cpu() for grid in field.levels] or [cells_of(field)]
     step = field.info.provenance.get("render_step", RENDER_STEP)
     padded = torch.zeros(RGB_ROWS, HIDDEN)
     padded[:3] = field.rgb_weight.detach().cpu()
@@ -43,7 +45,7 @@ def content_of(field: PpngField) -> dict[str, Any]:
         "grid_mip": len(levels),
         "grid_thres": 1,
         "grid_rles": [runs_of(cells) for cells in levels],
-        "poses": poses_from(field.info.viewpoints or around()),
+        "poses": poses_from(field.info.viewpoints or around(field.cube), field.cube),
         "render_step": float(step) if type(step) in (int, float) else RENDER_STEP,
         "up": [0.0, 1.0, 0.0],
         "qff_buffer": field.factors.detach().cpu().numpy().astype(np.float16).tobytes(),
@@ -67,20 +69,31 @@ def runs_of(cells: Tensor) -> list[int]:
     return np.diff([0, *changes, len(line)]).tolist()
 
 
-def poses_from(viewpoints: tuple[tuple[float, ...], ...]) -> list[list[list[float]]]:
-    """Matrices 3x4 of world poses, 12 numbers each, in the unit cube and with OpenCV's axes."""
-    poses = np.array(viewpoints).reshape(-1, 3, 4)[:, [1, 2, 0]]
+def cells_of(field: PpngField) -> Tensor:
+    """[r, r, r] bool over the field's cube, which may be larger than its box."""
+    cells = field.occupancy.dense().cpu()
+    if field.cube == field.aabb:
+        return cells
+    return resampled(cells, field.aabb, field.cube, len(cells))
+
+
+def poses_from(viewpoints: tuple[tuple[float, ...], ...], cube: Aabb) -> list[list[list[float]]]:
+    """Matrices 3x4 of world poses, 12 numbers each, where `cube` is the unit cube, with OpenCV's
+    axes."""
+    poses = np.array(viewpoints).reshape(-1, 3, 4)
+    poses[:, :, 3] = (poses[:, :, 3] - cube.center) / cube.size[0] + 0.5
     poses[:, :, 1:3] *= -1
-    poses[:, :, 3] = poses[:, :, 3] / UNIT_CUBE.size[0] + 0.5
-    return poses.tolist()
+    return poses[:, [1, 2, 0]].tolist()
 
 
-def around() -> tuple[tuple[float, ...], ...]:
-    """World poses on a circle, with OpenGL's axes, for a field whose cameras are not known."""
+def around(cube: Aabb) -> tuple[tuple[float, ...], ...]:
+    """World poses on a circle about `cube`, with OpenGL's axes, for a field whose cameras are not
+    known."""
     flat, found = math.sqrt(1 - ABOVE**2), []
     for turn in np.arange(AROUND) * (2 * math.pi / AROUND):
         back = np.array([math.cos(turn) * flat, math.sin(turn) * flat, ABOVE])
         right = np.array([-math.sin(turn), math.cos(turn), 0.0])
-        pose = np.stack([right, np.cross(back, right), back, AWAY * back], 1)
+        place = np.array(cube.center) + AWAY * cube.size[0] * back
+        pose = np.stack([right, np.cross(back, right), back, place], 1)
         found.append(tuple(pose.flatten().tolist()))
     return tuple(found)
