@@ -20,7 +20,7 @@ from .run_folder import checkpoint_of
 from .unknown_file import describe
 
 if TYPE_CHECKING:
-    from ..volume import Field, RadianceField
+    from ..volume import Field, FieldInfo, RadianceField
 
 COMPRESSED = (b"x\x01", b"x^", b"x\x9c", b"x\xda", b"\x1f\x8b")  # by zlib, by gzip
 ORIGINAL = "original program"  # run beside ours, see scripts/oracles.md
@@ -268,6 +268,11 @@ def save(
 def check_config(path: Path, format: str | None, architecture: str, config: Any) -> None:
     """Raises UnsupportedError where no field of this `config` can be saved under `path`."""
     FORMATS[format or name_of_suffix(path, architecture)]().check(config)
+
+
+def check_space(path: Path, format: str | None, architecture: str, info: FieldInfo) -> None:
+    """Raises UnsupportedError where no new field of this `info` can be saved under `path`."""
+    FORMATS[format or name_of_suffix(path, architecture)]().check_space(info)
 
 
 def write_whole(chosen: Format, field: Field, path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from ..volume import RadianceField
+    from ..volume import FieldInfo, RadianceField
 
 
 class Format(abc.ABC):
@@ -37,6 +37,10 @@ class Format(abc.ABC):
 
     def check(self, config: Any) -> None:  # noqa: B027 (most formats hold any config)
         """Raises UnsupportedError where no field of this `config` can be written: so that this is
+        known before the field is trained. By default nothing is refused."""
+
+    def check_space(self, info: FieldInfo) -> None:  # noqa: B027 (most formats hold any box)
+        """Raises UnsupportedError where no new field of this `info` can be written: so that this is
         known before the field is trained. By default nothing is refused."""
 
     @abc.abstractmethod

@@ -85,6 +85,13 @@ class Ppng(Format):
                 f"a new {self.title} file has one level of occupancy, not {config.levels}"
             )
 
+    def check_space(self, info: FieldInfo) -> None:
+        if not info.bounded:
+            raise UnsupportedError(
+                f"a new {self.title} file holds a scene in a box of the world, not one that is "
+                "unbounded or forward-facing; name a .safetensors file instead"
+            )
+
     def write(self, field: PpngField, path: Path) -> None:
         """Rounds the factors to half precision. The cube about the field's box becomes the unit
         cube; training cameras that the field does not know are replaced by some around it."""
@@ -106,14 +113,16 @@ def check_features(config: PpngConfig) -> None:
 def written_info(field: PpngField) -> FieldInfo:
     """The field's, with the box that the file covers. Raises UnsupportedError for a field that does
     not lie in the world as the program's do."""
-    info, plain = field.info, plain_info(field)
-    fits = info.aabb == plain.aabb if len(field.levels) else info.bounded
-    if not fits:
+    if not len(field.levels):
+        Ppng().check_space(field.info)
+        return dataclasses.replace(field.info, aabb=field.cube)
+    plain = plain_info(field)
+    if field.info.aabb != plain.aabb:
         raise UnsupportedError(
-            f"a {Ppng.title} file holds a cube of the world or levels of {plain.aabb}; got "
-            f"{info.aabb} of frame {info.frame}"
+            f"a {Ppng.title} file with {len(field.levels)} levels holds the box {plain.aabb}, got "
+            f"{field.info.aabb}"
         )
-    return info if len(field.levels) else dataclasses.replace(info, aabb=field.cube)
+    return field.info
 
 
 def plain_info(field: PpngField) -> FieldInfo:

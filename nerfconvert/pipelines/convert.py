@@ -18,7 +18,7 @@ from ..distiller.recipes import RECIPES
 from ..distiller.trainer import Hooks
 from ..distiller.visibility_pruning import prune_unseen
 from ..files import write_json
-from ..formats import check_config, save
+from ..formats import check_config, check_space, save
 from ..formats.rounding import round_to_half
 from ..metrics.evaluation import Evaluator, Pictures, held_out, teaching_cameras
 from ..metrics.glance import initial_psnr
@@ -72,6 +72,7 @@ def convert(
     teacher = NanMaskedField(open_field(options.source, device, seen_by))
     source = describe_file(options.source, teacher)  # now: the file may be gone at the end
     refuse_empty(options.source, teacher)
+    check_space(options.target, options.format, options.to, student_info(teacher))
     load_s = time.perf_counter() - started
     evaluator = Evaluator(held_out(teacher, options.views, options.job.seed))
     views = len(evaluator.evaluation.cameras)

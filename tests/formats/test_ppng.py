@@ -359,7 +359,7 @@ def test_what_a_file_cannot_hold(tmp_path):
         save(field, path)
     curved = Aabb((-1,) * 3, (1,) * 3, Contraction("2", (0.0, 0.0, 0.0), 0.5))
     for info in (FieldInfo(aabb=curved), FieldInfo(aabb=UNIT_CUBE, frame="ndc")):
-        with pytest.raises(UnsupportedError, match="cube of the world"):
+        with pytest.raises(UnsupportedError, match="a box of the world"):
             save(PpngField(field.config, info), path)
     odd = PpngConfig(frequencies=(1.0,), channels=3)
     with pytest.raises(UnsupportedError, match="multiple of 4"):

@@ -17,7 +17,7 @@ from nerfconvert.pipelines.placement import parse_bounds
 from nerfconvert.renderer.cameras import on_circle
 from nerfconvert.renderer.image import render_image
 from nerfconvert.runtime.inputs import open_field, refuse_empty, warn_of_invalid
-from nerfconvert.volume import Aabb, FieldInfo
+from nerfconvert.volume import Aabb, Contraction, FieldInfo
 from nerfconvert.volume.nan_masked import NanMaskedField
 from tests.test_cli import QUICK, TINY
 
@@ -164,3 +164,13 @@ def test_a_box_without_volume_is_named(tmp_path, capsys):
     assert "aabb has no volume" in error
     with pytest.raises(UsageError, match=r"bounds must be a box with low < high"):
         parse_bounds("0")
+
+
+def test_a_scene_that_the_target_cannot_hold_is_named_before_training(tmp_path, capsys):
+    field = scene(box(0.0, 50.0))
+    curved = Aabb((-2, -2, -2), (2, 2, 2), Contraction("2", (0.0, 0.0, 0.0), 1.25))
+    save(AnalyticField(field.config, FieldInfo(aabb=curved)), tmp_path / "a.safetensors")
+    argv = ["convert", str(tmp_path / "a.safetensors"), str(tmp_path / "b.ppng"), "-q"]
+    assert main([*argv, "--steps", "1000000"]) == 2
+    assert "not one that is unbounded or forward-facing" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["a.safetensors"]
