@@ -12,7 +12,7 @@ from torch import Tensor
 from ...adapters.ppng import HIDDEN, PpngField
 from ...errors import UnsupportedError
 from ...volume import Aabb
-from ...volume.occupancy import resampled
+from ...volume.occupancy import LEAST_SHARE, covered_cells
 
 RENDER_STEP = math.sqrt(3) / 1024  # of instant-ngp's unit cube
 HALF_LIMIT = 65504.0
@@ -70,11 +70,12 @@ def runs_of(cells: Tensor) -> list[int]:
 
 
 def cells_of(field: PpngField) -> Tensor:
-    """[r, r, r] bool over the field's cube, which may be larger than its box."""
+    """[r, r, r] bool over the field's cube: of one larger than its box, those cells of which the
+    field knows enough, as of a student's."""
     cells = field.occupancy.dense().cpu()
     if field.cube == field.aabb:
         return cells
-    return resampled(cells, field.aabb, field.cube, len(cells))
+    return covered_cells(cells, field.aabb, field.cube, len(cells), LEAST_SHARE)
 
 
 def poses_from(viewpoints: tuple[tuple[float, ...], ...], cube: Aabb) -> list[list[list[float]]]:
