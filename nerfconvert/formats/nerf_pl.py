@@ -21,12 +21,12 @@ from .parts.mlp_state import (
     field_info,
     heads_state,
     image_width,
-    matrix,
     note_of,
     noted_info,
     octaves,
     plain_copy,
     starts_like_checkpoint,
+    trunk_sizes,
     trunk_state,
     view_sizes,
 )
@@ -98,21 +98,17 @@ def stated_info(hparams: Any) -> FieldInfo:
 
 def network(path: Path, state: dict[str, Tensor], info: FieldInfo) -> MlpField:
     """One network as a field; sizes are those of the tensors. Raises FormatError."""
-    width, encoded = matrix(path, state, f"{TRUNK}1.0.weight").shape
     depth = sum(name.startswith(TRUNK) and name.endswith(".0.weight") for name in state)
-    weights = [matrix(path, state, f"{TRUNK}{i + 1}.0.weight") for i in range(depth)]
-    skips = tuple(i for i in range(1, depth) if weights[i].shape[1] != width)
+    sizes, encoded = trunk_sizes(path, state, depth, layer_name)
     try:
         config = MlpConfig(
-            depth=depth,
-            width=width,
-            skips=skips,
+            **sizes,
             position_octaves=octaves(path, encoded, f"{TRUNK}1.0.weight"),
-            **view_sizes(path, state, "dir_encoding.0.weight", width),
+            **view_sizes(path, state, "dir_encoding.0.weight", sizes["width"]),
         )
     except ValueError as problem:
         raise FormatError(path, str(problem)) from None
-    return rebuild(path, MlpField, config, info, our_names(state, skips, encoded))
+    return rebuild(path, MlpField, config, info, our_names(state, config.skips, encoded))
 
 
 def our_names(state: dict[str, Tensor], skips: tuple[int, ...], encoded: int) -> dict[str, Tensor]:
@@ -132,7 +128,12 @@ def our_names(state: dict[str, Tensor], skips: tuple[int, ...], encoded: int) ->
     return ours
 
 
+def layer_name(i: int) -> str:
+    """The program's name of layer i of the trunk."""
+    return f"{TRUNK}{i + 1}.0"
+
+
 def network_state(field: MlpField) -> dict[str, Tensor]:
     """The field's state dict for the program."""
-    trunk = trunk_state(field, lambda i: f"{TRUNK}{i + 1}.0")
+    trunk = trunk_state(field, layer_name)
     return plain_copy(trunk | heads_state(field, HEADS, "sigma"))

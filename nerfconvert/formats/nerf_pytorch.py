@@ -22,10 +22,10 @@ from .parts.mlp_state import (
     heads_state,
     idle_optimizer,
     image_width,
-    matrix,
     note_of,
     octaves,
     plain_copy,
+    trunk_sizes,
     trunk_state,
     view_sizes,
     written_density,
@@ -35,6 +35,7 @@ from .parts.sidecar import is_true, read_sidecar
 
 COARSE, FINE = "network_fn_state_dict", "network_fine_state_dict"
 SETTINGS = ("args.txt", "config.txt")
+LAYER = "pts_linears.{}"
 HEADS = {  # theirs: ours
     "feature_linear": "feature_layer",
     "alpha_linear": "density_layer",
@@ -96,24 +97,20 @@ def sidecar_info(path: Path) -> FieldInfo:
 
 def network(path: Path, state: dict[str, Tensor], info: FieldInfo) -> MlpField:
     """One network as a field; sizes are those of the tensors. Raises FormatError."""
-    width, encoded = matrix(path, state, "pts_linears.0.weight").shape
     depth = sum(name.startswith("pts_linears.") and name.endswith(".weight") for name in state)
-    weights = [matrix(path, state, f"pts_linears.{i}.weight") for i in range(depth)]
-    skips = tuple(i for i in range(1, depth) if weights[i].shape[1] != width)
+    sizes, encoded = trunk_sizes(path, state, depth, LAYER.format)
     view_dependent = "output_linear.weight" not in state
-    sizes = view_sizes(path, state, "views_linears.0.weight", width) if view_dependent else {}
+    if view_dependent:
+        sizes |= view_sizes(path, state, "views_linears.0.weight", sizes["width"])
     try:
         config = MlpConfig(
-            depth=depth,
-            width=width,
-            skips=skips,
             position_octaves=octaves(path, encoded, "pts_linears.0.weight"),
             view_dependent=view_dependent,
             **sizes,
         )
     except ValueError as problem:
         raise FormatError(path, str(problem)) from None
-    return rebuild(path, MlpField, config, info, our_names(state, skips, encoded))
+    return rebuild(path, MlpField, config, info, our_names(state, config.skips, encoded))
 
 
 def our_names(state: dict[str, Tensor], skips: tuple[int, ...], encoded: int) -> dict[str, Tensor]:
@@ -136,7 +133,7 @@ def our_names(state: dict[str, Tensor], skips: tuple[int, ...], encoded: int) ->
 
 def network_state(field: MlpField) -> dict[str, Tensor]:
     """The field's state dict for the program."""
-    state, config = trunk_state(field, "pts_linears.{}".format), field.config
+    state, config = trunk_state(field, LAYER.format), field.config
     if config.view_dependent:
         return plain_copy(state | heads_state(field, HEADS, "alpha_linear"))
     density = written_density(field)

@@ -50,6 +50,17 @@ def matrix(path: Path, state: dict[str, Tensor], name: str) -> Tensor:
     return state[name]
 
 
+def trunk_sizes(
+    path: Path, state: dict[str, Tensor], depth: int, name: Callable[[int], str]
+) -> tuple[dict[str, Any], int]:
+    """Depth, width and skip layers of a trunk of `depth` layers, layer i under `name(i)`, and the
+    columns of the encoded position. Raises FormatError for a layer that is no matrix."""
+    width, encoded = matrix(path, state, f"{name(0)}.weight").shape
+    inputs = [matrix(path, state, f"{name(i)}.weight").shape[1] for i in range(depth)]
+    skips = tuple(i for i in range(1, depth) if inputs[i] != width)
+    return {"depth": depth, "width": width, "skips": skips}, encoded
+
+
 def view_sizes(path: Path, state: dict[str, Tensor], name: str, width: int) -> dict[str, int]:
     """Sizes of the layer `name`, whose inputs are features [N, width] and the encoded direction."""
     head_width, columns = matrix(path, state, name).shape

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ...adapters.mlp import MlpConfig, MlpField
 from ...errors import FormatError
-from .mlp_state import matrix
+from .mlp_state import matrix, trunk_sizes
 from .nerfstudio_run import Run
 from .rebuild import rebuild
 
@@ -31,21 +31,17 @@ def read_mlp(run: Run) -> MlpField:
     fine = any(name.startswith(FINE) for name in run.state)
     prefix = FINE if fine else COARSE
     state = run.under(prefix)
-    width, encoded = matrix(run.path, state, f"{TRUNK}0.weight").shape
-    expected = 3 + 6 * OCTAVES
-    if encoded != expected:
-        raise FormatError(run.path, f"{TRUNK}0 has {encoded} inputs; expected {expected}")
     depth, head = (
         sum(name.startswith(part) and name.endswith(".weight") for name in state)
         for part in (TRUNK, HEAD)
     )
-    weights = [matrix(run.path, state, f"{TRUNK}{i}.weight") for i in range(depth)]
-    skips = tuple(i for i in range(1, depth) if weights[i].shape[1] != width)
+    sizes, encoded = trunk_sizes(run.path, state, depth, lambda i: f"{TRUNK}{i}")
+    expected = 3 + 6 * OCTAVES
+    if encoded != expected:
+        raise FormatError(run.path, f"{TRUNK}0 has {encoded} inputs; expected {expected}")
     try:
         config = MlpConfig(
-            depth=depth,
-            width=width,
-            skips=skips,
+            **sizes,
             position_octaves=OCTAVES,
             direction_octaves=DIRECTION_OCTAVES,
             head_width=len(matrix(run.path, state, f"{HEAD}0.weight")),
