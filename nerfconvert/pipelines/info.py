@@ -8,7 +8,8 @@ from typing import Any
 
 from ..adapters import ARCHITECTURES, CHOICES, TRAINABLE
 from ..errors import NerfConvertError
-from ..formats import FORMAT_FILES, identify, possible_formats
+from ..formats import identify, possible_formats
+from ..formats.format_files import FORMAT_FILES
 from ..formats.run_folder import checkpoint_of
 from ..report.receipt import strict
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from ..errors import OutputExistsError, UnknownNameError, UnsupportedError, UsageError
 from ..files import partial_path
-from ..formats import FORMAT_FILES, FormatFiles, name_of_suffix
+from ..formats import name_of_suffix
+from ..formats.format_files import FORMAT_FILES, FormatFiles
 
 log = logging.getLogger(__name__)
 NAME_MAX = 255  # bytes of a file name, where the system does not tell

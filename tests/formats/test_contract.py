@@ -23,7 +23,6 @@ from nerfconvert.errors import (
     UnsupportedError,
 )
 from nerfconvert.formats import (
-    FORMAT_FILES,
     FORMATS,
     check_config,
     identify,
@@ -33,6 +32,7 @@ from nerfconvert.formats import (
     write_whole,
 )
 from nerfconvert.formats.format import Format
+from nerfconvert.formats.format_files import FORMAT_FILES
 from nerfconvert.formats.native import Native
 from nerfconvert.students.presets import field_config
 from tests.formats.files import TEXT, flipped, probe_points, tiny_field, tiny_mlp, write_sample
