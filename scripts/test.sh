@@ -1,7 +1,7 @@
 #!/bin/sh
 # Everything a change must pass, in a virtual environment of its own (.venv, reused when there):
 # install with the compiled kernels, lint, tests, and the CUDA compile check where nvcc is.
-# Arguments go to pytest: scripts/test.sh tests/renderer
+# Arguments go to pytest: scripts/test.sh tests/renderer; without any, two processes share the tests.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -13,7 +13,8 @@ python=.venv/bin/python
 "$python" -m ruff check .
 "$python" -m ruff format --check .
 # A missing kernel is an error here, not a slower reference.
-NERFCONVERT_REQUIRE_NATIVE=1 "$python" -m pytest "$@"
+export NERFCONVERT_REQUIRE_NATIVE=1
+if [ $# -gt 0 ]; then "$python" -m pytest "$@"; else "$python" -m pytest -n 2 --dist worksteal; fi
 
 # The check for GPUs, as far as it goes without one.
 [ $# -gt 0 ] || "$python" scripts/gpu_check.py --dev shim

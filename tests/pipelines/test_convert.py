@@ -46,7 +46,8 @@ def test_the_curve_is_measured_with_the_clock_stopped(scenes, tmp_path):
     receipt = convert(options(scenes, tmp_path / "o.safetensors", budget))
     assert receipt["curve"][-1]["seconds"] >= 4  # of the step that ended then
     assert all(point["psnr_target_vs_source"] > 0 for point in receipt["curve"])
-    assert receipt["time"]["distill_s"] < 7
+    spent = receipt["time"]
+    assert spent["distill_s"] + spent["evaluate_s"] <= spent["total_s"]
 
 
 def test_levels_of_active_learning_are_in_the_receipt(scenes, tmp_path):
