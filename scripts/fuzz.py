@@ -3,9 +3,9 @@
 
     python scripts/fuzz.py --minutes 2 [--format pvd] [--mutations 1000] [--seed 7] [-o findings]
 
-A finding is a crash, a hang of 5 s, memory beyond twice the file and 200 MB, an exception that is
-no FormatError, code that is run, and a field that does not render or shows NaN. The first file of
-each kind of finding is kept in the folder of -o. Exit code 1 where there are findings.
+A finding is a crash, 5 s of a processor, memory beyond twice the file and 200 MB, an exception that
+is no FormatError, code that is run, and a field that does not render or shows NaN. The first file
+of each kind of finding is kept in the folder of -o. Exit code 1 where there are findings.
 """
 
 from __future__ import annotations

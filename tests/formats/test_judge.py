@@ -10,7 +10,8 @@ from tests.formats.files import write_sample
 # ways in which reading a file can go wrong, each in a child whose `load` does so
 WRONG = {
     "ends": ("import ctypes; ctypes.string_at(0)", "the process ended: SIGSEGV"),
-    "hangs": ("while True: pass", "it takes more than 1 s"),
+    "hangs": ("while True: pass", "it takes more than 0.5 s"),
+    "waits": ("import time; time.sleep(99)", "it waits for more than 1 s"),
     "takes memory": ("b'1' * (300 << 20); raise FormatError(path, 'no')", "memory"),
     "says memory": ("raise FormatError(path, 'out of memory')", "refused by out of memory"),
     "runs code": ("import os; os.system('true'); raise FormatError(path, 'no')", "ran os.system"),
@@ -38,7 +39,8 @@ def test_what_goes_wrong_is_a_finding(how, tmp_path):
     )
     path = tmp_path / "file"
     path.write_bytes(b"content")
-    with Judge(limit=1.0, program=(str(program),)) as judge:
+    patience = 1.0 if how == "waits" else 60.0
+    with Judge(limit=0.5, program=(str(program),), patience=patience) as judge:
         answer = judge(path)
         assert (answer.verdict, expected in answer.what) == ("finding", True), answer
         assert judge(path).verdict == "finding"  # in a new child
