@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
@@ -10,6 +11,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from .errors import told_of
 
 if sys.version_info >= (3, 11):
     import tomllib as tomllib
@@ -22,8 +25,10 @@ def written_whole(path: Path) -> Iterator[Path]:
     """A name beside `path` to write to; what is there when the block ends becomes `path`.
 
     The file is durable before it is renamed. Where the block raises, `path` stays as it was and
-    what was written is removed. The suffix of the name is that of `path`.
+    what was written is removed, as is what killed processes left. The suffix of the name is that
+    of `path`.
     """
+    remove_partials(path)
     partial = partial_path(path)
     try:
         yield partial
@@ -34,9 +39,27 @@ def written_whole(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def partial_path(path: Path) -> Path:
-    """What `written_whole` writes to before it is `path`."""
-    return path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+def partial_path(path: Path, process: int | None = None) -> Path:
+    """What `written_whole` writes to in a process, by default this one, before it is `path`."""
+    return path.with_name(f".{path.stem}.{process or os.getpid()}.partial{path.suffix}")
+
+
+def partials(path: Path) -> Iterator[tuple[Path, int]]:
+    """What there is beside `path` that a process writes, or wrote, before it can be `path`, and the
+    number of that process."""
+    pattern = f".{glob.escape(path.stem)}.*.partial{glob.escape(path.suffix)}"
+    for found in path.absolute().parent.glob(pattern):
+        process = found.name.removesuffix(path.suffix).split(".")[-2]
+        if process.isdecimal() and found.name == partial_path(path, int(process)).name:
+            yield found, int(process)
+
+
+def remove_partials(path: Path) -> None:
+    """Removes what processes that ended meanwhile wrote before it could be `path`."""
+    for found, process in partials(path):
+        if not is_running(process):
+            with contextlib.suppress(OSError):
+                found.unlink()
 
 
 def is_running(process: int) -> bool:
@@ -45,7 +68,7 @@ def is_running(process: int) -> bool:
         return False
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except OSError:  # of another user
         return True
@@ -54,13 +77,13 @@ def is_running(process: int) -> bool:
 
 def write_text(path: Path, text: str) -> None:
     """Writes `text` as UTF-8 under `path`, whole or not at all; bytes of file names that are no
-    UTF-8 are escaped."""
-    with written_whole(path) as partial:
+    UTF-8 are escaped. Raises NerfConvertError where that fails, as on a full disk."""
+    with told_of(path), written_whole(path) as partial:
         partial.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: Path, document: dict[str, Any]) -> None:
-    """Writes strict JSON under `path`, whole or not at all."""
+    """Writes strict JSON under `path` as `write_text` does."""
     write_text(path, json.dumps(document, indent=2, allow_nan=False) + "\n")
 
 

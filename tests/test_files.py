@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import runpy
+import importlib.util
+import os
+import subprocess
 import sys
 from types import ModuleType
+
+import pytest
 
 from nerfconvert import files
 
@@ -14,9 +18,44 @@ def test_python_without_tomllib_takes_tomli(monkeypatch):
     tomli = ModuleType("tomli")
     monkeypatch.setitem(sys.modules, "tomli", tomli)
     monkeypatch.setattr(sys, "version_info", (3, 10, 0))
-    assert runpy.run_path(files.__file__)["tomllib"] is tomli
+    spec = importlib.util.spec_from_file_location("nerfconvert.files_again", files.__file__)
+    again = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(again)
+    assert again.tomllib is tomli
 
 
 def test_a_name_that_is_not_utf8_is_escaped(tmp_path):
     files.write_text(tmp_path / "page.html", "é caf\udce9.ckpt")
     assert (tmp_path / "page.html").read_bytes() == "é caf\\udce9.ckpt".encode()
+
+
+@pytest.fixture
+def ended() -> int:
+    """The number of a process that is no more."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+@pytest.mark.parametrize("name", ["out.safetensors", "out", "o[u]t.safetensors.state"])
+def test_what_a_killed_process_left_goes_with_the_next_that_is_written(name, tmp_path, ended):
+    path = tmp_path / name
+    left = files.partial_path(path, ended)
+    never = files.partial_path(path, 1 << 80)
+    others = [
+        files.partial_path(path, os.getppid()),  # it still writes
+        files.partial_path(tmp_path / f"my.{name}", ended),
+        files.partial_path(tmp_path / f"{name}.png", ended),
+        left.with_name(left.name.replace(str(ended), f"{ended}x")),
+        left.with_name(left.name.replace(str(ended), "backup")),
+    ]
+    for file in (left, never, *others):
+        file.write_text("half")
+    files.write_text(path, "whole")
+    assert sorted(tmp_path.iterdir()) == sorted([path, *others])
+
+
+def test_a_folder_is_no_leftover(tmp_path, ended):
+    files.partial_path(tmp_path / "out", ended).mkdir()
+    files.write_text(tmp_path / "out", "whole")
+    assert len(list(tmp_path.iterdir())) == 2

@@ -30,7 +30,13 @@ from ..report.quality import check_gates, curve_point, quality, render_speed
 from ..report.receipt import describe_file, stages, strict
 from ..runtime.device import machine, pick_device, with_backend
 from ..runtime.inputs import open_field, refuse_empty, warn_of_invalid
-from ..runtime.outputs import files_of, note_fresh_start, preview_path, receipt_path, state_path
+from ..runtime.outputs import (
+    files_of,
+    note_fresh_start,
+    receipt_path,
+    remove_unfinished,
+    state_path,
+)
 from ..runtime.signals import InterruptedRunError, StopRequest, stop_on_signals
 from ..students.planning import check_student, plan_student
 from ..students.presets import field_config
@@ -111,8 +117,7 @@ def convert(
     }
     receipt = strict(document)
     write_json(receipt_path(options.target), receipt)
-    for left_over in (state_path(options.target), preview_path(options.target)):
-        left_over.unlink(missing_ok=True)
+    remove_unfinished(options.target)
     check_gates(options.gates, receipt)
     return receipt
 

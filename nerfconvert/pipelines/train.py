@@ -26,7 +26,7 @@ from ..renderer.image import BACKGROUNDS
 from ..renderer.scene import Scene, read_scene
 from ..report.receipt import describe_file, stages, strict
 from ..runtime.device import machine, pick_device, with_backend
-from ..runtime.outputs import files_of, note_fresh_start, preview_path, state_path
+from ..runtime.outputs import files_of, note_fresh_start, remove_unfinished, state_path
 from ..runtime.signals import InterruptedRunError, StopRequest, stop_on_signals
 from ..students.planning import check_student, plan_student
 from ..students.presets import field_config
@@ -82,8 +82,7 @@ def train(
     timeline.phase("writing")
     psnr, empty_psnr = _against_empty(pictures.images, evaluator.evaluation)
     save(field, options.target, options.format, overwrite=True)
-    for left_over in (state_path(options.target), preview_path(options.target)):
-        left_over.unlink(missing_ok=True)
+    remove_unfinished(options.target)
     return strict(
         {
             "schema": "nerfconvert.train/1",

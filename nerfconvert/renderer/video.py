@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import glob
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -13,7 +12,7 @@ import cv2
 import numpy as np
 
 from ..errors import UsageError, told_of
-from ..files import is_running, written_whole
+from ..files import is_running, partial_path, partials, written_whole
 from .encoder import Encoder
 
 
@@ -54,7 +53,7 @@ def write_images(folder: Path, frames: Iterable[np.ndarray]) -> int:
     count = 0
     with told_of(folder), _of_this_process(folder) as partial:
         for frame in frames:
-            write_image(partial / f"{count:05d}.png", frame)
+            (partial / f"{count:05d}.png").write_bytes(_png(frame))
             count += 1
         folder.mkdir(exist_ok=True)
         for stale in folder.glob("[0-9][0-9][0-9][0-9][0-9].png"):
@@ -67,12 +66,11 @@ def write_images(folder: Path, frames: Iterable[np.ndarray]) -> int:
 @contextlib.contextmanager
 def _of_this_process(folder: Path) -> Iterator[Path]:
     """A new folder beside `folder`, removed at the end."""
-    for other in folder.absolute().parent.glob(f".{glob.escape(folder.name)}.*.partial"):
-        process = other.name.split(".")[-2]
-        if process.isdigit() and is_running(int(process)):
+    for other, process in partials(folder):
+        if is_running(process):
             raise UsageError(f"{folder}: process {process} writes frames there; wait, or kill it")
         shutil.rmtree(other, ignore_errors=True)
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    partial = partial_path(folder)
     partial.mkdir(parents=True)
     try:
         yield partial
@@ -81,10 +79,14 @@ def _of_this_process(folder: Path) -> Iterator[Path]:
 
 
 def write_image(path: Path, image: np.ndarray) -> None:
-    """Writes [H, W, 3] uint8 as PNG."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-    path.write_bytes(data.tobytes())
+    """Writes [H, W, 3] uint8 as PNG, whole or not at all. Raises NerfConvertError where that
+    fails, as on a full disk."""
+    with told_of(path), written_whole(path) as partial:
+        partial.write_bytes(_png(image))
+
+
+def _png(image: np.ndarray) -> bytes:
+    return cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
 
 
 def _padded(frame: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import OutputExistsError, UnknownNameError, UnsupportedError, UsageError
-from ..files import partial_path
+from ..files import partial_path, remove_partials
 from ..formats import name_of_suffix
 from ..formats.format_files import FORMAT_FILES, FormatFiles
 
@@ -112,6 +112,13 @@ def note_fresh_start(target: Path, resume: bool) -> None:
 def preview_path(target: Path) -> Path:
     """OUT.preview.png: what an unfinished OUT looks like."""
     return target.with_name(target.name + ".preview.png")
+
+
+def remove_unfinished(target: Path) -> None:
+    """Removes the state and the preview of a finished OUT, and what killed runs left of them."""
+    for path in (state_path(target), preview_path(target)):
+        path.unlink(missing_ok=True)
+        remove_partials(path)
 
 
 def receipt_path(target: Path) -> Path:
