@@ -17,6 +17,7 @@ from ..files import write_json, write_text
 from ..options.per_command import BenchOptions
 from ..report.matrix import matrix_markdown, matrix_rows
 from ..report.receipt import strict
+from ..runtime.alone import alone_in
 from ..runtime.device import machine, pick_device, with_backend
 from ..runtime.signals import StopRequest, stop_on_signals
 from .asked import asked_benchmark
@@ -62,7 +63,7 @@ def bench(
         "machine": machine(device),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    with stop_on_signals() as stop:
+    with alone_in(folder), stop_on_signals() as stop:
         work = Bench(config, options, about, stop, on_progress, on_cell)
         work.everything()
         return work.write()

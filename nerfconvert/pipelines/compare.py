@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from ..renderer.video import write_image, write_video
 from ..report.page import report_page
 from ..report.quality import NO_TRUTH
 from ..report.receipt import describe_file, strict
+from ..runtime.alone import alone_in
 from ..runtime.device import machine, pick_device, with_backend
 from ..runtime.inputs import open_field
 from ..volume import RadianceField
@@ -50,28 +52,41 @@ def compare(
     evaluator = Evaluator(held_out(fields[0], _views(options), options.seed))
     pictures = [evaluator.render(field) for field in fields]
     names = _titles(options.checkpoints, fields)
-    with told_of(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    with _cleared(folder):
         images = _write_views(folder, names, pictures, evaluator.evaluation)
-    video = _write_video(options, fields, names, evaluator.evaluation.background, on_frame)
-    document = {
-        "schema": "nerfconvert.compare/1",
-        "protocol": evaluator.evaluation.protocol,
-        "machine": machine(device),
-        "views": len(evaluator.evaluation.cameras),
-        "resolution": evaluator.evaluation.resolution,
-        "fields": [
-            _row(file, shot, pictures[0] if shot is not pictures[0] else None, evaluator)
-            for file, shot in zip(files, pictures, strict=True)
-        ],
-        "video": str(video) if video else None,
-        "report": str(folder / "report.html"),
-    }
-    document = strict(document)
-    with told_of(folder):
+        video = _write_video(options, fields, names, evaluator.evaluation.background, on_frame)
+        document = {
+            "schema": "nerfconvert.compare/1",
+            "protocol": evaluator.evaluation.protocol,
+            "machine": machine(device),
+            "views": len(evaluator.evaluation.cameras),
+            "resolution": evaluator.evaluation.resolution,
+            "fields": [
+                _row(file, shot, pictures[0] if shot is not pictures[0] else None, evaluator)
+                for file, shot in zip(files, pictures, strict=True)
+            ],
+            "video": str(video) if video else None,
+            "report": str(folder / "report.html"),
+        }
+        document = strict(document)
         write_text(folder / "report.html", report_page(document, images))
         write_json(folder / "compare.json", document)
     return document
+
+
+@contextlib.contextmanager
+def _cleared(folder: Path) -> Iterator[None]:
+    """While open, `folder` is this process's alone, without the comparison that it held: one that
+    has no compare.json is not finished. Raises UsageError, NerfConvertError."""
+    with told_of(folder):
+        (folder / "views").mkdir(parents=True, exist_ok=True)
+    with alone_in(folder):
+        with told_of(folder):
+            for name in ("compare.json", "report.html", "compare.mp4"):
+                (folder / name).unlink(missing_ok=True)
+            for view in (folder / "views").glob("[0-9]*.png"):
+                view.unlink()
+        yield
 
 
 def _views(options: CompareOptions) -> Views:

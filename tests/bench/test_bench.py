@@ -16,9 +16,11 @@ from nerfconvert.bench.bench import BenchInterruptedError, bench
 from nerfconvert.bench.benchmark import BenchConfig, Target, Teacher
 from nerfconvert.bench.cells import Cell
 from nerfconvert.bench.runs import cell_run, scratch_run
+from nerfconvert.errors import UsageError
 from nerfconvert.options.groups import Where
 from nerfconvert.options.per_command import BenchOptions
 from nerfconvert.renderer.cameras import on_circle
+from nerfconvert.runtime.alone import alone_in
 from tests.conftest import ROOT, write_transforms
 
 SCENES = ROOT / "scenes"
@@ -115,6 +117,11 @@ def test_a_second_run_runs_nothing_but_what_failed(folder):
     assert runs == {"bad -> hashgrid", "bad -> tiny-mlp"}
     assert {p: p.stat().st_mtime_ns for p in (folder / "out").rglob("*.safetensors*")} == before
     assert len(document["cells"]) == 6
+
+
+def test_two_benchmarks_in_a_folder_do_not_mix(folder):
+    with alone_in(folder / "out"), pytest.raises(UsageError, match="writes there"):
+        bench(BenchOptions(output=folder / "out"))
 
 
 def photographs(folder: Path) -> None:

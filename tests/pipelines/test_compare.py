@@ -1,0 +1,58 @@
+"""The folder of a comparison holds one comparison, or none that looks finished."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from nerfconvert.errors import UsageError
+from nerfconvert.options.per_command import CompareOptions
+from nerfconvert.pipelines.compare import compare
+from nerfconvert.runtime.alone import alone_in
+from tests.conftest import ROOT
+
+GLASS = ROOT / "scenes" / "glass.toml"
+
+
+@pytest.fixture
+def options(tmp_path) -> CompareOptions:
+    asked = CompareOptions(
+        checkpoints=(GLASS, GLASS),
+        output=tmp_path / "c",
+        resolution="16x12",
+        eval_views=2,
+        frames=1,
+        overwrite=True,
+    )
+    compare(asked)
+    return asked
+
+
+def held(options: CompareOptions) -> list[str]:
+    return sorted(p.name for p in options.output.rglob("*") if p.is_file())
+
+
+def test_what_an_earlier_comparison_left_goes(options):
+    (options.output / "views" / "notes.txt").write_text("mine")
+    compare(dataclasses.replace(options, eval_views=1, frames=0))
+    assert held(options) == ["000.png", "compare.json", "notes.txt", "report.html"]
+
+
+def test_one_that_breaks_off_does_not_look_finished(options):
+    def break_off(done: int, frames: int) -> None:
+        raise RuntimeError("enough")
+
+    with pytest.raises(RuntimeError, match="enough"):
+        compare(options, on_frame=break_off)
+    assert held(options) == ["000.png", "001.png"]
+    compare(dataclasses.replace(options, overwrite=False))
+    assert json.loads((options.output / "compare.json").read_text())["views"] == 2
+
+
+def test_two_do_not_mix(options):
+    before = held(options)
+    with alone_in(options.output), pytest.raises(UsageError, match="writes there"):
+        compare(options)
+    assert held(options) == before
