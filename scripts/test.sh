@@ -12,6 +12,15 @@ python=.venv/bin/python
 
 "$python" -m ruff check .
 "$python" -m ruff format --check .
+# The tests of pages need a browser: where it can be installed, it has to be there.
+has_chromium() { command -v chromium || command -v chromium-browser || command -v google-chrome; }
+if ! has_chromium >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium
+fi
+if has_chromium >/dev/null; then
+    export NERFCONVERT_REQUIRE_CHROMIUM=1
+fi
 # A missing kernel is an error here, not a slower reference.
 export NERFCONVERT_REQUIRE_NATIVE=1
 if [ $# -gt 0 ]; then "$python" -m pytest "$@"; else "$python" -m pytest -n 2 --dist worksteal; fi

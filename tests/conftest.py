@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -17,6 +18,8 @@ import torch
 
 from nerfconvert.kernels.dispatch import use_backend
 from nerfconvert.kernels.library import load_library
+
+from . import browser as chromium
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("NERFCONVERT_SHARED", ROOT.parent / "shared"))
@@ -65,6 +68,20 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"{SHARED} is absent (real data are not part of the project)")
     return SHARED
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A headless Chromium, shared by the tests of a module."""
+    with chromium.started() as running:
+        yield running
+
+
+@pytest.fixture
+def open_page(browser):
+    """Opens a file or an URL as `chromium.opened` does, until the end of the test: a Tab."""
+    with contextlib.ExitStack() as tabs:
+        yield lambda *place, **how: tabs.enter_context(chromium.opened(browser, *place, **how))
 
 
 @pytest.fixture
