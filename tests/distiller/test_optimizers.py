@@ -23,13 +23,21 @@ INFO = FieldInfo(aabb=Aabb((0, 0, 0), (1, 1, 1)))
 def test_orthogonalize_is_nearly_the_polar_factor(shape, scale):
     u, _, vh = torch.linalg.svd(torch.randn(shape), full_matrices=False)
     spectrum = torch.logspace(0, -1.5, len(vh))  # the smallest is 2 % of the Schatten 4-norm
-    found = u.T @ orthogonalize(scale * (u * spectrum) @ vh) @ vh.T
+    matrix = scale * (u * spectrum) @ vh
+    found = u.T @ orthogonalize(matrix[None])[0] @ vh.T
     assert torch.diagonal(found).sub(1).abs().max() < 0.2
     torch.testing.assert_close(found, torch.diag(found.diagonal()), atol=1e-3, rtol=0)
 
 
 def test_orthogonalize_of_zero_is_zero():
-    assert torch.equal(orthogonalize(torch.zeros(16, 32)), torch.zeros(16, 32))
+    assert torch.equal(orthogonalize(torch.zeros(2, 16, 32)), torch.zeros(2, 16, 32))
+
+
+def test_matrices_of_a_batch_do_not_meet():
+    """Of very different sizes, and one of zeros."""
+    matrices = torch.randn(4, 24, 16) * torch.tensor([1e-20, 1.0, 0.0, 1e20])[:, None, None]
+    for matrix, found in zip(matrices, orthogonalize(matrices), strict=True):
+        torch.testing.assert_close(found, orthogonalize(matrix[None])[0], atol=1e-5, rtol=0)
 
 
 class Roles(TrainableField):
