@@ -249,7 +249,8 @@ RECEIPT = {
     "source": FILE,
     "target": FILE,
     "quality": {"views", "resolution", "psnr_target_vs_source", "psnr_initial", "per_view"}
-    | {"ssim_target_vs_source", "psnr_source_vs_truth", "psnr_target_vs_truth", "delta_vs_truth"},
+    | {"ssim_target_vs_source", "psnr_source_vs_truth", "psnr_target_vs_truth", "delta_vs_truth"}
+    | {"psnr_covered_target_vs_source", "depth_error_target_vs_source", "worst_view"},
     "time": {"total_s", "load_s", "initialise_s", "distill_s", "evaluate_s"}
     | {"steps", "rays", "samples"},
     "render": {"source_s_per_frame", "target_s_per_frame"},

@@ -70,6 +70,8 @@ class Cell:
         scratch = {
             key: self.training[key] for key in ("psnr_vs_truth", "seconds", "steps", "curve")
         }
+        for key in ("psnr_covered_vs_truth", "worst_view"):  # older documents lack them
+            scratch[key] = self.training.get(key)
         scratch["psnr_vs_teacher"] = self.vs_teacher
         if self.vs_teacher is None:
             scratch["psnr_vs_teacher_reason"] = self.vs_teacher_reason

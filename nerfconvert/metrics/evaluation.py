@@ -20,9 +20,9 @@ from torch import Tensor
 from ..options.groups import Views, parse_resolution
 from ..renderer.cameras import Cameras
 from ..renderer.drawn_cameras import Band, drawn_cameras, native_frame
-from ..renderer.image import BACKGROUNDS, render_image
+from ..renderer.image import BACKGROUNDS, Rendered, render_camera
 from ..renderer.scene import fit_within, native_size, read_scene
-from ..volume import RadianceField
+from ..volume import FieldInfo, RadianceField
 from .image_metrics import PROTOCOL
 
 TEACHING_BAND = Band(shells=((0.7, 1.0), (1.1, 1.4)), shifts=(0.0, 0.8), between=0.0)
@@ -39,6 +39,7 @@ class Evaluation:
     truth: Tensor | None  # [V, H, W, 3] sRGB on `background`
     background: float
     origin: str
+    truth_opacity: Tensor | None = None  # [V, H, W]: alpha of photographs that have some
 
     @property
     def resolution(self) -> list[int]:
@@ -54,9 +55,14 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Pictures:
-    """Rendered views [V, H, W, 3] on the CPU, and the median seconds that one took."""
+    """Rendered views on the CPU: `images` [V, H, W, 3], `opacity` [V, H, W], and `depth` [V, H, W],
+    the mean distance (in lengths of the field's `info`) of what a pixel sees, 0 where that is
+    nothing; and the median seconds that one view took."""
 
     images: Tensor
+    opacity: Tensor
+    depth: Tensor
+    info: FieldInfo
     seconds_per_frame: float
 
 
@@ -117,12 +123,16 @@ def from_data(
         split="test",
         views=views,
         resolution=size,
-        background=background,
+        background=None,
         frame=frame,
         provenance=provenance,
     )
     origin = f"{len(scene.cameras)} evenly spaced views of the test split of {data}"
-    return Evaluation(scene.cameras, scene.images, background, origin)
+    truth, opacity = scene.images, None
+    if truth.shape[-1] == 4:
+        opacity = truth[..., 3]
+        truth = (truth[..., :3] + (1 - truth[..., 3:]) * background).clamp(0, 1)
+    return Evaluation(scene.cameras, truth, background, origin, opacity)
 
 
 class Evaluator:
@@ -136,20 +146,25 @@ class Evaluator:
         self, field: RadianceField, on_view: Callable[[int, float], None] | None = None
     ) -> Pictures:
         """The held-out views of `field`; `on_view` hears each one's number and seconds."""
-        images, seconds = [], []
+        seen, seconds = [], []
         for view in range(len(self.evaluation.cameras)):
             start = time.perf_counter()
-            images.append(render_view(field, self.evaluation, view))
+            seen.append(render_view(field, self.evaluation, view))
             seconds.append(time.perf_counter() - start)
             if on_view:
                 on_view(view, seconds[-1])
         self.seconds += sum(seconds)
-        return Pictures(torch.stack(images), settled_median(seconds))
+        images, opacity, depth = (
+            torch.stack([getattr(s, name) for s in seen]) for name in ("rgb", "opacity", "depth")
+        )
+        depth = torch.where(opacity > 0, depth / opacity, 0)
+        return Pictures(images, opacity, depth, field.info, settled_median(seconds))
 
 
-def render_view(field: RadianceField, evaluation: Evaluation, view: int) -> Tensor:
-    """[H, W, 3] of one held-out view, on the CPU: the device is waited for."""
-    return render_image(field, evaluation.cameras, view, background=evaluation.background).cpu()
+def render_view(field: RadianceField, evaluation: Evaluation, view: int) -> Rendered:
+    """One held-out view, each tensor [H, W, ...] on the CPU: the device is waited for."""
+    seen = render_camera(field, evaluation.cameras, view, background=evaluation.background)
+    return Rendered(seen.rgb.cpu(), seen.opacity.cpu(), seen.depth.cpu())
 
 
 def settled_median(seconds: list[float], *, warmups: int = 2) -> float:

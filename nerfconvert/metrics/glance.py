@@ -54,7 +54,7 @@ def initial_psnr(field: RadianceField, evaluation: Evaluation, reference: Tensor
     level = mean(glance(field, evaluation, view, image, side)[1] for view, image in pairs)
     if level < FOG:
         return level
-    return mean(psnr(render_view(field, evaluation, view), image) for view, image in pairs)
+    return mean(psnr(render_view(field, evaluation, view).rgb, image) for view, image in pairs)
 
 
 class LiveFigure:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 SSIM_WINDOW = 11  # pixels
+COVERED = 0.5  # opacity over which a pixel shows the scene, not the background
 
 PROTOCOL = {
     "color_space": "sRGB",
@@ -26,10 +27,12 @@ def rounded(image: Tensor) -> Tensor:
     return (image.clamp(0, 1) * 255).round() / 255
 
 
-def psnr(image: Tensor, reference: Tensor) -> float:
-    """PSNR in dB of one image [H, W, 3] in [0, 1]; infinite where the images are equal."""
+def psnr(image: Tensor, reference: Tensor, where: Tensor | None = None) -> float:
+    """PSNR in dB, -10 log10(mean squared error), of one image [H, W, 3] in [0, 1]; infinite where
+    the images are equal. Of the pixels `where` [H, W] bool alone, if given: NaN of none."""
     _check(image, reference)
-    error = float((rounded(image).double() - rounded(reference).double()).square().mean())
+    squared = (rounded(image).double() - rounded(reference).double()).square()
+    error = float((squared if where is None else squared[where]).mean())
     return math.inf if error == 0 else -10 * math.log10(error)
 
 
@@ -44,18 +47,31 @@ def ssim(image: Tensor, reference: Tensor) -> float:
     return float(windowed(*pair, data_range=1.0, win_size=SSIM_WINDOW, win_sigma=1.5))
 
 
-def per_view(images: Tensor, references: Tensor) -> list[dict[str, float]]:
-    """One {"view", "psnr", "ssim"} for each of V images [V, H, W, 3]."""
-    return [
-        {"view": view, "psnr": psnr(image, reference), "ssim": ssim(image, reference)}
-        for view, (image, reference) in enumerate(zip(images, references, strict=True))
-    ]
+def per_view(
+    images: Tensor, references: Tensor, opacity: Tensor | None = None
+) -> list[dict[str, float]]:
+    """One {"view", "psnr", "ssim"} for each of V images [V, H, W, 3]; with the `opacity` [V, H, W]
+    of the references also "psnr_covered", of the pixels where that is over `COVERED` (an empty
+    background, where all fields are alike, lifts the PSNR of whole images)."""
+    views = []
+    for view, (image, reference) in enumerate(zip(images, references, strict=True)):
+        row = {"view": view, "psnr": psnr(image, reference), "ssim": ssim(image, reference)}
+        if opacity is not None:
+            row["psnr_covered"] = psnr(image, reference, opacity[view] > COVERED)
+        views.append(row)
+    return views
 
 
 def mean(values: Iterable[float]) -> float:
     """Arithmetic mean; NaN of no values."""
     values = list(values)
     return sum(values) / len(values) if values else math.nan
+
+
+def known_mean(values: Iterable[float]) -> float:
+    """Arithmetic mean of the `values` that are not NaN, such as those of views that cover
+    something; NaN where none is."""
+    return mean(value for value in values if not math.isnan(value))
 
 
 def mean_psnr(images: Tensor, references: Tensor) -> float:

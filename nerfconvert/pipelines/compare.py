@@ -9,20 +9,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ..errors import told_of
 from ..files import write_json, write_text
 from ..metrics.evaluation import Evaluation, Evaluator, Pictures, held_out
-from ..metrics.image_metrics import mean, per_view, psnr
+from ..metrics.image_metrics import psnr
 from ..options.groups import Views, parse_resolution
 from ..options.per_command import CompareOptions
 from ..renderer.camera_paths import camera_path
 from ..renderer.image import render_image
 from ..renderer.panes import heat_map, pane, side_by_side, to_bytes
 from ..renderer.video import write_image, write_video
+from ..report.likeness import against_field, against_truth, unknown, worst
 from ..report.page import report_page
-from ..report.quality import NO_TRUTH
 from ..report.receipt import describe_file, strict
 from ..runtime.alone import alone_in
 from ..runtime.device import machine, pick_device, with_backend
@@ -31,6 +30,7 @@ from ..volume import RadianceField
 from .checks import check_compare
 
 FPS = 24
+FIRST_FIGURES = ("psnr", "ssim", "psnr_covered", "depth_error")
 
 
 @with_backend
@@ -62,8 +62,8 @@ def compare(
             "views": len(evaluator.evaluation.cameras),
             "resolution": evaluator.evaluation.resolution,
             "fields": [
-                _row(file, shot, pictures[0] if shot is not pictures[0] else None, evaluator)
-                for file, shot in zip(files, pictures, strict=True)
+                _row(file, shot, pictures[0] if number else None, evaluator.evaluation)
+                for number, (file, shot) in enumerate(zip(files, pictures, strict=True))
             ],
             "video": str(video) if video else None,
             "report": str(folder / "report.html"),
@@ -109,24 +109,18 @@ def _titles(paths: tuple[Path, ...], fields: list[RadianceField]) -> list[str]:
 
 
 def _row(
-    file: dict[str, Any], shot: Pictures, first: Pictures | None, evaluator: Evaluator
+    file: dict[str, Any], shot: Pictures, first: Pictures | None, evaluation: Evaluation
 ) -> dict[str, Any]:
     """One entry of `fields`; `first` is None for the first field itself."""
-    truth = evaluator.evaluation.truth
-    row = {**file, "seconds_per_frame": shot.seconds_per_frame}
-    row |= _figures("truth", shot.images, truth, NO_TRUTH)
-    row |= _figures("first", shot.images, first.images if first else None, "this is the first")
-    reference = truth if truth is not None else first.images if first else None
-    row["per_view"] = [] if reference is None else per_view(shot.images, reference)
-    return row
-
-
-def _figures(name: str, images: Tensor, reference: Tensor | None, reason: str) -> dict[str, Any]:
-    keys = {metric: f"{metric}_vs_{name}" for metric in ("psnr", "ssim")}
-    if reference is None:
-        return {k: v for key in keys.values() for k, v in ((key, None), (f"{key}_reason", reason))}
-    views = per_view(images, reference)
-    return {key: mean(view[metric] for view in views) for metric, key in keys.items()}
+    views, like_truth = against_truth("vs_truth", shot, evaluation)
+    if first is None:
+        like_first = unknown([f"{key}_vs_first" for key in FIRST_FIGURES], "this is the first")
+    else:
+        beside_first, like_first = against_field("vs_first", shot, first, evaluation)
+        views = views or beside_first
+    speed = {"seconds_per_frame": shot.seconds_per_frame}
+    shown = {"worst_view": worst(views), "per_view": views}
+    return {**file, **speed, **like_truth, **like_first, **shown}
 
 
 def _write_views(

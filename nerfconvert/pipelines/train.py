@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from .. import __version__
 from ..adapters import ADAPTERS
@@ -24,6 +23,7 @@ from ..options.groups import parse_resolution
 from ..options.per_command import TrainOptions
 from ..renderer.image import BACKGROUNDS
 from ..renderer.scene import Scene, read_scene
+from ..report.likeness import against_truth, worst
 from ..report.receipt import describe_file, stages, strict
 from ..runtime.device import machine, pick_device, with_backend
 from ..runtime.outputs import files_of, note_fresh_start, remove_unfinished, state_path
@@ -80,7 +80,8 @@ def train(
         heard = timeline.measures("measuring", len(evaluator.evaluation.cameras))
         pictures = evaluator.render(field, stoppable(heard, stop, state_path(options.target)))
     timeline.phase("writing")
-    psnr, empty_psnr = _against_empty(pictures.images, evaluator.evaluation)
+    views, figures = against_truth("vs_truth", pictures, evaluator.evaluation)
+    empty_psnr = _psnr_of_empty(figures["psnr_vs_truth"], evaluator.evaluation)
     save(field, options.target, options.format, overwrite=True)
     remove_unfinished(options.target)
     return strict(
@@ -90,9 +91,11 @@ def train(
             "argv": list(argv),
             "seed": options.job.seed,
             **describe_file(options.target, field),
-            "psnr_vs_truth": psnr,
+            **figures,
             "psnr_of_empty": empty_psnr,
-            "views": len(pictures.images),
+            "worst_view": worst(views),
+            "per_view": views,
+            "views": len(views),
             "resolution": evaluator.evaluation.resolution,
             "seconds": outcome.seconds,
             "total_s": time.perf_counter() - started,
@@ -127,11 +130,10 @@ def _new(options: TrainOptions, info: FieldInfo, device: torch.device) -> Traina
     return field
 
 
-def _against_empty(images: Tensor, evaluation: Evaluation) -> tuple[float, float]:
-    """Mean PSNR in dB of rendered `images` [V, H, W, 3], and of pictures with nothing but the
-    background; warns where they are nearly equal."""
+def _psnr_of_empty(psnr: float, evaluation: Evaluation) -> float:
+    """Mean PSNR in dB of pictures with nothing but the background; warns where `psnr`, that of the
+    field, is nearly equal."""
     truth = evaluation.truth
-    psnr = mean_psnr(images, truth)
     empty = mean_psnr(torch.full_like(truth, evaluation.background), truth)
     name = evaluation.protocol["background"]
     if psnr < empty + SHOWN:
@@ -140,7 +142,7 @@ def _against_empty(images: Tensor, evaluation: Evaluation) -> tuple[float, float
             "dB; try another --bounds, --background or --seed, or more --seconds",
             psnr, name, empty,
         )  # fmt: skip
-    return psnr, empty
+    return empty
 
 
 def _fitted(

@@ -69,9 +69,13 @@ def render_rays(
         parts.append(render_samples(density, rgb, samples, background))
     if not parts:
         return Rendered(rays.origins.new_zeros(0, 3), *(rays.origins.new_zeros(0),) * 2)
-    return Rendered(
-        *(torch.cat([getattr(p, n) for p in parts]) for n in ("rgb", "opacity", "depth"))
-    )
+    return _joined(parts)
+
+
+def _joined(parts: list[Rendered]) -> Rendered:
+    """What the rays of all `parts` see, one part after the other."""
+    names = Rendered.__dataclass_fields__
+    return Rendered(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
 
 
 def render_image(
@@ -83,16 +87,35 @@ def render_image(
     background: float | None = None,
     on_chunk: Callable[[int], None] | None = None,
 ) -> Tensor:
-    """[height, width, 3] sRGB in [0, 1] of one camera, on a gray level `background` (None: that of
-    the program which made the field); `on_chunk` hears rays done. Rays pass where those of the
-    field's program do, which need not be pixel centers: its `info` has the shift."""
+    """[height, width, 3] sRGB in [0, 1] of one camera; as `render_camera`."""
+    return render_camera(
+        field, cameras, view, step=step, background=background, on_chunk=on_chunk
+    ).rgb
+
+
+def render_camera(
+    field: RadianceField,
+    cameras: Cameras,
+    view: int,
+    *,
+    step: float | None = None,
+    background: float | None = None,
+    on_chunk: Callable[[int], None] | None = None,
+) -> Rendered:
+    """What one camera sees, every tensor [height, width, ...], `rgb` in [0, 1], on a gray level
+    `background` (None: that of the program which made the field); `on_chunk` hears rays done. Rays
+    pass where those of the field's program do, which need not be pixel centers: its `info` has the
+    shift."""
     if background is None:
         background = BACKGROUNDS[field.info.background]
     rays = cameras.view_rays(view, field.info.pixel_shift).to(field.device)
     parts = []
     for start in range(0, len(rays), 8192):
         part = rays[start : start + 8192]
-        parts.append(render_rays(field, part, step=step, background=background).rgb)
+        parts.append(render_rays(field, part, step=step, background=background))
         if on_chunk:
             on_chunk(len(part))
-    return torch.cat(parts).view(cameras.height, cameras.width, 3).clamp(0, 1)
+    size, whole = (cameras.height, cameras.width), _joined(parts)
+    return Rendered(
+        whole.rgb.view(*size, 3).clamp(0, 1), whole.opacity.view(size), whole.depth.view(size)
+    )

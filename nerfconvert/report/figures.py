@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 
 def figure(value: float | None, unit: str = "", digits: int = 2) -> str:
@@ -11,6 +12,18 @@ def figure(value: float | None, unit: str = "", digits: int = 2) -> str:
     if value is None or not math.isfinite(value):
         return "–"
     return f"{value:,.{digits}f}{' ' + unit if unit else ''}"
+
+
+def view_figure(view: dict[str, Any] | None) -> str:
+    """A view with its PSNR, '24.31 dB, view 5', or a dash where there is none."""
+    if view is None or view["psnr"] is None:
+        return "–"
+    return f"{figure(view['psnr'], 'dB')}, view {view['view']}"
+
+
+def depth_figure(error: float | None) -> str:
+    """A depth error as text, '0.12%' of the diagonal of the source's box; a dash for none."""
+    return figure(None if error is None else 100 * error, digits=2) + ("" if error is None else "%")
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -7,12 +7,15 @@ from typing import Any
 
 from ..distiller.recipes import DEFAULT
 from ..students.sizes import bytes_figure
-from .figures import figure, markdown_table
+from .figures import depth_figure, figure, markdown_table
 
 Cell = dict[str, Any]
 COLUMNS = {
     "psnr_vs_source": lambda cell: cell["receipt"]["quality"]["psnr_target_vs_source"],
     "psnr_initial": lambda cell: cell["receipt"]["quality"]["psnr_initial"],
+    "psnr_covered_vs_source": lambda cell: _later(cell, "psnr_covered_target_vs_source"),
+    "worst_view_psnr": lambda cell: (_later(cell, "worst_view") or {}).get("psnr"),
+    "depth_error": lambda cell: _later(cell, "depth_error_target_vs_source"),
     "psnr_vs_truth": lambda cell: cell["receipt"]["quality"]["psnr_target_vs_truth"],
     "delta_vs_truth": lambda cell: cell["receipt"]["quality"]["delta_vs_truth"],
     "seconds": lambda cell: cell["seconds"],
@@ -23,6 +26,11 @@ COLUMNS = {
     "parameters": lambda cell: cell["receipt"]["target"]["parameters"],
     "bytes": lambda cell: cell["receipt"]["target"]["bytes"],
 }
+
+
+def _later(cell: Cell, key: str) -> Any:
+    """A figure that cells of older benchmarks do not have."""
+    return cell["receipt"]["quality"].get(key)
 
 
 def matrix_rows(document: dict[str, Any]) -> list[dict[str, Any]]:
@@ -76,7 +84,16 @@ def _truth(row: dict[str, Any]) -> str:
 FIGURES: dict[str, Callable[[dict[str, Any]], str]] = {
     "PSNR against the source, dB": lambda row: figure(row["psnr_vs_source"]),
     "Speed-up over training from scratch to the same PSNR": speedup_figure,
-    "The same before the first gradient step, dB": lambda row: figure(row["psnr_initial"]),
+    "PSNR over the pixels that the source covers, dB": lambda row: figure(
+        row["psnr_covered_vs_source"]
+    ),
+    "PSNR of the worst view, dB": lambda row: figure(row["worst_view_psnr"]),
+    "Depth error, of the diagonal of the source's box": lambda row: depth_figure(
+        row["depth_error"]
+    ),
+    "PSNR against the source before the first gradient step, dB": lambda row: figure(
+        row["psnr_initial"]
+    ),
     "PSNR against the photographs, dB (difference to the source's)": _truth,
     "Seconds of the conversion": lambda row: figure(row["seconds"], digits=0),
     "Seconds of our own recipe to the PSNR of this one": lambda row: figure(

@@ -7,10 +7,9 @@ from typing import Any
 from ..distiller.progress import Progress
 from ..errors import NerfConvertError
 from ..metrics.evaluation import Evaluation, Pictures
-from ..metrics.image_metrics import mean, mean_psnr, per_view
+from ..metrics.image_metrics import mean_psnr
 from ..options.groups import Gates
-
-NO_TRUTH = "no --data: there are no photographs to compare with"
+from .likeness import NO_TRUTH, against_field, against_truth, unknown, worst
 
 
 class QualityError(NerfConvertError):
@@ -27,26 +26,21 @@ def quality(
     evaluation: Evaluation, before: Pictures, after: Pictures, psnr_initial: float | None
 ) -> dict[str, Any]:
     """The `quality` block of a receipt. `before` are the source's views, `after` the target's."""
-    views = per_view(after.images, before.images)
+    views, like_source = against_field("target_vs_source", after, before, evaluation)
     block = {
         "views": len(views),
         "resolution": evaluation.resolution,
-        "psnr_target_vs_source": mean(v["psnr"] for v in views),
         "psnr_initial": psnr_initial,
-        "ssim_target_vs_source": mean(v["ssim"] for v in views),
+        **like_source,
+        "worst_view": worst(views),
         "per_view": views,
+        **against_truth("source_vs_truth", before, evaluation)[1],
+        **against_truth("target_vs_truth", after, evaluation)[1],
     }
     if evaluation.truth is None:
-        for key in ("psnr_source_vs_truth", "psnr_target_vs_truth", "delta_vs_truth"):
-            block |= {key: None, f"{key}_reason": NO_TRUTH}
-        return block
-    source = mean_psnr(before.images, evaluation.truth)
-    target = mean_psnr(after.images, evaluation.truth)
-    return block | {
-        "psnr_source_vs_truth": source,
-        "psnr_target_vs_truth": target,
-        "delta_vs_truth": target - source,
-    }
+        return block | unknown(["delta_vs_truth"], NO_TRUTH)
+    delta = block["psnr_target_vs_truth"] - block["psnr_source_vs_truth"]
+    return block | {"delta_vs_truth": delta}
 
 
 def render_speed(before: Pictures, after: Pictures) -> dict[str, float]:

@@ -43,7 +43,7 @@ def strict(document: Any) -> Any:
         for key, value in document.items():
             clean[key] = strict(value)
             if isinstance(value, float) and not math.isfinite(value):
-                clean[f"{key}_reason"] = _reason(value)
+                clean[f"{key}_reason"] = _reason(key, value)
         return clean
     if isinstance(document, list | tuple):
         return [strict(value) for value in document]
@@ -52,7 +52,9 @@ def strict(document: Any) -> Any:
     return document
 
 
-def _reason(value: float) -> str:
+def _reason(key: str, value: float) -> str:
     if value == math.inf:
         return "infinite: the images are equal"
+    if "covered" in key or "depth" in key:
+        return "nothing is covered in these images"
     return "not defined for these images (SSIM needs 11 pixels a side)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..students.sizes import bytes_figure, rounded
-from .figures import figure
+from .figures import depth_figure, figure, view_figure
 from .matrix import matrix_rows, name_of, speedup_figure
 
 Table = tuple[list[str], list[list[str]]]
@@ -45,6 +45,8 @@ def train_tables(document: dict[str, Any]) -> list[Table]:
         for point in document["curve"]
     ]
     pairs.append(("PSNR vs truth", figure(document["psnr_vs_truth"], "dB")))
+    pairs.append(("PSNR of what is opaque", figure(document["psnr_covered_vs_truth"], "dB")))
+    pairs.append(("worst view", view_figure(document["worst_view"])))
     pairs.append(("of empty pictures", figure(document["psnr_of_empty"], "dB")))
     placement = document["placement"]
     low, high = ("(" + ", ".join(f"{x:.4g}" for x in c) + ")" for c in placement["bounds"])
@@ -174,6 +176,9 @@ def receipt_rows(receipt: dict[str, Any]) -> list[tuple[str, str]]:
         ("size", f"{bytes_figure(source['bytes'])} -> {bytes_figure(target['bytes'])}"),
         ("PSNR target vs source", figure(quality["psnr_target_vs_source"], "dB")),
         ("SSIM target vs source", figure(quality["ssim_target_vs_source"], digits=4)),
+        ("PSNR of what the source covers", figure(quality["psnr_covered_target_vs_source"], "dB")),
+        ("worst view", view_figure(quality["worst_view"])),
+        ("depth error, of the box", depth_figure(quality["depth_error_target_vs_source"])),
     ]
     if quality["psnr_target_vs_truth"] is not None:
         rows += [
@@ -192,6 +197,7 @@ def receipt_rows(receipt: dict[str, Any]) -> list[tuple[str, str]]:
 def compare_rows(document: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Header and rows of a `compare` document, one row per field."""
     header = ["field", "architecture", "parameters", "size", "s/frame", "vs first", "vs truth"]
+    header += ["covered", "worst view", "depth error"]
     rows = [
         [
             f["path"],
@@ -201,6 +207,9 @@ def compare_rows(document: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
             figure(f["seconds_per_frame"]),
             figure(f["psnr_vs_first"], "dB"),
             figure(f["psnr_vs_truth"], "dB"),
+            figure(f["psnr_covered_vs_truth"] or f["psnr_covered_vs_first"], "dB"),
+            view_figure(f["worst_view"]),
+            depth_figure(f["depth_error_vs_first"]),
         ]
         for f in document["fields"]
     ]

@@ -39,6 +39,10 @@ def test_the_page_escapes_names_and_needs_no_network():
                 "seconds_per_frame": 0.5,
                 "psnr_vs_first": None,
                 "psnr_vs_truth": 30.0,
+                "psnr_covered_vs_truth": None,
+                "psnr_covered_vs_first": 28.0,
+                "depth_error_vs_first": 0.0125,
+                "worst_view": {"view": 1, "psnr": 21.5},
             }
         ],
     }
@@ -46,4 +50,6 @@ def test_the_page_escapes_names_and_needs_no_network():
     assert "&lt;b&gt;.ckpt" in page
     assert "&lt;fast&gt;" in page
     assert "<video src='compare.mp4'" in page
+    assert "21.50 dB, view 1" in page
+    assert "1.25%" in page
     assert "http" not in page
