@@ -47,6 +47,7 @@ from .groups import (
 
 Recipe = Literal[tuple(RECIPES)]
 NO_SAMPLERS = "none"  # of active learning
+VIDEOS = (".mp4", ".gif", ".webp")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +160,12 @@ class TrainOptions:
 class RenderOptions:
     checkpoint: Positional[Annotated[Path, arg(metavar="CKPT", help="Field to render.")]]
     output: Annotated[
-        Path, arg(aliases=("-o",), metavar="OUT", help="A video (.mp4), or a folder of PNG files.")
+        Path,
+        arg(
+            aliases=("-o",),
+            metavar="OUT",
+            help=f"A video or animation ({', '.join(VIDEOS)}), or a folder of PNG files.",
+        ),
     ]
     cameras: CameraFile = None
     frame: Frame = None
@@ -181,8 +187,11 @@ class RenderOptions:
         parse_resolution(self.resolution)
         check_frame(self.frame, self.cameras)
         suffix = self.output.suffix.lower()
-        if suffix not in ("", ".mp4"):
-            raise UsageError(f"-o must end in .mp4, or be a folder for PNG files, got '{suffix}'")
+        if suffix not in ("", *VIDEOS):
+            known = ", ".join(VIDEOS)
+            raise UsageError(
+                f"-o must end in {known}, or be a folder for PNG files, got '{suffix}'"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

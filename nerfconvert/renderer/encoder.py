@@ -1,4 +1,4 @@
-"""Encoder: ffmpeg, which makes an H.264 video of frames that are sent to it."""
+"""Encoder: ffmpeg, which makes a video or an animated picture of frames that are sent to it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,18 @@ import numpy as np
 from ..errors import BackendError, NerfConvertError
 
 PART = r"^\[.*?\] "  # of ffmpeg, which a line of it begins with
+# By suffix. A GIF has a palette for each frame: one for all would keep every frame in memory.
+CODED = {
+    ".mp4": "-c:v libx264 -pix_fmt yuv420p -crf 16 -movflags +faststart -threads 2",
+    ".gif": "-filter_complex split[a][b];[a]palettegen=stats_mode=single[p];"
+    "[b][p]paletteuse=new=1:dither=bayer:bayer_scale=4 -loop 0",
+    ".webp": "-c:v libwebp_anim -lossless 0 -q:v 80 -loop 0",
+}
 
 
 class Encoder:
-    """Writes frames [height, width, 3] uint8, of even sizes, to an mp4 at `path` (yuv420p,
-    faststart). Raises BackendError where there is no ffmpeg."""
+    """Writes frames [height, width, 3] uint8, of even sizes, to `path`: an .mp4 (H.264, yuv420p,
+    faststart), or a .gif or .webp that repeats. Raises BackendError where there is no ffmpeg."""
 
     def __init__(self, path: Path, width: int, height: int, fps: int):
         self.path = path
@@ -27,7 +34,7 @@ class Encoder:
         except RuntimeError as error:  # no ffmpeg binary for this platform
             raise BackendError(f"writing video needs ffmpeg: {error}") from error
         source = f"-f rawvideo -pix_fmt rgb24 -s {width}x{height} -r {fps} -i -".split()
-        coded = "-c:v libx264 -pix_fmt yuv420p -crf 16 -movflags +faststart -threads 2".split()
+        coded = CODED[path.suffix.lower()].split()
         argv = [program, "-y", "-v", "error", "-nostdin", *source, *coded, str(path)]
         self._said = tempfile.TemporaryFile()
         self._child = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Writes frames as an H.264 video that plays everywhere, or as a folder of PNG images."""
+"""Writes frames as a video that plays everywhere, as an animation, or as a folder of PNG images."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ import numpy as np
 
 from ..errors import UsageError, told_of
 from ..files import is_running, partial_path, partials, written_whole
-from .encoder import Encoder
+from .encoder import CODED, Encoder
 
 
 def write_video(path: Path, frames: Iterable[np.ndarray], *, fps: int = 24) -> int:
-    """Writes [H, W, 3] uint8 `frames` as an mp4 (H.264, yuv420p, faststart); returns how many.
+    """Writes [H, W, 3] uint8 `frames` as an .mp4 (H.264, yuv420p, faststart), or as a .gif or .webp
+    that repeats; returns how many.
 
     Odd sizes are padded by one pixel. The file appears under its name only when it is complete.
     Raises NerfConvertError where it cannot be written.
     """
-    if path.suffix.lower() != ".mp4":
-        raise ValueError(f"path must end in .mp4, got {path.name}")
+    if path.suffix.lower() not in CODED:
+        raise ValueError(f"path must end in {', '.join(CODED)}, got {path.name}")
     encoder, count = None, 0
     with told_of(path), written_whole(path) as partial:
         partial.parent.mkdir(parents=True, exist_ok=True)

@@ -75,7 +75,7 @@ USES = [  # words, exit code, part of the message
     (("info", "gone"), 3, "no such file"),
     (("info", "junk.ckpt", "folder"), 3, "unknown bytes"),
     (("render", "junk.ckpt", "-o", "o.mp4"), 3, "unknown bytes"),
-    (("render", IN, "-o", "o.gif"), 2, "must end in .mp4"),
+    (("render", IN, "-o", "o.avi"), 2, "must end in .mp4, .gif, .webp"),
     (("render", IN, "-o", "o.mp4", "--cameras", "notes.md"), 3, "not a JSON file"),
     (("compare", IN, "-o", "out"), 2, "give two checkpoints"),
     (("compare", IN, "junk.ckpt", "-o", "out"), 3, "unknown bytes"),

@@ -5,8 +5,11 @@ import subprocess
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from nerfconvert.errors import NerfConvertError, UsageError
+from nerfconvert.options.per_command import VIDEOS
+from nerfconvert.renderer.encoder import CODED
 from nerfconvert.renderer.video import write_images, write_video
 
 
@@ -40,6 +43,23 @@ def test_odd_sizes_are_padded_not_scaled(tmp_path):
     seen = read(tmp_path / "out.mp4")
     assert seen.shape == (3, 32, 48, 3)
     assert np.abs(seen[:, :31, :47].astype(int) - np.stack(written)).mean() < 4
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp"])
+def test_an_animation_shows_what_was_written_and_repeats(tmp_path, suffix):
+    written = frames(4, 32, 48)
+    assert write_video(tmp_path / f"out{suffix}", iter(written), fps=10) == 4
+    with Image.open(tmp_path / f"out{suffix}") as animation:
+        assert (animation.n_frames, animation.info["loop"]) == (4, 0)
+        for index, frame in enumerate(written):
+            animation.seek(index)
+            animation.load()
+            assert animation.info["duration"] == 100  # ms
+            assert np.abs(np.asarray(animation.convert("RGB")).astype(int) - frame).mean() < 6
+
+
+def test_what_can_be_asked_for_can_be_coded():
+    assert set(VIDEOS) == set(CODED)
 
 
 def test_the_index_comes_first(tmp_path):
