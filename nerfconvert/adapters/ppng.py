@@ -15,9 +15,9 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import grid_sample
 
 from ..kernels.spherical_harmonics import spherical_harmonics
+from ..kernels.wave_lookup import wave_lookup
 from ..volume import (
     Aabb,
     FieldInfo,
@@ -78,8 +78,8 @@ class PpngField(TrainableField, RadianceField):
 
     @torch.no_grad()
     def _expand_factors(self) -> None:
-        """Multiplies the factors out to `volumes` [2F, C, z, y, x], channels innermost in memory,
-        where they changed since: optimizers do not count their changes."""
+        """Multiplies the factors out to `volumes` [2F, z, y, x, C] where they changed since:
+        optimizers do not count their changes."""
         if torch.equal(self.expanded, self.factors):
             return
         sizes = (self.factors.shape[1], *(self.config.resolution,) * 3, self.config.channels)
@@ -91,7 +91,7 @@ class PpngField(TrainableField, RadianceField):
                 else:  # planes yz, xz, xy
                     parts = first[:, :, None] * second[:, None], third
                 volume.addcmul_(*parts)
-        self.volumes, self.expanded = dense.permute(0, 4, 1, 2, 3), self.factors.clone()
+        self.volumes, self.expanded = dense, self.factors.clone()
 
     def encode(self, positions: Tensor) -> Tensor:
         if not len(self.levels):
@@ -102,9 +102,13 @@ class PpngField(TrainableField, RadianceField):
         return features.index_copy_(0, known, self._features(positions[known]))
 
     def _features(self, positions: Tensor) -> Tensor:
-        if not self._learns():
-            self._expand_factors()
-        return torch.cat([self._look_up(part) for part in positions.split(CHUNK)])
+        """[n, 16] of world positions [n, 3]: the density network of samples of every volume."""
+        if self._learns():
+            parts = [self._learned(turns) for turns in self._turns(positions).split(CHUNK)]
+            return torch.cat(parts) @ self.density_weight.t()
+        self._expand_factors()
+        sampled = wave_lookup(self._turns(positions), self.frequencies, self.volumes)
+        return sampled @ self.density_weight.t()
 
     def _occupied(self, positions: Tensor) -> Tensor:
         """[n] bool: what the smallest level that holds world positions [n, 3] says of them."""
@@ -117,23 +121,17 @@ class PpngField(TrainableField, RadianceField):
             known[mine] = grid.query(unit[mine] / 2**k + 0.5)
         return known
 
-    def _grid(self, positions: Tensor) -> Tensor:
-        """[2F, n, 3]: where in each volume, from -1 to 1, world positions [n, 3] are looked up."""
+    def _turns(self, positions: Tensor) -> Tensor:
+        """[n, 3] half turns of the wave of frequency 1 at world positions [n, 3]."""
         span = max(self.cube.size) * 2 ** (self.config.levels - 1)
         inner = positions if len(self.levels) else self.aabb.contracted(positions)
-        offset = (inner - inner.new_tensor(self.cube.center)).roll(-1, dims=1) * (math.pi / span)
-        phases = offset * self.frequencies[:, None, None]
-        return torch.stack([phases.sin(), phases.cos()], 1).flatten(0, 1)
+        return (inner - inner.new_tensor(self.cube.center)).roll(-1, dims=1) / span
 
-    def _look_up(self, positions: Tensor) -> Tensor:
-        """[n, 16] of world positions [n, 3]: the density network of samples of every volume."""
-        grid = self._grid(positions)
-        if self._learns():
-            sampled = sampled_factors(self.factors, grid)
-        else:
-            sampled = grid_sample(self.volumes, grid[:, :, None, None], align_corners=True)
-            sampled = sampled[..., 0, 0].transpose(1, 2)
-        return sampled.transpose(0, 1).flatten(1) @ self.density_weight.t()
+    def _learned(self, turns: Tensor) -> Tensor:
+        """[n, 2F * C] of [n, 3]: as `wave_lookup`, from the factors, which gradients reach."""
+        phases = turns * (math.pi * self.frequencies[:, None, None])
+        grid = torch.stack([phases.sin(), phases.cos()], 1).flatten(0, 1)
+        return sampled_factors(self.factors, grid).transpose(0, 1).flatten(1)
 
     def _learns(self) -> bool:
         return torch.is_grad_enabled() and self.factors.requires_grad
