@@ -94,6 +94,9 @@ def convert(source: str, target, *extra: str) -> int:
         (["render", "IN", "-o", "o.mp4", "--resolution", "big"], 2, "400x300"),
         (["render", "IN", "-o", "o.mp4", "--cameras", "nope.json"], 3, "no such file"),
         (["compare", "IN", "-o", "out"], 2, "--data"),
+        (["compare", "IN", "IN", "-o", "out", "--max-drop", "1"], 2, "give --data as well"),
+        (["compare", "IN", "IN", "-o", "out", "--max-size", "big"], 2, "--max-size"),
+        (["compare", "IN", "IN", "-o", "out", "--max-seconds-per-frame=-1"], 2, "at least 0"),
         (["train", "nope", "o.safetensors", "--arch", "hashgrid"], 3, "no such file"),
     ],
 )
@@ -189,6 +192,28 @@ def test_a_quality_gate_fails_after_writing(tmp_path, blobs, capsys):
     assert target.is_file()
     receipt = document(capsys)
     assert receipt["quality"]["psnr_target_vs_source"] < 90
+    (gate,) = receipt["gates"]
+    assert (gate["gate"], gate["limit"], gate["passed"]) == ("min_psnr", 90, False)
+
+
+def test_compare_checks_what_another_program_made(tmp_path, blobs, scenes, capsys):
+    """Every failed gate is named, and the figures are there all the same."""
+    other = str(scenes / "glass.toml")
+    argv = ["compare", blobs, other, "-o", str(tmp_path / "out"), "--frames", "0", "--json"]
+    argv += ["--eval-views", "1", "--resolution", "16", "-w"]
+    assert main([*argv, "--min-psnr", "1", "--max-size", "5MB"]) == 0
+    assert [g["passed"] for g in document(capsys)["gates"]] == [True, True]
+    assert main([*argv, "--min-psnr", "90", "--max-size", "1kB", "--max-seconds-per-frame=0"]) == 5
+    captured = capsys.readouterr()
+    for option in ("--min-psnr asks 90.00 dB", "--max-seconds-per-frame allows 0 s"):
+        assert option in captured.err
+    shown = json.loads(captured.out)
+    assert [g["gate"] for g in shown["gates"] if not g["passed"]] == [
+        *("min_psnr", "max_seconds_per_frame")
+    ]
+    assert {g["path"] for g in shown["gates"]} == {other}
+    assert json.loads((tmp_path / "out" / "compare.json").read_text()) == shown
+    assert (tmp_path / "out" / "report.html").is_file()
 
 
 def test_verbose_shows_the_traceback(capsys):

@@ -78,7 +78,7 @@ class Convert:
     def run(self, terminal: Terminal, argv: list[str]) -> int:
         check_convert(self.options)
         from ..pipelines.convert import convert
-        from ..report.quality import QualityError
+        from ..report.gates import QualityError
         from ..report.remarks import cut_away, size_and_speed
         from ..report.tables import receipt_tables
 
@@ -86,7 +86,7 @@ class Convert:
             with terminal.progress("convert") as report:
                 receipt = convert(self.options, argv=argv, on_progress=report)
         except QualityError as error:
-            terminal.document(error.receipt, receipt_tables)
+            terminal.document(error.document, receipt_tables)
             raise
         terminal.document(receipt, receipt_tables)
         terminal.say(f"wrote {self.options.target} and {self.options.target}.receipt.json")
@@ -164,7 +164,7 @@ class Compare:
     examples:
       nerfconvert compare source.ppng target.safetensors -o comparison
       nerfconvert compare a.safetensors b.safetensors -o out --data lego --eval-views 16
-      nerfconvert compare model.safetensors -o out --data lego --frames 0
+      nerfconvert compare a.ckpt b.ckpt -o out --frames 0 --min-psnr 30 --max-size 5MB --json
     """
 
     options: Annotated[CompareOptions, arg(name="")]
@@ -173,10 +173,15 @@ class Compare:
     def run(self, terminal: Terminal, argv: list[str]) -> int:
         check_compare(self.options)
         from ..pipelines.compare import compare
+        from ..report.gates import QualityError
         from ..report.tables import compare_tables
 
-        with terminal.frames("compare", "opening and measuring the fields") as report:
-            document = compare(self.options, on_frame=report)
+        try:
+            with terminal.frames("compare", "opening and measuring the fields") as report:
+                document = compare(self.options, on_frame=report)
+        except QualityError as error:
+            terminal.document(error.document, compare_tables)
+            raise
         terminal.document(document, compare_tables)
         terminal.say(f"wrote {document['report']}")
         return 0

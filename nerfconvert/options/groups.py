@@ -95,7 +95,11 @@ Precision = Annotated[
 ]
 MaxSize = Annotated[
     str | None,
-    optional(metavar="BYTES", help="Instead of --size: the largest whose file fits, e.g. 5MB."),
+    optional(metavar="BYTES", help="Instead of --size: the largest whose file fits, as 5MB."),
+]
+LargestFile = Annotated[
+    str | None,
+    optional(metavar="BYTES", help="Largest file of each CKPT but the first, as 5MB."),
 ]
 Format = Annotated[
     str | None, optional(metavar="NAME", help="File format of OUT; default: by its suffix.")
@@ -168,19 +172,28 @@ class Views:
 
 @dataclass(frozen=True, kw_only=True)
 class Gates:
-    """Fail with exit code 5 (OUT is still written) below a quality."""
+    """Fail with exit code 5 (what was asked for is still written) beyond a limit."""
 
     min_psnr: Annotated[
-        float | None, optional(metavar="DB", help="Least PSNR of OUT against IN, dB.")
+        float | None,
+        optional(
+            metavar="DB",
+            help="Least PSNR, dB: of OUT against IN, of each CKPT against the first, of one alone "
+            "against the truth.",
+        ),
     ] = None
     max_drop: Annotated[
         float | None,
         optional(metavar="DB", help="Most PSNR lost against the truth, dB (needs --data)."),
     ] = None
+    max_seconds_per_frame: Annotated[
+        float | None, optional(metavar="S", help="Longest time of a rendered view, s (median).")
+    ] = None
 
     def __post_init__(self):
         at_least("--min-psnr", self.min_psnr, -MOST)
         at_least("--max-drop", self.max_drop, -MOST)
+        at_least("--max-seconds-per-frame", self.max_seconds_per_frame, 0)
 
 
 @dataclass(frozen=True, kw_only=True)

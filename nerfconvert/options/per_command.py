@@ -16,7 +16,7 @@ from ..adapters import TRAINABLE
 from ..distiller.recipes import DEFAULT, RECIPES, refuse_active
 from ..distiller.samplers import SAMPLERS
 from ..errors import UnknownNameError, UsageError
-from ..students.sizes import one_size
+from ..students.sizes import one_size, parse_bytes
 from .groups import (
     MOST,
     Background,
@@ -28,6 +28,7 @@ from .groups import (
     Frame,
     Gates,
     Job,
+    LargestFile,
     MaxSize,
     Overwrite,
     Precision,
@@ -210,6 +211,8 @@ class CompareOptions:
     eval_views: EvalViews = 8
     frames: Annotated[int, arg(metavar="N", help="Frames of the video; 0 writes none.")] = 48
     seed: Annotated[int, arg(metavar="N", help="Seed of the held-out cameras.")] = 0
+    gates: Gates = field(default_factory=Gates)
+    max_size: LargestFile = None
     where: Where = field(default_factory=Where)
     overwrite: Overwrite = False
 
@@ -223,6 +226,12 @@ class CompareOptions:
         check_frame(self.frame, self.cameras, self.data)
         if not self.checkpoints or (len(self.checkpoints) < 2 and self.data is None):
             raise UsageError("give two checkpoints to compare, or one and --data with the truth")
+        parse_bytes(self.max_size)
+        if self.gates.max_drop is not None and (self.data is None or len(self.checkpoints) < 2):
+            raise UsageError(
+                "--max-drop compares with the truth what two fields lose: give --data as well, and "
+                "two checkpoints"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

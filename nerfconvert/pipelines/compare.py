@@ -20,6 +20,7 @@ from ..renderer.camera_paths import camera_path
 from ..renderer.image import render_image
 from ..renderer.panes import heat_map, pane, side_by_side, to_bytes
 from ..renderer.video import write_image, write_video
+from ..report.gates import gates, pass_gates
 from ..report.likeness import against_field, against_truth, unknown, worst
 from ..report.page import report_page
 from ..report.receipt import describe_file, strict
@@ -41,7 +42,7 @@ def compare(
 
     The first field is the reference of the others; with `data` all are measured against the
     truth as well. `on_frame` hears (video frames done, all). Raises UsageError, FormatError,
-    OutputExistsError, BackendError.
+    OutputExistsError, BackendError, and QualityError after writing everything.
     """
     check_compare(options)
     folder = options.output
@@ -55,22 +56,25 @@ def compare(
     with _cleared(folder):
         images = _write_views(folder, names, pictures, evaluator.evaluation)
         video = _write_video(options, fields, names, evaluator.evaluation.background, on_frame)
+        rows = [
+            _row(file, shot, pictures[0] if number else None, evaluator.evaluation)
+            for number, (file, shot) in enumerate(zip(files, pictures, strict=True))
+        ]
         document = {
             "schema": "nerfconvert.compare/1",
             "protocol": evaluator.evaluation.protocol,
             "machine": machine(device),
             "views": len(evaluator.evaluation.cameras),
             "resolution": evaluator.evaluation.resolution,
-            "fields": [
-                _row(file, shot, pictures[0] if number else None, evaluator.evaluation)
-                for number, (file, shot) in enumerate(zip(files, pictures, strict=True))
-            ],
+            "fields": rows,
+            "gates": _judged(options, rows),
             "video": str(video) if video else None,
             "report": str(folder / "report.html"),
         }
         document = strict(document)
         write_text(folder / "report.html", report_page(document, images))
         write_json(folder / "compare.json", document)
+    pass_gates(document)
     return document
 
 
@@ -121,6 +125,22 @@ def _row(
     speed = {"seconds_per_frame": shot.seconds_per_frame}
     shown = {"worst_view": worst(views), "per_view": views}
     return {**file, **speed, **like_truth, **like_first, **shown}
+
+
+def _judged(options: CompareOptions, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The `gates` of the document: of every field but the first, of one alone of that."""
+    judged = []
+    for row in rows[1:] or rows:
+        found = {
+            "min_psnr": row["psnr_vs_first"] if rows[1:] else row["psnr_vs_truth"],
+            "max_size": row["bytes"],
+            "max_seconds_per_frame": row["seconds_per_frame"],
+        }
+        if options.gates.max_drop is not None:
+            found["max_drop"] = rows[0]["psnr_vs_truth"] - row["psnr_vs_truth"]
+        entries = gates(options.gates, options.max_size, found)
+        judged += [{"path": row["path"], **entry} for entry in entries]
+    return judged
 
 
 def _write_views(

@@ -26,7 +26,8 @@ from ..metrics.image_metrics import mean_psnr
 from ..metrics.timeline import OnProgress, Timeline
 from ..options.per_command import ConvertOptions
 from ..renderer.cameras import Cameras
-from ..report.quality import check_gates, curve_point, quality, render_speed
+from ..report.gates import gates, pass_gates
+from ..report.quality import curve_point, quality, render_speed
 from ..report.receipt import describe_file, stages, strict
 from ..runtime.device import machine, pick_device, with_backend
 from ..runtime.inputs import open_field, refuse_empty, warn_of_invalid
@@ -97,6 +98,8 @@ def convert(
     timeline.phase("writing")
     warn_of_invalid(options.source, teacher)
     save(student, options.target, options.format, overwrite=True)
+    target = describe_file(options.target, student)
+    figures = quality(evaluator.evaluation, before, after, outcome.psnr_initial)
     document = {
         "schema": SCHEMA,
         "version": __version__,
@@ -105,8 +108,9 @@ def convert(
         "recipe": options.recipe,
         "active": ",".join(options.samplers()) or "none",
         "source": {**source, "nan": teacher.counts()},
-        "target": {**describe_file(options.target, student), "outside_box": outside},
-        "quality": quality(evaluator.evaluation, before, after, outcome.psnr_initial),
+        "target": {**target, "outside_box": outside},
+        "quality": figures,
+        "gates": _judged(options, target, figures, after),
         **precision,
         "time": {**_time(outcome, evaluator, started), "load_s": load_s},
         "stages": stages(outcome),
@@ -118,8 +122,21 @@ def convert(
     receipt = strict(document)
     write_json(receipt_path(options.target), receipt)
     remove_unfinished(options.target)
-    check_gates(options.gates, receipt)
+    pass_gates(receipt)
     return receipt
+
+
+def _judged(
+    options: ConvertOptions, target: dict[str, Any], figures: dict[str, Any], after: Pictures
+) -> list[dict[str, Any]]:
+    """The `gates` of the receipt."""
+    found = {
+        "min_psnr": figures["psnr_target_vs_source"],
+        "max_drop": -(figures["delta_vs_truth"] or 0.0),
+        "max_size": target["bytes"],
+        "max_seconds_per_frame": after.seconds_per_frame,
+    }
+    return gates(options.gates, options.max_size, found)
 
 
 def _asked(options: ConvertOptions) -> dict[str, Any]:

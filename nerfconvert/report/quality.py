@@ -1,25 +1,13 @@
-"""Quality of a target field against its source and against the truth, and the gates on it."""
+"""Quality of a target field against its source and against the truth."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ..distiller.progress import Progress
-from ..errors import NerfConvertError
 from ..metrics.evaluation import Evaluation, Pictures
 from ..metrics.image_metrics import mean_psnr
-from ..options.groups import Gates
 from .likeness import NO_TRUTH, against_field, against_truth, unknown, worst
-
-
-class QualityError(NerfConvertError):
-    """A quality gate failed; the output was written nevertheless. `receipt` holds the figures."""
-
-    exit_code = 5
-
-    def __init__(self, message: str, receipt: dict[str, Any]):
-        super().__init__(message)
-        self.receipt = receipt
 
 
 def quality(
@@ -59,15 +47,3 @@ def curve_point(
     if evaluation.truth is not None:
         point["psnr_target_vs_truth"] = mean_psnr(now.images, evaluation.truth)
     return point
-
-
-def check_gates(gates: Gates, receipt: dict[str, Any]) -> None:
-    """Raises QualityError where the receipt's figures miss a gate."""
-    psnr, drop = (receipt["quality"][k] for k in ("psnr_target_vs_source", "delta_vs_truth"))
-    # A PSNR of None means equal images: it is infinite.
-    if gates.min_psnr is not None and psnr is not None and psnr < gates.min_psnr:
-        message = f"PSNR against the source is {psnr:.2f} dB, --min-psnr asks {gates.min_psnr:g}"
-        raise QualityError(message, receipt)
-    if gates.max_drop is not None and drop is not None and -drop > gates.max_drop:
-        message = f"PSNR lost against the truth is {-drop:.2f} dB, --max-drop {gates.max_drop:g}"
-        raise QualityError(message, receipt)

@@ -8,10 +8,9 @@ import torch
 
 from nerfconvert.files import sha256, write_json
 from nerfconvert.metrics.evaluation import Evaluation, Pictures
-from nerfconvert.options.groups import Gates
 from nerfconvert.renderer.cameras import on_circle
 from nerfconvert.report.likeness import against_truth
-from nerfconvert.report.quality import QualityError, check_gates, quality
+from nerfconvert.report.quality import quality
 from nerfconvert.report.receipt import strict
 from nerfconvert.volume import Aabb, FieldInfo
 
@@ -88,20 +87,3 @@ def test_photographs_say_by_their_alpha_what_is_covered():
     _, figures = against_truth("vs_truth", shown, evaluation(truth))
     assert figures["psnr_covered_vs_truth"] is None
     assert "no alpha" in figures["psnr_covered_vs_truth_reason"]
-
-
-def test_gates():
-    receipt = {"quality": quality(evaluation(None), pictures(0.0), pictures(51 / 255), None)}
-    check_gates(Gates(min_psnr=13.9), receipt)
-    with pytest.raises(QualityError, match="min_psnr asks"):
-        check_gates(Gates(min_psnr=14.0), receipt)
-    truth = torch.zeros(2, 16, 16, 3)
-    receipt["quality"] = quality(evaluation(truth), pictures(51 / 255), pictures(102 / 255), None)
-    check_gates(Gates(max_drop=6.1), receipt)
-    with pytest.raises(QualityError, match="max_drop"):
-        check_gates(Gates(max_drop=6.0), receipt)
-
-
-def test_equal_images_pass_every_gate():
-    receipt = {"quality": strict(quality(evaluation(None), pictures(0.5), pictures(0.5), None))}
-    check_gates(Gates(min_psnr=99), receipt)
