@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear
 
 from ..kernels.fused_mlp import fused_mlp
 from ..volume import FieldInfo, ParameterGroup, RadianceField, Role, TrainableField
@@ -57,8 +54,7 @@ class MlpField(TrainableField, RadianceField):
     per half of the longest edge: a linear layer of the trunk's output gives 28, a small network
     makes them 16, another one color of all but the first.
 
-    A skip layer's weight acts on [h | encoded position]; its two parts are multiplied separately,
-    so nothing is concatenated.
+    A skip layer's weight acts on [h | encoded position].
     """
 
     architecture = "mlp"
@@ -118,33 +114,22 @@ class MlpField(TrainableField, RadianceField):
             self.config.lowest_frequency,
             self.config.position_spacing,
         ).contiguous()
-        h = encoded
-        for i, run in self._runs():
-            if i in self.config.skips:
-                weight, bias = self.trunk[i].weight, self.trunk[i].bias
-                on_h, on_encoded = weight.split([h.shape[1], encoded.shape[1]], dim=1)
-                h = torch.addmm(linear(h, on_h, bias), encoded, on_encoded.t())
-            else:
-                h = fused_mlp(h, *run)
-            if i > 0 or self.config.first_relu:
-                h = h.relu()
-        return h
+        weights, biases = self._trunk_layers()
+        merged = len(self.trunk) - len(weights)
+        at = tuple(skip - merged for skip in self.config.skips if skip > merged)
+        last_relu = self.config.first_relu or self.config.depth > 1
+        return fused_mlp(encoded, weights, biases, encoded if at else None, at, last_relu)
 
-    def _runs(self) -> Iterator[tuple[int, tuple[list[Tensor], list[Tensor]]]]:
-        """(last layer, (weights, biases)) of runs of layers that no skip interrupts, in order."""
-        weights, biases = [], []
-        for i, layer in enumerate(self.trunk):
-            if i == 1 and not self.config.first_relu and i not in self.config.skips:
-                # two linear layers in a row are one
-                biases = [layer.weight @ biases[0] + layer.bias]
-                weights = [layer.weight @ weights[0]]
-            else:
-                weights, biases = [*weights, layer.weight], [*biases, layer.bias]
-            following = i + 1
-            interrupted = {i, following} & set(self.config.skips)
-            if interrupted or following == self.config.depth:
-                yield i, (weights, biases)
-                weights, biases = [], []
+    def _trunk_layers(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Weights and biases; without the first ReLU two linear layers in a row are one."""
+        weights = [layer.weight for layer in self.trunk]
+        biases = [layer.bias for layer in self.trunk]
+        if self.config.first_relu or self.config.depth == 1:
+            return weights, biases
+        on_h, on_encoded = weights[1].tensor_split([self.config.width], dim=1)
+        weight = on_h @ weights[0]
+        weight = weight + on_encoded if 1 in self.config.skips else weight
+        return [weight, *weights[2:]], [on_h @ biases[0] + biases[1], *biases[2:]]
 
     def density(self, features: Tensor) -> Tensor:
         config = self.config
@@ -175,18 +160,16 @@ class MlpField(TrainableField, RadianceField):
             self.config.lowest_frequency,
             self.config.direction_spacing,
         )
-        width = self.config.width
-        on_feature, on_direction = self.view_layer.weight.split([width, encoded.shape[1]], dim=1)
-        bias = self.view_layer.bias
-        if self.config.feature_relu:
-            h = linear(self.feature_layer(features).relu(), on_feature, bias)
-        else:  # two linear layers in a row are one, and that one is half as wide
-            weight = on_feature @ self.feature_layer.weight
-            h = linear(features, weight, on_feature @ self.feature_layer.bias + bias)
-        h = torch.addmm(h, encoded, on_direction.t()).relu()
-        for layer in self.head:
-            h = layer(h).relu()
-        return self.rgb_layer(h).sigmoid()
+        layers = [self.feature_layer, self.view_layer, *self.head, self.rgb_layer]
+        weights, biases = [layer.weight for layer in layers], [layer.bias for layer in layers]
+        at = 1
+        if not self.config.feature_relu:
+            # two linear layers in a row are one, and that one is half as wide
+            on_feature, on_direction = weights[1].tensor_split([self.config.width], dim=1)
+            weights[:2] = [torch.cat([on_feature @ weights[0], on_direction], 1)]
+            biases[:2] = [on_feature @ biases[0] + biases[1]]
+            at = 0
+        return fused_mlp(features, weights, biases, encoded, (at,)).sigmoid()
 
     def parameter_groups(self) -> list[ParameterGroup]:
         if self.config.joint:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
+from torch.nn.functional import linear
 
 from .arguments import check_count, check_float, check_like, check_shape
 from .dispatch import dispatch
@@ -27,12 +28,20 @@ TIMED = {
 }
 
 
-def fused_mlp(inputs: Tensor, weights: list[Tensor], biases: list[Tensor] | None = None) -> Tensor:
-    """Outputs [N, O] of inputs [N, I]: ReLU between the layers, none after the last.
+def fused_mlp(
+    inputs: Tensor,
+    weights: list[Tensor],
+    biases: list[Tensor] | None = None,
+    beside: Tensor | None = None,
+    at: tuple[int, ...] = (),
+    last_relu: bool = False,
+) -> Tensor:
+    """Outputs [N, O] of inputs [N, I]: ReLU between the layers, after the last where `last_relu`.
 
     `weights` are [out, in] as torch.nn.Linear stores them, `biases` [out] each or None for no
-    biases. All sizes work; widths of 0 or beyond 256, or more than 10 layers, fall back to the
-    reference. Gradients reach inputs, weights and biases.
+    biases. The layers `at` act on [h | beside], `beside` [N, E]; 0 is the first layer, whose h are
+    the inputs. All sizes work; widths of 0 or beyond 256, or more than 10 layers, fall back to the
+    reference. Gradients reach inputs, weights, biases and `beside`.
     """
     check_float("inputs", inputs)
     check_shape("inputs", inputs, "N", "I")
@@ -40,8 +49,16 @@ def fused_mlp(inputs: Tensor, weights: list[Tensor], biases: list[Tensor] | None
         raise ValueError("weights must hold at least one layer, got none")
     if biases is not None and len(biases) != len(weights):
         raise ValueError(f"biases must hold {len(weights)} tensors, got {len(biases)}")
+    if (beside is None) != (not at):
+        raise ValueError("beside and at must be given together")
+    if beside is not None:
+        check_shape("beside", beside, len(inputs), "E")
+        check_like("beside", beside, "inputs", inputs)
+    if at and not 0 <= min(at) <= max(at) < len(weights):
+        raise ValueError(f"at must be layers from 0 to {len(weights) - 1}, got {at}")
     width = inputs.shape[1]
     for layer, weight in enumerate(weights):
+        width += beside.shape[1] if layer in at else 0
         check_shape(f"weights[{layer}]", weight, "out", width)
         check_like(f"weights[{layer}]", weight, "inputs", inputs)
         width = weight.shape[0]
@@ -49,36 +66,77 @@ def fused_mlp(inputs: Tensor, weights: list[Tensor], biases: list[Tensor] | None
         check_shape(f"biases[{layer}]", bias, weights[layer].shape[0])
         check_like(f"biases[{layer}]", bias, "inputs", inputs)
     check_count("inputs", inputs, max(_widths(inputs, weights)))
-    return dispatch("fused_mlp", inputs, weights, biases)
+    more = (beside, at, last_relu) if at or last_relu else ()
+    return dispatch("fused_mlp", inputs, weights, biases, *more)
 
 
 def _compiled(
-    inputs: Tensor, weights: list[Tensor], biases: list[Tensor] | None = None
+    inputs: Tensor,
+    weights: list[Tensor],
+    biases: list[Tensor] | None = None,
+    beside: Tensor | None = None,
+    at: tuple[int, ...] = (),
+    last_relu: bool = False,
 ) -> Tensor | None:
+    hidden = inputs
+    bounds = sorted({0, len(weights), *at, *(layer + 1 for layer in at)})
+    for begin, end in itertools.pairwise(bounds):
+        part = weights[begin:end], biases[begin:end] if biases else []
+        hidden = _on_both(hidden, beside, *part) if begin in at else _run_of_layers(hidden, *part)
+        if hidden is None:
+            return None
+        if end < len(weights) or last_relu:
+            hidden = hidden.relu()
+    return hidden
+
+
+def _run_of_layers(inputs: Tensor, weights: list[Tensor], biases: list[Tensor]) -> Tensor | None:
     widths = _widths(inputs, weights)
     if not (0 < min(widths) and max(widths) <= MAX_WIDTH and len(weights) <= MAX_LAYERS):
         return None
-    parameters = list(weights), list(biases or [])
+    parameters = list(weights), list(biases)
     differentiable = (inputs, *parameters[0], *parameters[1])
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in differentiable):
         return torch.ops.nerfconvert.fused_mlp_training(inputs, *parameters)[0]
     return torch.ops.nerfconvert.fused_mlp(inputs, *parameters)
 
 
+def _on_both(h: Tensor, beside: Tensor, weights: list[Tensor], biases: list[Tensor]) -> Tensor:
+    """One layer of [h | beside], multiplied separately, so that nothing is concatenated."""
+    on_h, on_beside = weights[0].split([h.shape[1], beside.shape[1]], dim=1)
+    return torch.addmm(linear(h, on_h, *biases), beside, on_beside.t())
+
+
 def fused_mlp_reference(
     inputs: Tensor,  # [N, I]
     weights: list[Tensor],  # [out, in] each
     biases: list[Tensor] | None = None,  # [out] each
+    beside: Tensor | None = None,  # [N, E]
+    at: tuple[int, ...] = (),  # layers
+    last_relu: bool = False,
 ) -> Tensor:
     """`fused_mlp` in plain torch, a chunk of rows at a time."""
-    chunks = [_layers(part, weights, biases) for part in inputs.split(REFERENCE_CHUNK)]
-    return chunks[0] if len(chunks) == 1 else torch.cat(chunks)
+    more = itertools.repeat(None) if beside is None else beside.split(REFERENCE_CHUNK)
+    parts = zip(inputs.split(REFERENCE_CHUNK), more)
+    chunks = [_layers(*part, weights, biases, at) for part in parts]
+    output = chunks[0] if len(chunks) == 1 else torch.cat(chunks)
+    return output.relu() if last_relu else output
 
 
-def _layers(hidden: Tensor, weights: list[Tensor], biases: list[Tensor] | None) -> Tensor:
+def _layers(
+    hidden: Tensor,
+    beside: Tensor | None,
+    weights: list[Tensor],
+    biases: list[Tensor] | None,
+    at: tuple[int, ...],
+) -> Tensor:
     for layer, weight in enumerate(weights):
         hidden = hidden if layer == 0 else hidden.relu()
-        hidden = torch.nn.functional.linear(hidden, weight, biases[layer] if biases else None)
+        bias = biases[layer : layer + 1] if biases else []
+        on_both = layer in at
+        hidden = (
+            _on_both(hidden, beside, [weight], bias) if on_both else linear(hidden, weight, *bias)
+        )
     return hidden
 
 

@@ -85,6 +85,47 @@ def test_odd_sizes(widths, points, bias, dtype):
             assert float((error > 1e-5).float().mean()) < 0.01
 
 
+@pytest.mark.parametrize("at", [(0,), (1,), (2,), (0, 2)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_layers_of_more_inputs(backend, at, bias):
+    """Against concatenated inputs, layer by layer; gradients reach what is beside."""
+    widths = (5, 11, 9, 2)
+    weights, biases = network(widths, bias=bias)
+    for layer in at:
+        weights[layer] = torch.randn(widths[layer + 1], widths[layer] + 4, dtype=torch.float64)
+        weights[layer].requires_grad_()
+    inputs = torch.randn(19, 5, dtype=torch.float64, requires_grad=True)
+    beside = torch.randn(19, 4, dtype=torch.float64, requires_grad=True)
+    want = inputs
+    for layer, weight in enumerate(weights):
+        want = torch.cat([want, beside], 1) if layer in at else want
+        want = (want @ weight.T + (biases[layer] if biases else 0)).relu()
+    got = fused_mlp(inputs, weights, biases, beside, at, last_relu=True)
+    torch.testing.assert_close(got, want, rtol=0, atol=1e-12)
+    leaves = [inputs, beside, *weights, *(biases or [])]
+    cotangent = torch.randn(19, 2, dtype=torch.float64)
+    for grad, expected in zip(
+        torch.autograd.grad(got, leaves, cotangent), torch.autograd.grad(want, leaves, cotangent)
+    ):
+        torch.testing.assert_close(grad, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("beside", "at", "told"),
+    [
+        (None, (0,), "beside and at"),
+        (torch.zeros(6, 1), (), "beside and at"),
+        (torch.zeros(6, 1), (2,), r"layers from 0 to 1, got \(2,\)"),
+        (torch.zeros(5, 1), (0,), "beside must be"),
+        (torch.zeros(6, 1), (0,), r"weights\[0\] must be"),
+    ],
+)
+def test_more_inputs_that_do_not_fit(beside, at, told):
+    weights, biases = network((4, 3, 2), torch.float32)
+    with pytest.raises(ValueError, match=told):
+        fused_mlp(torch.zeros(6, 4), weights, biases, beside, at)
+
+
 @pytest.mark.usefixtures("compiled")
 def test_backward_is_deterministic():
     weights, biases = network((32, 64, 64, 16), torch.float32)

@@ -41,10 +41,13 @@ def hash_encode(
     return _with_parameters(_grids[offsets], table.reshape(-1), unit)
 
 
-def fused_mlp(inputs: Tensor, weights: list[Tensor], biases: list[Tensor] | None) -> Tensor | None:
-    """`kernels.fused_mlp` without biases and with hidden layers of one width of `WIDTHS`."""
+def fused_mlp(
+    inputs: Tensor, weights: list[Tensor], biases: list[Tensor] | None, *more: Any
+) -> Tensor | None:
+    """`kernels.fused_mlp` without biases, further inputs and a last ReLU, and with hidden layers of
+    one width of `WIDTHS`."""
     hidden = {len(weight) for weight in weights[:-1]}
-    if biases or len(hidden) != 1 or not hidden <= set(WIDTHS) or not len(inputs):
+    if more or biases or len(hidden) != 1 or not hidden <= set(WIDTHS) or not len(inputs):
         return None
     parameters = to_parameters(weights)
     shape = inputs.shape[1], len(weights[-1]), hidden.pop(), len(weights) - 1
