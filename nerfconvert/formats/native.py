@@ -10,6 +10,9 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import os
+import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,6 +39,7 @@ OLDER = "nerfconvert.field/1"  # of the first release; read, no longer written
 FAMILY = "nerfconvert.field/"
 KEYS = ("schema", "architecture", "config", "info", "occupancy_resolution", "sha256")
 HEAD = 1 << 20  # bytes searched for the schema
+PIECE = 1 << 20  # bytes that are copied at once
 HEADER_LIMIT = 100_000_000  # safetensors' own
 
 
@@ -94,10 +98,15 @@ class Native(Format):
 
 
 def read_file(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Description and tensors. Raises FormatError; safetensors checks sizes before it reads."""
+    """Description and tensors. Raises FormatError; safetensors checks sizes before it reads.
+
+    It maps what it reads, and a file that is cut while it is mapped ends the process: the tensors
+    come from a copy.
+    """
     try:
         with _utf8_name(path) as name, safe_open(name, framework="pt") as file:
             description = strict_json((file.metadata() or {}).get(ENTRY, "null"))
+        with _copied(path) as copy, safe_open(copy, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}
     except OSError as problem:
         raise FormatError(path, f"cannot be read: {problem.strerror or problem}") from None
@@ -120,6 +129,22 @@ def _utf8_name(path: Path) -> Iterator[Path]:
             link = Path(folder) / "link"
             link.symlink_to(path.absolute())
             yield link
+
+
+@contextlib.contextmanager
+def _copied(path: Path) -> Iterator[Path]:
+    """A name of what `path` holds now, in memory on Linux, else in a temporary file."""
+    with contextlib.ExitStack() as open_files:
+        source = open_files.enter_context(open(path, "rb"))
+        if sys.platform == "linux":
+            copy = open_files.enter_context(open(os.memfd_create("nerfconvert"), "wb"))
+            name = f"/proc/self/fd/{copy.fileno()}"
+        else:
+            copy = open_files.enter_context(tempfile.NamedTemporaryFile())
+            name = copy.name
+        shutil.copyfileobj(source, copy, PIECE)
+        copy.flush()
+        yield Path(name)
 
 
 def config_of(config_class: type, values: Any) -> Any:

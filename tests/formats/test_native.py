@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import struct
+import subprocess
 import sys
 
 import pytest
@@ -19,6 +20,7 @@ from nerfconvert.formats import load, save
 from nerfconvert.formats.native import checksum, read_file
 from nerfconvert.formats.rounding import round_to_half
 from nerfconvert.volume import Aabb, Contraction, FieldInfo, Frustum
+from tests.conftest import ROOT
 from tests.formats.files import INFO, probe_points, tiny_mlp, write_sample
 
 
@@ -156,6 +158,24 @@ def test_a_name_that_is_not_utf8(path):
     named.write_bytes(named.read_bytes()[:-9])
     with pytest.raises(FormatError, match="not a whole"):
         load(named)
+
+
+CUT = """
+import os, sys
+from pathlib import Path
+from nerfconvert.formats.native import checksum, read_file
+path = Path(sys.argv[1])
+description, tensors = read_file(path)
+os.truncate(path, 100)
+assert checksum(description, tensors) == description["sha256"]
+"""
+
+
+def test_a_file_that_is_cut_while_it_is_read_harms_nothing(path):
+    """In a process of its own: the system would end it."""
+    wide = MlpField(dataclasses.replace(tiny_mlp().config, width=256), INFO)
+    save(wide, path, overwrite=True)  # longer than a page of memory
+    subprocess.run([sys.executable, "-c", CUT, str(path)], check=True, cwd=ROOT)
 
 
 def test_absurd_claims(path):
