@@ -17,6 +17,9 @@ def main() -> int:
     ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN  # as in the background of a shell
     if not ignored:
         signal.signal(signal.SIGINT, _stop)
+    from .cli.standard_streams import open_streams
+
+    open_streams()
     from .cli import main as run
 
     code = run()

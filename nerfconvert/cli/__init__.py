@@ -8,9 +8,11 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any, TextIO
 
 from ..errors import NerfConvertError, UnknownNameError, UsageError
+from .standard_streams import printing, refuse_closed
 from .stopping import INTERRUPTED, Stopped, stopping
 
 HELP = {"-h", "--help"}
@@ -29,7 +31,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         except Stopped as stopped:
             return _failed(str(stopped), INTERRUPTED + stopped.signum, False)
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return INTERRUPTED + signal.SIGPIPE
         except Exception as error:
             if stop.signum is not None:  # a library made something else of Stopped
@@ -46,17 +47,21 @@ def _run(argv: list[str]) -> int:
     from .terminal import Terminal
 
     if argv[:1] == ["--version"]:
-        print(__version__)
+        with printing():
+            print(__version__)
         return 0
     asks_help = not argv or not HELP.isdisjoint(argv)
     if argv and argv[0] not in COMMANDS and argv[0] not in HELP:
         raise UnknownNameError("command", argv[0], COMMANDS)
     if not asks_help:
         check_arguments(argv[0], COMMANDS[argv[0]], argv[1:])
-    command = _parsed(argv, asks_help)
+    with printing() if asks_help else nullcontext():
+        command = _parsed(argv, asks_help)
     if command is None:
         return 0
     output = command.output
+    if output.json:
+        refuse_closed()
     # Of the processes that torchrun starts only the first prints.
     first = "TORCHELASTIC_RUN_ID" not in os.environ or os.environ["RANK"] == "0"
     terminal = Terminal(json=output.json and first, quiet=output.quiet or not first)

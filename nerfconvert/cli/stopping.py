@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from ..runtime.signals import signals_to
@@ -61,4 +61,5 @@ def _imports(frame: FrameType | None) -> bool:
 
 def _say(message: str) -> None:
     """Straight to the terminal: a handler may have interrupted a print."""
-    os.write(2, f"nerfconvert: {message}\n".encode())
+    with suppress(OSError):
+        os.write(2, f"nerfconvert: {message}\n".encode())

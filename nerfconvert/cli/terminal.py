@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from .standard_streams import printing
+
 LINE_EVERY = 5.0  # seconds between progress lines where there is no terminal
 LIVE = "on view 1"  # what the live PSNR is of
 WORTH_SAYING = 20.0  # seconds of frames from which on people want to know beforehand
@@ -38,9 +40,9 @@ class Terminal:
     ) -> None:
         """The result: JSON on stdout when asked for, otherwise the `tables` of it."""
         if self.json:
-            json.dump(document, sys.stdout, indent=2, allow_nan=False)
-            sys.stdout.write("\n")
-            sys.stdout.flush()
+            with printing():
+                json.dump(document, sys.stdout, indent=2, allow_nan=False)
+                sys.stdout.write("\n")
         elif tables and not self.quiet:
             for header, rows in tables(document):
                 self._table(header, rows)
