@@ -6,6 +6,8 @@ KERNELS = Registry(
     "kernel",
     {
         "march": "nerfconvert.kernels.march:MARCH",
+        "march_wave": "nerfconvert.kernels.march_wave:MARCH_WAVE",
+        "shade_wave": "nerfconvert.kernels.shade_wave:SHADE_WAVE",
         "composite": "nerfconvert.kernels.composite:COMPOSITE",
         "hash_encode": "nerfconvert.kernels.hash_encode:HASH_ENCODE",
         "spherical_harmonics": "nerfconvert.kernels.spherical_harmonics:SPHERICAL_HARMONICS",

@@ -35,6 +35,22 @@ def march(
     kept if its midpoint lies before far_i, inside the box, in an occupied cell. Skipping empty
     bricks never moves a sample. No gradients.
     """
+    check_march(origins, directions, near, far, low, high, words, step)
+    arguments = (origins, directions, near, far, low, high, words, float(step))
+    return dispatch("march", *arguments)
+
+
+def check_march(
+    origins: Tensor,
+    directions: Tensor,
+    near: Tensor,
+    far: Tensor,
+    low: Tensor,
+    high: Tensor,
+    words: Tensor,
+    step: float,
+) -> None:
+    """Raises ValueError for arguments that no march can have."""
     check_float("origins", origins)
     check_shape("origins", origins, "R", 3)
     rays = len(origins)
@@ -48,8 +64,6 @@ def march(
     limits = torch.finfo(origins.dtype)
     if not limits.tiny <= step <= limits.max:
         raise ValueError(f"step must be positive and finite in {origins.dtype}, got {step}")
-    arguments = (origins, directions, near, far, low, high, words, float(step))
-    return dispatch("march", *arguments)
 
 
 def grid_resolution(words: Tensor) -> int:
@@ -72,27 +86,40 @@ def march_reference(
     step: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """`march` in plain torch: tests every lattice point within the box."""
-    resolution = grid_resolution(words)
-    step = float(origins.new_tensor(step))
-    scale = resolution / (high - low)
-    cell_origins, cell_directions = (origins - low) * scale, directions * scale
-    first, count = _lattice_range(cell_origins, cell_directions, near, far, resolution, step)
-    widest = int(count.max()) if len(count) else 0
+    lattice = Lattice(origins, directions, near, far, low, high, words, step)
+    widest = int(lattice.count.max()) if len(origins) else 0
     chunk = max(1, (1 << 21) // max(widest, 1))
-    starts, indices = [], []
-    for begin in range(0, len(origins), chunk):
-        part = slice(begin, begin + chunk)
-        k = first[part, None] + torch.arange(widest, device=origins.device)
-        t = _fma(k.to(near.dtype), step, near[part, None])
-        middle = t + 0.5 * step
-        cells = _fma(middle[..., None], cell_directions[part, None, :], cell_origins[part, None, :])
-        keep = (k < MAX_LATTICE) & (middle < far[part, None]) & _occupied(cells, words, resolution)
+    starts, indices = [near.new_zeros(0)], [lattice.first.new_zeros(0)]
+    for ray in torch.arange(len(origins), device=origins.device).split(chunk):
+        k = lattice.first[ray, None] + torch.arange(widest, device=origins.device)
+        t, keep = lattice.test(ray, k)
         starts.append(t[keep])
-        indices.append(keep.nonzero()[:, 0] + begin)
-    ray_indices = torch.cat(indices) if indices else near.new_zeros(0, dtype=torch.int64)
+        indices.append(ray[keep.nonzero()[:, 0]])
+    ray_indices = torch.cat(indices)
     counts = torch.bincount(ray_indices, minlength=len(origins))
-    offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
-    return torch.cat(starts) if starts else near.new_zeros(0), ray_indices, offsets
+    return torch.cat(starts), ray_indices, torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+
+
+class Lattice:
+    """The points that R rays may have samples at: `count` [R] from the index `first` [R] on."""
+
+    def __init__(self, origins, directions, near, far, low, high, words, step):
+        self.near, self.far, self.words = near, far, words
+        self.resolution, self.step = grid_resolution(words), float(origins.new_tensor(step))
+        scale = self.resolution / (high - low)
+        self.origins, self.directions = (origins - low) * scale, directions * scale
+        self.first, self.count = _lattice_range(
+            self.origins, self.directions, near, far, self.resolution, self.step
+        )
+
+    def test(self, ray: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
+        """Segment starts [B, K] of lattice points `k` [B, K] of rays `ray` [B], and whether each is
+        kept."""
+        t = _fma(k.to(self.near.dtype), self.step, self.near[ray, None])
+        middle = t + 0.5 * self.step
+        lines = self.directions[ray, None, :], self.origins[ray, None, :]
+        occupied = _occupied(_fma(middle[..., None], *lines), self.words, self.resolution)
+        return t, (k < MAX_LATTICE) & (middle < self.far[ray, None]) & occupied
 
 
 def _fma(a: Tensor, b: Tensor | float, c: Tensor) -> Tensor:

@@ -127,20 +127,22 @@ struct MarchRay {
   }
 };
 
-// Calls emit(t) with the start of every kept segment, in ascending order.
+// Calls emit(t) with the start of every kept segment from lattice index `first` on, in ascending
+// order, until it answers false. Returns the index after the last that was looked at, kLattice
+// where no further one can be kept.
 template <class T, class Emit>
-NC_HD void march_ray(const MarchGrid<T>& grid, const T* origin, const T* direction, T near, T far,
-                     T step, Emit&& emit) {
+NC_HD int march_ray_from(const MarchGrid<T>& grid, const T* origin, const T* direction, T near,
+                         T far, T step, int first, Emit&& emit) {
   const MarchRay<T> ray(grid, origin, direction, near, far, step);
   const int bricks = grid.resolution / 4, blocks = (bricks + 3) / 4;
-  for (int k = ray.enter(); k < MarchRay<T>::kLattice;) {
+  for (int k = first > 0 ? first : ray.enter(); k < MarchRay<T>::kLattice;) {
     const T t = ray.start(k);
     const T middle = t + ray.half;
-    if (!(middle < far)) return;
+    if (!(middle < far)) break;
     T p[3];
     ray.position(middle, p);
     if (!ray.inside(p)) {
-      if (!ray.before_box(k)) return;
+      if (!ray.before_box(k)) break;
       ++k;
       continue;
     }
@@ -153,9 +155,20 @@ NC_HD void march_ray(const MarchGrid<T>& grid, const T* origin, const T* directi
       continue;
     }
     const int bit = ((cell[0] & 3) * 4 + (cell[1] & 3)) * 4 + (cell[2] & 3);
-    if (word >> bit & 1) emit(t);
     ++k;
+    if ((word >> bit & 1) && !emit(t)) return k;
   }
+  return MarchRay<T>::kLattice;
+}
+
+// Calls emit(t) with the start of every kept segment, in ascending order.
+template <class T, class Emit>
+NC_HD void march_ray(const MarchGrid<T>& grid, const T* origin, const T* direction, T near, T far,
+                     T step, Emit&& emit) {
+  march_ray_from(grid, origin, direction, near, far, step, 0, [&](T t) {
+    emit(t);
+    return true;
+  });
 }
 
 }  // namespace nc
