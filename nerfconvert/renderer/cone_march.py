@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from ..volume import Aabb, OccupancyGrid, Rays, Samples
+from ..volume import Aabb, OccupancyGrid, Rays, Samples, joined
 from ..volume.occupancy import FAR
 
 ANGLE = 1 / 256  # of a distance: the step there
@@ -70,19 +70,6 @@ def cone_sections(
         if parts:
             found = (torch.cat(x) for x in zip(*parts, strict=True))
             yield _packed(*found, len(rays))
-
-
-def joined(sections: list[Samples], rays: Rays) -> tuple[Samples, Tensor]:
-    """One packing of `sections` over `rays`, and the order [S] in which it has the samples of all
-    of them, one section after the other."""
-    if not sections:
-        none = rays.near.new_zeros(0)
-        return _packed(none, none, none.long(), len(rays)), none.long()
-    starts = torch.cat([section.t_starts for section in sections])
-    deltas = torch.cat([section.deltas for section in sections])
-    indices = torch.cat([section.ray_indices for section in sections])
-    order = torch.argsort(indices, stable=True)
-    return _packed(starts[order], deltas[order], indices[order], len(rays)), order
 
 
 def _packed(starts: Tensor, deltas: Tensor, ray_indices: Tensor, n_rays: int) -> Samples:

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..kernels.composite import composite
 from ..volume import RadianceField, Rays, Samples
 from .cameras import Cameras
-from .march import march_and_query
+from .shading import shade
 
 BACKGROUNDS = {"white": 1.0, "black": 0.0}
 
@@ -61,12 +61,9 @@ def render_rays(
     step, rays = step or default_step(field), field.info.local_rays(rays)
     parts = []
     for start in range(0, len(rays), chunk):
-        part = rays[start : start + chunk]
-        queried = march_and_query(field, part, step)
-        seen = queried.seen.nonzero()[:, 0]  # once: a mask would wait for the device at every use
-        samples = queried.samples.select(queried.seen)
-        density, rgb = queried.density[seen], queried.rgb[seen]
-        parts.append(render_samples(density, rgb, samples, background))
+        seen = shade(field, rays[start : start + chunk], step)
+        rgb = seen.color + (1 - seen.opacity[:, None]) * background
+        parts.append(Rendered(rgb, seen.opacity, seen.depth))
     if not parts:
         return Rendered(rays.origins.new_zeros(0, 3), *(rays.origins.new_zeros(0),) * 2)
     return _joined(parts)

@@ -9,11 +9,10 @@ import torch
 from torch import Tensor
 
 from ..kernels.march import march
-from ..volume import RadianceField, Rays, Samples
-from .cone_march import ANGLE, cone_march, cone_sections, joined
+from ..volume import RadianceField, Rays, Samples, joined
+from .cone_march import cone_march
+from .waves import OPAQUE, waves
 
-WAVE = 12  # samples a ray advances between checks of its transmittance
-OPAQUE = 50.0  # optical depth of one sample beyond which nothing changes; keeps sums exact
 FAINT = 1e-4  # opacity of one sample below which its color cannot matter
 UNSEEN = 0.5  # gray level of a color that was never queried
 
@@ -62,66 +61,44 @@ def march_and_query(
 ) -> QueriedSamples:
     """Density of every sample with transmittance left in front of it, color of those not faint.
 
-    A ray advances in waves of `WAVE` samples until its transmittance falls below `stop`; NaN
+    A ray advances in waves of a few samples until its transmittance falls below `stop`; NaN
     densities count as empty, NaN colors as black.
     """
     optical, deepest = rays.near.new_zeros(len(rays)), -math.log(stop)
-    if field.aabb.contraction:
-        samples, found = _in_sections(field, rays, step, jitter, optical, deepest)
-    else:
-        samples = march_rays(field, rays, step, jitter)
-        found = _query(field, rays, samples, optical, deepest)
-    density, rgb, seen = found
+    parts, answers = [], []
+    for samples in waves(field, rays, step, jitter, lambda: optical < deepest):
+        parts.append(samples)
+        answers.append(_query(field, rays, samples, optical, deepest))
+    samples, places = joined(parts, rays)
+    density = rays.near.new_zeros(len(samples))
+    rgb = density.new_full((len(samples), 3), UNSEEN)
+    seen = torch.zeros_like(density, dtype=torch.bool)
+    if parts:
+        found = (torch.cat(x) for x in zip(*answers, strict=True))
+        for answer, column in zip((density, rgb, seen), found, strict=True):
+            answer.index_copy_(0, places, column)
     reached = optical_depth_in_front(density, samples) < deepest
     return QueriedSamples(samples, density, reached, seen & reached, rgb)
-
-
-def _in_sections(
-    field: RadianceField,
-    rays: Rays,
-    step: float,
-    jitter: Tensor | None,
-    optical: Tensor,
-    deepest: float,
-) -> tuple[Samples, tuple[Tensor, ...]]:
-    """Samples and answers of an unbounded field, whose rays are long: none goes on behind what is
-    opaque."""
-    sections, answers = [], []
-    where = field.aabb, field.occupancy, rays, step, jitter, ANGLE
-    for section in cone_sections(*where, lambda: optical < deepest):
-        sections.append(section)
-        answers.append(_query(field, rays, section, optical, deepest))
-    samples, order = joined(sections, rays)
-    if not sections:
-        return samples, _query(field, rays, samples, optical, deepest)
-    return samples, tuple(torch.cat(x)[order] for x in zip(*answers, strict=True))
 
 
 def _query(
     field: RadianceField, rays: Rays, samples: Samples, optical: Tensor, deepest: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Density, color and whether they show, of samples with an optical depth in front of them below
-    `deepest`; adds theirs to that of the rays, `optical` [R]."""
-    density = samples.t_starts.new_zeros(len(samples))
+    """Density, color and whether they show, of a wave; adds its optical depth to that of the rays,
+    `optical` [R]. A color shows where the sample is not faint and less than `deepest` lies in front
+    of it."""
+    ray = samples.ray_indices
+    features = field.encode(rays.points(ray, samples.t_mids))
+    density = torch.nan_to_num(field.density(features), 0.0)
+    depth = (density * samples.deltas).clamp(max=OPAQUE)
+    in_front = optical[ray] + optical_depth_in_front(density, samples)
+    optical.index_add_(0, ray, depth)
+    shows = ((depth > FAINT) & (in_front < deepest)).nonzero()[:, 0]
+    directions = rays.view_directions.index_select(0, ray[shows])
+    color = field.color(features.index_select(0, shows), directions)
     rgb = density.new_full((len(samples), 3), UNSEEN)
-    seen = torch.zeros_like(density, dtype=torch.bool)
-    mids = samples.t_mids
-    for wave in _waves(samples):
-        rows = wave[optical[samples.ray_indices[wave]] < deepest]
-        if not len(rows):
-            break  # later waves have a subset of these rays, and transmittance only falls
-        ray = samples.ray_indices[rows]
-        features = field.encode(rays.points(ray, mids[rows]))
-        found = torch.nan_to_num(field.density(features), 0.0)
-        density[rows] = found
-        depth = (found * samples.deltas[rows]).clamp(max=OPAQUE)
-        optical.index_add_(0, ray, depth)
-        shows = (depth > FAINT).nonzero()[:, 0]
-        directions = rays.view_directions.index_select(0, ray[shows])
-        color = field.color(features.index_select(0, shows), directions)
-        rgb[rows[shows]] = torch.nan_to_num(color, 0.0)
-        seen[rows[shows]] = True
-    return density, rgb, seen
+    rgb[shows] = torch.nan_to_num(color, 0.0)
+    return density, rgb, torch.zeros_like(density, dtype=torch.bool).index_fill_(0, shows, True)
 
 
 def optical_depth_in_front(density: Tensor, samples: Samples) -> Tensor:
@@ -129,11 +106,3 @@ def optical_depth_in_front(density: Tensor, samples: Samples) -> Tensor:
     depth = (density * samples.deltas).clamp(max=OPAQUE).double()
     total = torch.cat([depth.new_zeros(1), depth.cumsum(0)])
     return total[:-1] - total[samples.offsets[samples.ray_indices]]
-
-
-def _waves(samples: Samples) -> list[Tensor]:
-    """Sample indices of the first `WAVE` samples of all rays, then the next, and so on."""
-    rank = torch.arange(len(samples), device=samples.t_starts.device)
-    wave = (rank - samples.offsets[samples.ray_indices]) // WAVE
-    order = torch.argsort(wave, stable=True)
-    return list(order.split(torch.bincount(wave).tolist())) if len(order) else []

@@ -19,6 +19,7 @@ from .occupancy import OccupancyGrid as OccupancyGrid
 from .pace import Pace as Pace
 from .rays import Rays as Rays
 from .rays import Samples as Samples
+from .rays import joined as joined
 from .trainable import ParameterGroup as ParameterGroup
 from .trainable import Role as Role
 from .trainable import TrainableField as TrainableField

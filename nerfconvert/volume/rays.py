@@ -79,3 +79,27 @@ class Samples:
         return Samples(
             self.t_starts[index], self.deltas[index], self.ray_indices[index], kept[self.offsets]
         )
+
+
+def joined(parts: list[Samples], rays: Rays) -> tuple[Samples, Tensor]:
+    """One packing of `parts`, waves over `rays` in their order, and the place [S] in it of each
+    sample, wave after wave."""
+    none = rays.near.new_zeros(0)
+    if not parts:
+        none_of = torch.zeros(len(rays) + 1, dtype=torch.int64, device=none.device)
+        return Samples(none, none, none.long(), none_of), none.long()
+    counts = torch.stack([part.offsets.diff() for part in parts])
+    total = counts.sum(0)
+    offsets = torch.cat([total.new_zeros(1), total.cumsum(0)])
+    begins = offsets[:-1] + counts.cumsum(0) - counts
+    places = torch.cat(
+        [
+            torch.arange(len(part), device=none.device)
+            + (begin - part.offsets[:-1])[part.ray_indices]
+            for part, begin in zip(parts, begins, strict=True)
+        ]
+    )
+    names = "t_starts", "deltas", "ray_indices"
+    columns = (torch.cat([getattr(part, name) for part in parts]) for name in names)
+    packed = (torch.empty_like(column).index_copy_(0, places, column) for column in columns)
+    return Samples(*packed, offsets), places
