@@ -2,7 +2,7 @@
 #include "host.h"
 #include "portable.h"
 
-// 0 = base, 1 = x86-64-v3 (AVX2, FMA), 2 = x86-64-v4 (AVX-512).
+// 0 = base, 1 = x86-64-v3 (AVX2, FMA), 2 = x86-64-v4 (AVX-512), 3 = with AVX512-BF16 too.
 NC_API int nc_isa_level() {
 #if defined(__x86_64__)
   const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
@@ -10,7 +10,8 @@ NC_API int nc_isa_level() {
   const bool v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                   __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
                   __builtin_cpu_supports("avx512vl");
-  return v4 ? 2 : v3 ? 1 : 0;
+  const bool bf16 = v4 && __builtin_cpu_supports("avx512bf16");
+  return bf16 ? 3 : v4 ? 2 : v3 ? 1 : 0;
 #else
   return 0;
 #endif

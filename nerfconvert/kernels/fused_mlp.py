@@ -11,8 +11,10 @@ from torch.nn.functional import linear
 
 from .arguments import check_count, check_float, check_like, check_shape
 from .dispatch import dispatch
+from .fused_mlp_bfloat16 import run_bfloat16
 from .kernel import Kernel, Timing
 from .launch import launch
+from .precision import in_bfloat16
 from .torch_ops import differentiate, register
 
 MAX_WIDTH = 256
@@ -41,7 +43,8 @@ def fused_mlp(
     `weights` are [out, in] as torch.nn.Linear stores them, `biases` [out] each or None for no
     biases. The layers `at` act on [h | beside], `beside` [N, E]; 0 is the first layer, whose h are
     the inputs. All sizes work; widths of 0 or beyond 256, or more than 10 layers, fall back to the
-    reference. Gradients reach inputs, weights, biases and `beside`.
+    reference. Gradients reach inputs, weights, biases and `beside`. Within
+    `precision.bfloat16_allowed` the terms of the products may be rounded to bfloat16.
     """
     check_float("inputs", inputs)
     check_shape("inputs", inputs, "N", "I")
@@ -78,6 +81,10 @@ def _compiled(
     at: tuple[int, ...] = (),
     last_relu: bool = False,
 ) -> Tensor | None:
+    if in_bfloat16(inputs):
+        rounded = run_bfloat16(inputs, list(weights), list(biases or []), beside, at, last_relu)
+        if rounded is not None:
+            return rounded
     hidden = inputs
     bounds = sorted({0, len(weights), *at, *(layer + 1 for layer in at)})
     for begin, end in itertools.pairwise(bounds):

@@ -2,8 +2,10 @@
 
 The libraries depend on neither torch nor Python: plain C functions `nc_<function>_<f32|f64>` over
 raw pointers, called through ctypes. `nerfconvert_cpu_<level>` exists once per instruction-set level
-(`base`, and on x86-64 also `v3` = AVX2 and `v4` = AVX-512); the best one that this processor
-supports is loaded. `nerfconvert_cuda` has the same functions for CUDA, float32 only.
+(`base`, and on x86-64 also `v3` = AVX2, `v4` = AVX-512 and `bf16` = AVX512-BF16, which alone has
+networks in bfloat16); the best one that this processor supports is loaded, or that of the
+environment variable NERFCONVERT_LEVEL. `nerfconvert_cuda` has the same functions for CUDA, float32
+only.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import contextlib
 import ctypes
 import functools
 import importlib.util
+import os
 import sysconfig
 from pathlib import Path
 from typing import Any
@@ -19,7 +22,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-LEVELS = ("base", "v3", "v4")
+from ..errors import BackendError
+
+LEVELS = ("base", "v3", "v4", "bf16")
 SUFFIXES = {torch.float32: "f32", torch.float64: "f64"}
 
 
@@ -46,10 +51,19 @@ def load_library(device_type: str, level: str | None = None) -> ctypes.CDLL | No
     best = supported_level()
     if best is None:
         return None
-    supported = LEVELS[: LEVELS.index(best) + 1]
+    supported = LEVELS[: min(LEVELS.index(best), LEVELS.index(highest_level())) + 1]
     wanted = [level] if level else reversed(supported)
     opened = (_open(f"nerfconvert_cpu_{name}") for name in wanted if name in supported)
     return next((library for library in opened if library is not None), None)
+
+
+def highest_level() -> str:
+    """The best instruction-set level that may be loaded: NERFCONVERT_LEVEL, by default the best of
+    all. Raises BackendError for a level that there is not."""
+    asked = os.environ.get("NERFCONVERT_LEVEL", LEVELS[-1])
+    if asked not in LEVELS:
+        raise BackendError(f"NERFCONVERT_LEVEL must be one of {', '.join(LEVELS)}, got '{asked}'")
+    return asked
 
 
 def supported_level() -> str | None:

@@ -142,3 +142,18 @@ def test_info_is_plain():
         assert info["isa_level"] in library.LEVELS
         levels = [library.LEVELS.index(info[key]) for key in ("isa_level", "isa_supported")]
         assert levels[0] <= levels[1]
+
+
+@pytest.mark.usefixtures("compiled")
+@pytest.mark.parametrize("level", library.LEVELS)
+def test_the_environment_chooses_the_level(level, monkeypatch):
+    """No higher one is loaded, whatever the processor supports."""
+    monkeypatch.setenv("NERFCONVERT_LEVEL", level)
+    best = min(level, library.supported_level(), key=library.LEVELS.index)
+    assert f"_cpu_{best}." in library.load_library.__wrapped__("cpu")._name
+
+
+def test_a_level_that_there_is_not(monkeypatch):
+    monkeypatch.setenv("NERFCONVERT_LEVEL", "v9")
+    with pytest.raises(BackendError, match="one of base, v3, v4, bf16, got 'v9'"):
+        library.highest_level()

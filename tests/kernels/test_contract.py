@@ -161,7 +161,7 @@ def test_opcheck(kernel):
     torch.library.opcheck(kernel.torch_op.default, tuple(arguments), test_utils=tests)
 
 
-@pytest.mark.parametrize("level", ["base", "v3", "v4"])
+@pytest.mark.parametrize("level", library.LEVELS)
 def test_levels_agree(kernel, level, monkeypatch):
     """Each instruction-set level that runs here."""
     arguments = example(kernel, CPU, torch.float32)

@@ -1,33 +1,15 @@
 // fused_mlp on the CPU: a block of points goes through all layers while it is in the cache.
 #include <algorithm>
-#include <cstring>
 #include <memory>
-#include <new>
 #include <vector>
 
 #include "fused_mlp.h"
 #include "host.h"
 #include "layers.h"
+#include "scratch.h"
 
 namespace nc {
 namespace {
-
-// Zeroed memory on a cache line; freed with its owner.
-template <class T>
-class Scratch {
- public:
-  explicit Scratch(int64_t size)
-      : memory_(static_cast<T*>(::operator new(size * sizeof(T), std::align_val_t{64}))) {
-    std::memset(memory_, 0, size * sizeof(T));
-  }
-  ~Scratch() { ::operator delete(memory_, std::align_val_t{64}); }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  T* get() const { return memory_; }
-
- private:
-  T* memory_;
-};
 
 template <class T>
 struct Mlp {

@@ -14,6 +14,19 @@
       const T* const* weights, const T* hidden, const T* grad_outputs, T* grad_inputs, \
       T* const* grad_weights, T* const* grad_biases
 
+// The same in bfloat16, on processors that multiply it; all but `hidden` is float32. Layers l with
+// at[l] act on [h | beside], beside [N, beside_width]; last_relu: there is a ReLU after the last
+// layer too. hidden: pairs of features, padded_points() of each pair.
+#define NC_ARGUMENTS_fused_mlp_bfloat16(T)                                                     \
+  int64_t points, int64_t layers, const int64_t* widths, const T* inputs,                      \
+      int64_t beside_width, const int64_t* at, const T* beside, int64_t last_relu,             \
+      const T* const* weights, const T* const* biases, T* outputs, uint32_t* hidden
+#define NC_ARGUMENTS_fused_mlp_bfloat16_backward(T)                                            \
+  int64_t points, int64_t layers, const int64_t* widths, const T* inputs,                      \
+      int64_t beside_width, const int64_t* at, const T* beside, int64_t last_relu,             \
+      const T* const* weights, const T* outputs, const uint32_t* hidden, const T* grad_outputs, \
+      T* grad_inputs, T* const* grad_weights, T* const* grad_biases
+
 namespace nc {
 
 constexpr int kMaxLayers = 10;

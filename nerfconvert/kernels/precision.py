@@ -1,0 +1,33 @@
+"""Which calls may compute in bfloat16: those of a training, where the processor multiplies it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
+
+from torch import Tensor
+
+from . import library
+
+_allowed: ContextVar[bool] = ContextVar("nerfconvert_bfloat16", default=False)
+
+
+@contextlib.contextmanager
+def bfloat16_allowed(allowed: bool = True) -> Iterator[None]:
+    """Context in which networks compute in bfloat16 where the processor has instructions for it.
+
+    Parameters, results, gradients and all sums stay float32; the terms of a product are rounded to
+    8 bits. Everywhere else networks compute in float32, as they do here where the kernels of level
+    `bf16` are not loaded (NERFCONVERT_LEVEL=v4 chooses the level below).
+    """
+    token = _allowed.set(allowed)
+    try:
+        yield
+    finally:
+        _allowed.reset(token)
+
+
+def in_bfloat16(like: Tensor) -> bool:
+    """Whether a network on a tensor like `like` is to compute in bfloat16 here."""
+    return _allowed.get() and library.has_function("fused_mlp_bfloat16", like)
