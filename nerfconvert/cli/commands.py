@@ -148,10 +148,9 @@ class Render:
         with terminal.frames("render", "opening the field") as report:
             document = render(self.options, on_frame=report)
         terminal.document(document)
-        terminal.say(
-            f"wrote {document['frames']} frames to {document['output']}, "
-            f"{document['seconds_per_frame']:.2f} s each"
-        )
+        each = document["seconds_per_frame"]
+        took = f", {each:.2f} s each" if each is not None else ""
+        terminal.say(f"wrote {document['frames']} frames to {document['output']}{took}")
         return 0
 
 

@@ -80,22 +80,22 @@ class Terminal:
     @contextmanager
     def frames(self, title: str, before: str) -> Iterator[Callable[[int, int], None] | None]:
         """A bar over frames. What the rest will take is said after the second: `before` the first
-        other things happen, and it warms up."""
+        other things happen, and it warms up. The first need not be number 1."""
         if self.quiet:
             yield None
             return
         with self._bar(title) as update:
-            warm = 0.0
+            warm, first = 0.0, 0
             update(0.0, before)
 
             def report(done: int, total: int) -> None:
-                nonlocal warm
-                if done == 1:
-                    warm = time.monotonic()
-                    update(1 / total, f"frame 1 of {total}")
+                nonlocal warm, first
+                if not first:
+                    warm, first = time.monotonic(), done
+                    update(done / total, f"frame {done} of {total}")
                     return
-                left = (time.monotonic() - warm) * (total - done) / (done - 1)
-                if done == 2 and left > WORTH_SAYING:
+                left = (time.monotonic() - warm) * (total - done) / (done - first)
+                if done == first + 1 and left > WORTH_SAYING:
                     self.say(f"{total - done} more frames will take about {duration(left)}")
                 update(done / total, f"frame {done} of {total}", left)
 

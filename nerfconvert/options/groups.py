@@ -69,6 +69,9 @@ Frame = Annotated[
         help="Frame of the file's poses; default: world, of a program's camera path its own.",
     ),
 ]
+ResumeFilm = Annotated[
+    bool, arg(help="Go on with the frames that an interrupted run has kept in OUT.frames.")
+]
 EvalViews = Annotated[int, arg(metavar="N", help="Held-out views that are rendered and measured.")]
 Settings = Annotated[
     UseAppendAction[tuple[str, ...]],

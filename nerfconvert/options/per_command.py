@@ -33,6 +33,7 @@ from .groups import (
     Overwrite,
     Precision,
     Resolution,
+    ResumeFilm,
     Settings,
     Size,
     StudentSize,
@@ -49,6 +50,8 @@ from .groups import (
 Recipe = Literal[tuple(RECIPES)]
 NO_SAMPLERS = "none"  # of active learning
 VIDEOS = (".mp4", ".gif", ".webp")
+ALSO = ("gif", "webp", "png")  # beside the video of a comparison
+LAYOUTS = ("side-by-side", "wipe", "blink")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,6 +173,12 @@ class RenderOptions:
     ]
     cameras: CameraFile = None
     frame: Frame = None
+    path: Annotated[
+        Literal["orbit", "spiral"] | None,
+        optional(
+            metavar="{orbit,spiral}", help="Where cameras go; default: as FILE has it, or an orbit."
+        ),
+    ] = None
     resolution: Annotated[
         str | None, optional(metavar="WxH", help="Size of the frames, pixels; default 400x400.")
     ] = None
@@ -179,6 +188,7 @@ class RenderOptions:
     ] = 48
     fps: Annotated[int, arg(metavar="N", help="Frames a second of the video.")] = 24
     where: Where = field(default_factory=Where)
+    resume: ResumeFilm = False
     overwrite: Overwrite = False
 
     def __post_init__(self):
@@ -187,6 +197,8 @@ class RenderOptions:
         at_least("--fps", self.fps, 1)
         parse_resolution(self.resolution)
         check_frame(self.frame, self.cameras)
+        if self.path and self.cameras:
+            raise UsageError(f"give --path {self.path} or --cameras, not both")
         suffix = self.output.suffix.lower()
         if suffix not in ("", *VIDEOS):
             known = ", ".join(VIDEOS)
@@ -210,10 +222,32 @@ class CompareOptions:
     background: Background = None
     eval_views: EvalViews = 8
     frames: Annotated[int, arg(metavar="N", help="Frames of the video; 0 writes none.")] = 48
+    fps: Annotated[int, arg(metavar="N", help="Frames a second of the video.")] = 24
+    path: Annotated[
+        Literal["orbit", "spiral", "test"] | None,
+        optional(
+            metavar="{orbit,spiral,test}",
+            help="Where the video's cameras go; test: held-out cameras of DATA or FILE, with the "
+            "truth; default: all of FILE, else an orbit.",
+        ),
+    ] = None
+    layout: Annotated[
+        Literal[LAYOUTS], arg(help="How each field is seen with the reference in the video.")
+    ] = LAYOUTS[0]
+    depth: Annotated[bool, arg(help="Show the depth of each field, too.")] = False
+    also: Annotated[
+        str,
+        arg(
+            metavar="KINDS",
+            help=f"The video in other files, too, some of {','.join(ALSO)}: small animations, "
+            "and a folder of frames.",
+        ),
+    ] = ""
     seed: Annotated[int, arg(metavar="N", help="Seed of the held-out cameras.")] = 0
     gates: Gates = field(default_factory=Gates)
     max_size: LargestFile = None
     where: Where = field(default_factory=Where)
+    resume: ResumeFilm = False
     overwrite: Overwrite = False
 
     def __post_init__(self):
@@ -221,6 +255,10 @@ class CompareOptions:
         object.__setattr__(self, "checkpoints", tuple(Path(c) for c in self.checkpoints))
         at_least("--eval-views", self.eval_views, 1)
         at_least("--frames", self.frames, 0)
+        at_least("--fps", self.fps, 1)
+        self.kinds()
+        if self.path == "test" and not (self.data or self.cameras):
+            raise UsageError("--path test needs the cameras of --data or --cameras")
         at_least("--seed", self.seed, -MOST)
         parse_resolution(self.resolution)
         check_frame(self.frame, self.cameras, self.data)
@@ -232,6 +270,13 @@ class CompareOptions:
                 "--max-drop compares with the truth what two fields lose: give --data as well, and "
                 "two checkpoints"
             )
+
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of `also`, in the order of ALSO. Raises UnknownNameError."""
+        names = {name.strip() for name in self.also.split(",")} - {""}
+        for name in names - {*ALSO}:
+            raise UnknownNameError("kind of file for --also", name, ALSO)
+        return tuple(name for name in ALSO if name in names)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,19 +7,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
 from ..errors import told_of
 from ..files import write_json, write_text
+from ..film.film import compose
+from ..film.labels import Label, labels
 from ..metrics.evaluation import Evaluation, Evaluator, Pictures, held_out
-from ..metrics.image_metrics import psnr
-from ..options.groups import Views, parse_resolution
+from ..options.groups import Views
 from ..options.per_command import CompareOptions
-from ..renderer.camera_paths import camera_path
-from ..renderer.image import render_image
-from ..renderer.panes import heat_map, pane, side_by_side, to_bytes
-from ..renderer.video import write_image, write_video
+from ..renderer.video import write_image
 from ..report.gates import gates, pass_gates
 from ..report.likeness import against_field, against_truth, unknown, worst
 from ..report.page import report_page
@@ -27,10 +22,10 @@ from ..report.receipt import describe_file, strict
 from ..runtime.alone import alone_in
 from ..runtime.device import machine, pick_device, with_backend
 from ..runtime.inputs import open_field
-from ..volume import RadianceField
 from .checks import check_compare
+from .filming import film_comparison
 
-FPS = 24
+OURS = ("compare.mp4", "compare.gif", "compare.webp")
 FIRST_FIGURES = ("psnr", "ssim", "psnr_covered", "depth_error")
 
 
@@ -38,7 +33,8 @@ FIRST_FIGURES = ("psnr", "ssim", "psnr_covered", "depth_error")
 def compare(
     options: CompareOptions, *, on_frame: Callable[[int, int], None] | None = None
 ) -> dict[str, Any]:
-    """The `compare` document; writes compare.mp4, views/, report.html and compare.json.
+    """The `compare` document; writes compare.mp4, views/, report.html and compare.json, and what
+    `also` names: compare.gif, compare.webp, frames/.
 
     The first field is the reference of the others; with `data` all are measured against the
     truth as well. `on_frame` hears (video frames done, all). Raises UsageError, FormatError,
@@ -52,10 +48,13 @@ def compare(
     files = [describe_file(path, field) for path, field in zip(options.checkpoints, fields)]
     evaluator = Evaluator(held_out(fields[0], _views(options), options.seed))
     pictures = [evaluator.render(field) for field in fields]
-    names = _titles(options.checkpoints, fields)
+    names = labels(files)
+    background = evaluator.evaluation.background
     with _cleared(folder):
         images = _write_views(folder, names, pictures, evaluator.evaluation)
-        video = _write_video(options, fields, names, evaluator.evaluation.background, on_frame)
+        films = film_comparison(
+            options, fields, files, names, background, _views(options), on_frame
+        )
         rows = [
             _row(file, shot, pictures[0] if number else None, evaluator.evaluation)
             for number, (file, shot) in enumerate(zip(files, pictures, strict=True))
@@ -68,7 +67,8 @@ def compare(
             "resolution": evaluator.evaluation.resolution,
             "fields": rows,
             "gates": _judged(options, rows),
-            "video": str(video) if video else None,
+            "video": str(films[0]) if films else None,
+            "also": [str(path) for path in films[1:]],
             "report": str(folder / "report.html"),
         }
         document = strict(document)
@@ -86,10 +86,11 @@ def _cleared(folder: Path) -> Iterator[None]:
         (folder / "views").mkdir(parents=True, exist_ok=True)
     with alone_in(folder):
         with told_of(folder):
-            for name in ("compare.json", "report.html", "compare.mp4"):
+            for name in ("compare.json", "report.html", *OURS):
                 (folder / name).unlink(missing_ok=True)
-            for view in (folder / "views").glob("[0-9]*.png"):
-                view.unlink()
+            for picture in ("views", "frames"):
+                for path in (folder / picture).glob("[0-9]*.png"):
+                    path.unlink()
         yield
 
 
@@ -102,14 +103,6 @@ def _views(options: CompareOptions) -> Views:
         background=options.background,
         eval_views=options.eval_views,
     )
-
-
-def _titles(paths: tuple[Path, ...], fields: list[RadianceField]) -> list[str]:
-    """What each pane is called: the architecture, with the file's name where that is unclear."""
-    names = [field.architecture for field in fields]
-    if len(set(names)) < len(names):
-        names = [f"{path.stem} ({name})" for path, name in zip(paths, names, strict=True)]
-    return names
 
 
 def _row(
@@ -144,55 +137,13 @@ def _judged(options: CompareOptions, rows: list[dict[str, Any]]) -> list[dict[st
 
 
 def _write_views(
-    folder: Path, names: list[str], pictures: list[Pictures], evaluation: Evaluation
+    folder: Path, names: list[Label], pictures: list[Pictures], evaluation: Evaluation
 ) -> list[str]:
     """One PNG a held-out view: truth, every field, and heat maps; returns paths in the folder."""
-    reference = pictures[0].images if evaluation.truth is None else evaluation.truth
-    written = []
-    for view, truth in enumerate(reference):
-        row = [] if evaluation.truth is None else [pane(to_bytes(truth), "truth")]
-        for name, shot in zip(names, pictures, strict=True):
-            image = shot.images[view]
-            same = shot is pictures[0] and evaluation.truth is None
-            note = "reference" if same else f"{psnr(image, truth):.2f} dB"
-            row.append(pane(to_bytes(image), name, note))
-        row += [
-            pane(heat_map(shot.images[view], truth), f"error {name}")
-            for name, shot in zip(names, pictures, strict=True)
-            if shot is not pictures[0] or evaluation.truth is not None
-        ]
+    written, truth = [], evaluation.truth
+    for view in range(len(evaluation.cameras)):
+        images = [shot.images[view] for shot in pictures]
+        frame = compose(names, images, None if truth is None else truth[view])
         written.append(f"views/{view:03d}.png")
-        write_image(folder / written[-1], side_by_side(row))
+        write_image(folder / written[-1], frame)
     return written
-
-
-def _write_video(
-    options: CompareOptions,
-    fields: list[RadianceField],
-    names: list[str],
-    background: float,
-    on_frame: Callable[[int, int], None] | None,
-) -> Path | None:
-    if not options.frames:
-        return None
-    size = parse_resolution(options.resolution)
-    cameras = camera_path(fields[0], options.cameras, options.frames, size, options.frame)
-
-    def frames() -> Iterator[np.ndarray]:
-        for view in range(len(cameras)):
-            shots = [render_image(f, cameras, view, background=background).cpu() for f in fields]
-            yield _video_frame(names, shots)
-            if on_frame:
-                on_frame(view + 1, len(cameras))
-
-    path = options.output / "compare.mp4"
-    write_video(path, frames(), fps=FPS)
-    return path
-
-
-def _video_frame(names: list[str], shots: list[torch.Tensor]) -> np.ndarray:
-    panes = [pane(to_bytes(shots[0]), names[0])]
-    for name, shot in zip(names[1:], shots[1:], strict=True):
-        panes.append(pane(to_bytes(shot), name, f"{psnr(shot, shots[0]):.2f} dB"))
-        panes.append(pane(heat_map(shot, shots[0]), f"error {name}"))
-    return side_by_side(panes)

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..formats import identify
+from ..film.kept_frames import kept_frames
+from ..film.request import film_request
 from ..metrics.evaluation import background_of, settled_median
 from ..options.groups import parse_resolution
 from ..options.per_command import RenderOptions
-from ..renderer.camera_paths import camera_path
-from ..renderer.cameras import Cameras
+from ..renderer.camera_paths import camera_path, rising
 from ..renderer.image import render_image
 from ..renderer.panes import to_bytes
 from ..renderer.video import write_images, write_video
-from ..report.receipt import strict
+from ..report.receipt import describe_file, strict
 from ..runtime.device import machine, pick_device, with_backend
 from ..runtime.inputs import open_field
-from ..volume import RadianceField
+from ..runtime.outputs import frames_path
 from .checks import check_render
 
 
@@ -35,41 +35,38 @@ def render(
     check_render(options)
     device = pick_device(options.where.device)
     field = open_field(options.checkpoint, device, options.cameras)
-    format = identify(options.checkpoint).name
+    file = describe_file(options.checkpoint, field)
     size = parse_resolution(options.resolution)
-    cameras = camera_path(field, options.cameras, options.frames, size, options.frame)
-    seconds: list[float] = []
-    frames = _frames(field, cameras, background_of(field, options.background), seconds, on_frame)
-    if options.output.suffix:
-        count = write_video(options.output, frames, fps=options.fps)
+    if options.path == "spiral":
+        cameras = rising(field, options.frames, size)
     else:
-        count = write_images(options.output, frames)
+        cameras = camera_path(field, options.cameras, options.frames, size, options.frame)
+    background = background_of(field, options.background)
+    seconds: list[float] = []
+
+    def frame(view: int) -> np.ndarray:
+        start = time.perf_counter()
+        image = to_bytes(render_image(field, cameras, view, background=background))
+        seconds.append(time.perf_counter() - start)
+        return image
+
+    request = film_request([file], [field], cameras, background)
+    folder = frames_path(options.output)
+    with kept_frames(folder, len(cameras), request, resume=options.resume) as kept:
+        if options.output.suffix:
+            write_video(options.output, kept.each(frame, on_frame), fps=options.fps)
+        else:
+            write_images(options.output, kept.each(frame, on_frame))
     return strict(
         {
             "schema": "nerfconvert.render/1",
             "path": str(options.checkpoint),
-            "format": format,
+            "format": file["format"],
             "architecture": field.architecture,
             "output": str(options.output),
-            "frames": count,
+            "frames": len(cameras),
             "resolution": [cameras.width, cameras.height],
-            "seconds_per_frame": settled_median(seconds),
+            "seconds_per_frame": settled_median(seconds) if seconds else None,
             "machine": machine(device),
         }
     )
-
-
-def _frames(
-    field: RadianceField,
-    cameras: Cameras,
-    background: float,
-    seconds: list[float],
-    on_frame: Callable[[int, int], None] | None,
-) -> Iterator[np.ndarray]:
-    for view in range(len(cameras)):
-        start = time.perf_counter()
-        image = to_bytes(render_image(field, cameras, view, background=background))
-        seconds.append(time.perf_counter() - start)
-        if on_frame:
-            on_frame(view + 1, len(cameras))
-        yield image

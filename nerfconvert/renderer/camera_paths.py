@@ -1,8 +1,9 @@
-"""Camera paths for videos: an orbit about the occupied box, or the cameras of a file."""
+"""Camera paths for videos: an orbit about the occupied box, a spiral, or the cameras of a file."""
 
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -11,13 +12,14 @@ import torch
 from ..errors import FormatError
 from ..files import tomllib
 from ..volume import RadianceField
-from .cameras import Cameras, on_circle
+from .cameras import Cameras, focal_of, look_at, on_circle
 from .drawn_cameras import native_frame, spiral, tour
 from .framing import framed
 from .scene import read_scene
 
 log = logging.getLogger(__name__)
 SIZE = (400, 400)  # pixels: width, height
+ROUNDS, LOWEST, HIGHEST = 2, 5.0, 60.0  # of a spiral about a field; degrees above the horizon
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +89,24 @@ def orbit(
         size=size,
         field_of_view=path.field_of_view,
     )
+
+
+def rising(field: RadianceField, frames: int, size: tuple[int, int] | None = None) -> Cameras:
+    """`frames` cameras on a closed spiral about what `field` occupies: two rounds, up and down. Of
+    an unbounded or a forward-facing field as `orbit`."""
+    size = size or native_frame(field, max(SIZE))
+    if not field.info.bounded:
+        return orbit(field, frames, size=size)
+    view = Orbit()
+    center, distance = framed(field, view.field_of_view)
+    part = torch.arange(frames) / frames
+    turn = part * (2 * math.pi * ROUNDS)
+    up = 0.5 - 0.5 * (2 * math.pi * part).cos()
+    height = torch.deg2rad(LOWEST + (HIGHEST - LOWEST) * up)
+    ring = torch.stack([turn.cos() * height.cos(), turn.sin() * height.cos(), height.sin()], -1)
+    middle = torch.tensor(center)
+    eyes = middle + view.radius_factor * distance * ring
+    return Cameras(look_at(eyes, middle), *size, focal_of(size[0], view.field_of_view))
 
 
 def read_orbit(file: Path) -> Orbit:

@@ -121,6 +121,11 @@ def remove_unfinished(target: Path) -> None:
         remove_partials(path)
 
 
+def frames_path(target: Path) -> Path:
+    """OUT.frames: the frames of a film that is not finished."""
+    return target.with_name(target.name + ".frames")
+
+
 def receipt_path(target: Path) -> Path:
     """OUT.receipt.json beside OUT."""
     return target.with_name(target.name + ".receipt.json")

@@ -27,3 +27,13 @@ def test_few_frames_are_not_worth_a_word(monkeypatch, capsys):
             now += 1.0
             report(done, 3)
     assert "more frames" not in capsys.readouterr().err
+
+
+def test_a_film_that_goes_on_is_foretold_from_its_own_frames(monkeypatch, capsys):
+    now = 0.0
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: now)
+    with Terminal().frames("render", "opening") as report:
+        for done in range(11, 49):
+            now = 70.0 + done
+            report(done, 48)
+    assert "36 more frames will take about 36 s\n" in capsys.readouterr().err

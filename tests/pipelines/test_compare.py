@@ -46,7 +46,9 @@ def test_one_that_breaks_off_does_not_look_finished(options):
 
     with pytest.raises(RuntimeError, match="enough"):
         compare(options, on_frame=break_off)
-    assert held(options) == ["000.png", "001.png"]
+    kept = [path.name for path in (options.output / "compare.mp4.frames").iterdir()]
+    assert sorted(kept) == ["00000.png", "request.json"]  # for --resume
+    assert held(options) == sorted(["000.png", "001.png", *kept])
     compare(dataclasses.replace(options, overwrite=False))
     assert json.loads((options.output / "compare.json").read_text())["views"] == 2
 

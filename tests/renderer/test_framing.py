@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from nerfconvert.formats import load
+from nerfconvert.renderer.camera_paths import HIGHEST, LOWEST, rising
 from nerfconvert.renderer.framing import framing_distance, shown_ball
 
 
@@ -51,3 +52,17 @@ def test_an_empty_field_is_framed_by_its_box(field):
 
 def test_a_framed_ball_touches_the_edges_of_the_view():
     assert math.degrees(math.asin(2.5 / framing_distance(2.5, 40))) == pytest.approx(20)
+
+
+def test_a_spiral_rises_and_closes_at_the_distance_of_the_orbit(field):
+    ball = shown_ball(field)
+    cameras = rising(field, 24, (32, 24))
+    away = cameras.poses[:, :3, 3] - torch.tensor(ball.center)
+    distance = away.norm(dim=1)
+    elevation = torch.rad2deg((away[:, 2] / distance).asin())
+    assert torch.allclose(distance, torch.tensor(1.05 * framing_distance(ball.radius)))
+    assert abs(float(elevation.min()) - LOWEST) < 0.1
+    assert abs(float(elevation.max()) - HIGHEST) < 0.1
+    steps = (away - away.roll(1, 0)).norm(dim=1)
+    assert steps[0] <= 1.01 * steps[1:].max()
+    assert torch.allclose(-cameras.poses[:, :3, 2], -away / distance[:, None], atol=1e-5)

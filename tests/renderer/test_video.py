@@ -128,6 +128,18 @@ def test_frames_of_two_processes_do_not_mix(tmp_path):
     assert other.is_dir()
 
 
+def test_half_a_video_of_a_killed_process_is_removed(tmp_path):
+    """That of a process which runs, and that of another video, stay."""
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    half = tmp_path / f".out.{ended.pid}.partial.mp4"
+    stay = [tmp_path / f".out.{os.getppid()}.partial.mp4", tmp_path / f".o.{ended.pid}.partial.mp4"]
+    for path in (half, *stay):
+        path.write_bytes(b"half")
+    write_video(tmp_path / "out.mp4", frames(2, 8, 8))
+    assert set(tmp_path.iterdir()) == {tmp_path / "out.mp4", *stay}
+
+
 def test_what_a_killed_process_left_is_removed(tmp_path):
     ended = subprocess.Popen(["true"])
     ended.wait()

@@ -1,0 +1,103 @@
+"""Film: frames that show several fields, and the truth, from the same cameras."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from torch import Tensor
+
+from ..metrics.image_metrics import psnr
+from ..renderer.cameras import Cameras
+from ..renderer.image import render_image
+from ..renderer.panes import grid, heat_map, pane, to_bytes
+from ..volume import RadianceField
+from .depth import DepthScale
+from .labels import Label
+from .layouts import LAYOUTS, Shot
+
+ONE_ROW = 3  # panes that still stand in one row
+
+
+class Film:
+    """Frames of `fields`, each with its label, as `cameras` see them on a gray `background`.
+
+    The reference is `truth` [V, H, W, 3], where there is one, else the first field. Every other one
+    has a heat map of its error. With `depth` every field has a pane of its depth, all on one scale.
+    """
+
+    def __init__(
+        self,
+        fields: Sequence[RadianceField],
+        labels: Sequence[Label],
+        cameras: Cameras,
+        background: float,
+        *,
+        truth: Tensor | None = None,
+        layout: str = "side-by-side",
+        depth: bool = False,
+    ):
+        self.fields, self.labels, self.cameras = fields, labels, cameras
+        self.background, self.truth, self.layout = background, truth, layout
+        self.depth = DepthScale.of(fields[0], cameras) if depth else None
+
+    def __len__(self) -> int:
+        return len(self.cameras)
+
+    def frame(self, view: int) -> np.ndarray:
+        """[H, W, 3] uint8: pictures, errors below or beside them, then depth."""
+        images = [
+            render_image(field, self.cameras, view, background=self.background).cpu()
+            for field in self.fields
+        ]
+        truth = None if self.truth is None else self.truth[view]
+        depths = [] if self.depth is None else self._depths(view)
+        return compose(self.labels, images, truth, layout=self.layout, frame=view, depths=depths)
+
+    def _depths(self, view: int) -> list[np.ndarray]:
+        panes = []
+        for field, label in zip(self.fields, self.labels, strict=True):
+            picture = self.depth.picture(field, self.cameras, view, self.background)
+            panes.append(pane(picture, f"depth of {label.title}"))
+        return panes
+
+
+def compose(
+    labels: Sequence[Label],
+    images: Sequence[Tensor],
+    truth: Tensor | None,
+    *,
+    layout: str = "side-by-side",
+    frame: int = 0,
+    depths: Sequence[np.ndarray] = (),
+) -> np.ndarray:
+    """[H, W, 3] uint8 of one view: `images` [H, W, 3], one for each label, beside `truth` or else
+    the first of them; heat maps of what differs from it; then panes of `depths`. In one row where
+    they are few, else in a row for each kind."""
+    seen = list(zip(labels, images, strict=True))
+    if truth is None:
+        (label, reference), *seen = seen
+        first = Shot(to_bytes(reference), label.title, label.subtitle, "reference")
+    else:
+        reference = truth
+        first = Shot(to_bytes(truth), "truth", "photograph", "reference")
+    others = [
+        Shot(to_bytes(image), label.title, label.subtitle, _likeness(psnr(image, reference)))
+        for label, image in seen
+    ]
+    pictures = LAYOUTS[layout](first, others, frame)
+    errors = [pane(heat_map(image, reference), f"error of {label.title}") for label, image in seen]
+    if len(pictures) + len(errors) + len(depths) <= ONE_ROW:
+        return grid([[*pictures, *_level(errors, pictures)]])
+    return grid([pictures, errors, depths])
+
+
+def _likeness(decibels: float) -> str:
+    return f"{decibels:.2f} dB" if math.isfinite(decibels) else "equal"
+
+
+def _level(panes: Sequence[np.ndarray], beside: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """`panes` as high as those that they stand beside: their labels grow upwards."""
+    missing = beside[0].shape[0] - panes[0].shape[0]
+    return [np.pad(p, ((missing, 0), (0, 0), (0, 0)), constant_values=p[0, 0, 0]) for p in panes]
