@@ -12,6 +12,7 @@ from ..renderer.cameras import Cameras
 from ..renderer.image import render_rays
 from ..renderer.panes import depth_map
 from ..volume import RadianceField
+from .readable import readable
 
 LOOKS, LOOK_WIDTH = 8, 48  # small views that the scale is found from
 SHOWN = 0.02, 0.98  # quantiles of the distances in them: the scale's ends
@@ -41,9 +42,9 @@ class DepthScale:
     def picture(
         self, field: RadianceField, cameras: Cameras, view: int, background: float
     ) -> np.ndarray:
-        """[H, W, 3] uint8 of one view, with the scale."""
-        depth, opacity = mean_depth(field, cameras, view)
-        return depth_map(depth.numpy(), opacity.numpy(), (self.near, self.far), background)
+        """[H, W, 3] uint8 of one view, readable, with the scale."""
+        depth, opacity = (readable(part).numpy() for part in mean_depth(field, cameras, view))
+        return depth_map(depth, opacity, (self.near, self.far), background)
 
 
 def mean_depth(field: RadianceField, cameras: Cameras, view: int) -> tuple[Tensor, Tensor]:

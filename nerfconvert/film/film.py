@@ -16,6 +16,7 @@ from ..volume import RadianceField
 from .depth import DepthScale
 from .labels import Label
 from .layouts import LAYOUTS, Shot
+from .readable import readable
 
 ONE_ROW = 3  # panes that still stand in one row
 
@@ -75,13 +76,13 @@ def compose(
     """[H, W, 3] uint8 of one view: `images` [H, W, 3], one for each label, beside `truth` or else
     the first of them; heat maps of what differs from it; then panes of `depths`. In one row where
     they are few, else in a row for each kind."""
-    seen = list(zip(labels, images, strict=True))
+    seen = [(label, readable(image)) for label, image in zip(labels, images, strict=True)]
     if truth is None:
         (label, reference), *seen = seen
         first = Shot(to_bytes(reference), label.title, label.subtitle, "reference")
     else:
-        reference = truth
-        first = Shot(to_bytes(truth), "truth", "photograph", "reference")
+        reference = readable(truth)
+        first = Shot(to_bytes(reference), "truth", "photograph", "reference")
     others = [
         Shot(to_bytes(image), label.title, label.subtitle, _likeness(psnr(image, reference)))
         for label, image in seen

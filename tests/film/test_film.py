@@ -38,13 +38,13 @@ def names(count: int) -> list[Label]:
 
 
 def gray(*levels: float) -> list[torch.Tensor]:
-    return [torch.full((24, 32, 3), level) for level in levels]
+    return [torch.full((24, 160, 3), level) for level in levels]
 
 
 def test_two_fields_and_their_error_stand_in_a_row():
     frame = compose(names(2), gray(0.2, 0.4), None)
-    assert frame.shape == (24 + TOP, 3 * 32 + 2 * GAP, 3)
-    first, second, error = (frame[TOP:, k * (32 + GAP) :][:, :32] for k in range(3))
+    assert frame.shape == (24 + TOP, 3 * 160 + 2 * GAP, 3)
+    first, second, error = (frame[TOP:, k * (160 + GAP) :][:, :160] for k in range(3))
     assert (first == 51).all()
     assert (second == 102).all()
     assert (error == error[0, 0]).all()
@@ -53,25 +53,26 @@ def test_two_fields_and_their_error_stand_in_a_row():
 
 def test_more_fields_have_their_errors_below_them():
     frame = compose(names(3), gray(0.2, 0.4, 0.2), None)
-    assert frame.shape == (24 + TOP + GAP + 24 + STRIP, 3 * 32 + 2 * GAP, 3)
+    assert frame.shape == (24 + TOP + GAP + 24 + STRIP, 3 * 160 + 2 * GAP, 3)
     below = frame[-24:]
-    assert below[:, 36:68].mean() > 100
-    assert below[:, 72:].mean() < 10  # no error
+    assert below[:, 164:324].mean() > 100
+    assert below[:, 328:].mean() < 10  # no error
 
 
 def test_the_truth_comes_first_and_everything_is_compared_with_it():
     frame = compose(names(1), gray(0.4), gray(0.2)[0])
-    assert [int(frame[TOP, x, 0]) for x in (0, 36)] == [51, 102]
-    assert frame[TOP:, 72:].mean() > 100
+    assert [int(frame[TOP, x, 0]) for x in (0, 164)] == [51, 102]
+    assert frame[TOP:, 328:].mean() > 100
 
 
 def test_a_film_shows_the_same_camera_in_every_pane(box):
     cameras = orbit(box, 2, size=(40, 30))
     film = Film([box, box], names(2), cameras, 1.0, depth=True)
     frame = film.frame(1)
-    top = frame[TOP : TOP + 30]
-    assert np.array_equal(top[:, -40:], top[:, -84:-44])
-    assert frame.shape[0] == 30 + TOP + 2 * (GAP + STRIP + 30)
+    top = frame[TOP : TOP + 120]  # enlarged four times
+    assert np.array_equal(top[:, -160:], top[:, -324:-164])
+    assert np.array_equal(top, top[::4].repeat(4, 0))
+    assert frame.shape[0] == 120 + TOP + 2 * (GAP + STRIP + 120)
     assert len(film) == 2
 
 
