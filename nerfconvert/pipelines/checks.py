@@ -21,6 +21,7 @@ from ..options.per_command import (
     RenderOptions,
     TrainOptions,
 )
+from ..runtime.crop_file import read_crop
 from ..runtime.given import check_cameras, there
 from ..runtime.outputs import (
     check_file,
@@ -91,7 +92,7 @@ def check_train(options: TrainOptions) -> None:
 
 def check_render(options: RenderOptions) -> None:
     """Raises as `check_convert` does."""
-    inputs = there(options.checkpoint, options.cameras)
+    inputs = there(options.checkpoint, options.cameras, options.crop)
     if options.output.suffix:
         check_file(options.output, options.overwrite, inputs)
     else:
@@ -101,6 +102,8 @@ def check_render(options: RenderOptions) -> None:
             raise OutputExistsError(options.output)
     possible_formats(options.checkpoint)
     check_cameras(options.cameras, None)
+    if options.crop is not None:
+        read_crop(options.crop)
 
 
 def check_compare(options: CompareOptions) -> None:

@@ -18,9 +18,11 @@ from ..renderer.image import render_image
 from ..renderer.panes import to_bytes
 from ..renderer.video import write_images, write_video
 from ..report.receipt import describe_file, strict
+from ..runtime.crop_file import read_crop
 from ..runtime.device import machine, pick_device, with_backend
 from ..runtime.inputs import open_field
 from ..runtime.outputs import frames_path
+from ..volume import Aabb
 from .checks import check_render
 
 
@@ -42,15 +44,16 @@ def render(
     else:
         cameras = camera_path(field, options.cameras, options.frames, size, options.frame)
     background = background_of(field, options.background)
+    crop = None if options.crop is None else Aabb(*read_crop(options.crop))
     seconds: list[float] = []
 
     def frame(view: int) -> np.ndarray:
         start = time.perf_counter()
-        image = to_bytes(render_image(field, cameras, view, background=background))
+        image = to_bytes(render_image(field, cameras, view, background=background, crop=crop))
         seconds.append(time.perf_counter() - start)
         return image
 
-    request = film_request([file], [field], cameras, background)
+    request = film_request([file], [field], cameras, background, crop=str(crop))
     folder = frames_path(options.output)
     with kept_frames(folder, len(cameras), request, resume=options.resume) as kept:
         if options.output.suffix:

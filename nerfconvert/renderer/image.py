@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from ..kernels.composite import composite
-from ..volume import RadianceField, Rays, Samples
+from ..volume import Aabb, RadianceField, Rays, Samples
 from .cameras import Cameras
+from .crop import cropped
 from .shading import shade
 
 BACKGROUNDS = {"white": 1.0, "black": 0.0}
@@ -83,11 +84,11 @@ def render_image(
     step: float | None = None,
     background: float | None = None,
     on_chunk: Callable[[int], None] | None = None,
+    crop: Aabb | None = None,
 ) -> Tensor:
     """[height, width, 3] sRGB in [0, 1] of one camera; as `render_camera`."""
-    return render_camera(
-        field, cameras, view, step=step, background=background, on_chunk=on_chunk
-    ).rgb
+    how = {"step": step, "background": background, "on_chunk": on_chunk, "crop": crop}
+    return render_camera(field, cameras, view, **how).rgb
 
 
 def render_camera(
@@ -98,14 +99,15 @@ def render_camera(
     step: float | None = None,
     background: float | None = None,
     on_chunk: Callable[[int], None] | None = None,
+    crop: Aabb | None = None,
 ) -> Rendered:
     """What one camera sees, every tensor [height, width, ...], `rgb` in [0, 1], on a gray level
-    `background` (None: that of the program which made the field); `on_chunk` hears rays done. Rays
-    pass where those of the field's program do, which need not be pixel centers: its `info` has the
-    shift."""
+    `background` (None: that of the program which made the field); `on_chunk` hears rays done; of
+    the world only the box `crop` is seen, where there is one. Rays pass where those of the field's
+    program do, which need not be pixel centers: its `info` has the shift."""
     if background is None:
         background = BACKGROUNDS[field.info.background]
-    rays = cameras.view_rays(view, field.info.pixel_shift).to(field.device)
+    rays = cropped(cameras.view_rays(view, field.info.pixel_shift), crop).to(field.device)
     parts = []
     for start in range(0, len(rays), 8192):
         part = rays[start : start + 8192]

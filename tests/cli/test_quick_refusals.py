@@ -79,6 +79,8 @@ USES = [  # words, exit code, part of the message
     (("render", IN, "-o", "o.mp4", "--cameras", "notes.md"), 3, "not a JSON file"),
     (("render", IN, "-o", "o.mp4", "--cameras", "key.toml", "--path", "spiral"), 2, "not both"),
     (("render", IN, "-o", "o.mp4", "--path", "zigzag"), 2, "--path must be one of orbit, spiral"),
+    (("render", IN, "-o", "o.mp4", "--crop", "notes.md"), 3, "not a crop box"),
+    (("render", IN, "-o", "o.mp4", "--crop", "gone"), 3, "no such file"),
     (("compare", IN, IN, "-o", "out", "--path", "test"), 2, "needs the cameras of --data"),
     (("compare", IN, IN, "-o", "out", "--also", "gif,avi"), 2, "unknown kind of file for --also"),
     (("compare", IN, IN, "-o", "out", "--layout", "wype"), 2, "did you mean 'wipe'"),

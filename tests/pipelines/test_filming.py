@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -13,6 +14,7 @@ from nerfconvert.options.per_command import CompareOptions, RenderOptions
 from nerfconvert.pipelines.compare import compare
 from nerfconvert.pipelines.render import render
 from nerfconvert.renderer.cameras import on_circle
+from nerfconvert.runtime.crop_file import write_crop
 
 from ..conftest import write_transforms
 
@@ -65,3 +67,14 @@ def test_an_interrupted_film_goes_on(tmp_path, scenes, command, caplog):
         name = f"{index:05d}.png"
         assert (broken / frames / name).read_bytes() == (whole / frames / name).read_bytes()
     assert not list(tmp_path.rglob("*.frames"))
+
+
+def test_render_shows_what_is_in_a_crop(tmp_path, scenes):
+    write_crop(tmp_path / "crop.json", (5, 5, 5), (6, 6, 6))  # beside the scene
+    start = ["render", str(scenes / "blobs.toml"), "--frames", "1", "--resolution", "16", "-q"]
+    assert main([*start, "-o", str(tmp_path / "all")]) == 0
+    crop = ["--crop", str(tmp_path / "crop.json")]
+    assert main([*start, "-o", str(tmp_path / "none"), *crop]) == 0
+    frames = [cv2.imread(str(tmp_path / name / "00000.png")) for name in ("all", "none")]
+    assert frames[0].min() < 200
+    assert frames[1].min() == 255
