@@ -19,7 +19,7 @@ MAY_IMPORT = {  # from the top down: a layer imports only layers below it
     },
     "bench": {"report", "metrics", "options", "students", "runtime", "distiller"},
     "film": {"metrics", "students", "runtime", "renderer", "volume"},
-    "report": {"metrics", "options", "students", "distiller", "formats", "volume"},
+    "report": {"metrics", "options", "students", "distiller", "formats", "renderer", "volume"},
     "metrics": {"options", "distiller", "renderer", "volume"},
     "options": {"students", "distiller", "adapters", "kernels"},
     "students": {"runtime", "distiller", "formats", "adapters", "volume"},

@@ -177,7 +177,7 @@ class Compare:
 
         try:
             with terminal.frames("compare", "opening and measuring the fields") as report:
-                document = compare(self.options, on_frame=report)
+                document = compare(self.options, argv=argv, on_frame=report)
         except QualityError as error:
             terminal.document(error.document, compare_tables)
             raise

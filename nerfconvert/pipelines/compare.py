@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,10 @@ from ..metrics.evaluation import Evaluation, Evaluator, Pictures, held_out
 from ..options.groups import Views
 from ..options.per_command import CompareOptions
 from ..renderer.video import write_image
+from ..report.compared import Compared
 from ..report.gates import gates, pass_gates
 from ..report.likeness import against_field, against_truth, unknown, worst
-from ..report.page import report_page
+from ..report.page import comparison_page
 from ..report.receipt import describe_file, strict
 from ..runtime.alone import alone_in
 from ..runtime.device import machine, pick_device, with_backend
@@ -31,14 +32,17 @@ FIRST_FIGURES = ("psnr", "ssim", "psnr_covered", "depth_error")
 
 @with_backend
 def compare(
-    options: CompareOptions, *, on_frame: Callable[[int, int], None] | None = None
+    options: CompareOptions,
+    *,
+    argv: Sequence[str] = (),
+    on_frame: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """The `compare` document; writes compare.mp4, views/, report.html and compare.json, and what
     `also` names: compare.gif, compare.webp, frames/.
 
     The first field is the reference of the others; with `data` all are measured against the
-    truth as well. `on_frame` hears (video frames done, all). Raises UsageError, FormatError,
-    OutputExistsError, BackendError, and QualityError after writing everything.
+    truth as well. The report shows `argv`. `on_frame` hears (video frames done, all). Raises
+    UsageError, FormatError, OutputExistsError, BackendError, and QualityError after writing all.
     """
     check_compare(options)
     folder = options.output
@@ -51,7 +55,7 @@ def compare(
     names = labels(files)
     background = evaluator.evaluation.background
     with _cleared(folder):
-        images = _write_views(folder, names, pictures, evaluator.evaluation)
+        _write_views(folder, names, pictures, evaluator.evaluation)
         films = film_comparison(
             options, fields, files, names, background, _views(options), on_frame
         )
@@ -72,7 +76,9 @@ def compare(
             "report": str(folder / "report.html"),
         }
         document = strict(document)
-        write_text(folder / "report.html", report_page(document, images))
+        titles, images = [name.title for name in names], [shot.images for shot in pictures]
+        compared = Compared(titles, images, evaluator.evaluation.truth)
+        write_text(folder / "report.html", comparison_page(document, compared, argv))
         write_json(folder / "compare.json", document)
     pass_gates(document)
     return document
@@ -138,12 +144,10 @@ def _judged(options: CompareOptions, rows: list[dict[str, Any]]) -> list[dict[st
 
 def _write_views(
     folder: Path, names: list[Label], pictures: list[Pictures], evaluation: Evaluation
-) -> list[str]:
-    """One PNG a held-out view: truth, every field, and heat maps; returns paths in the folder."""
-    written, truth = [], evaluation.truth
+) -> None:
+    """One PNG a held-out view: truth, every field, and heat maps."""
+    truth = evaluation.truth
     for view in range(len(evaluation.cameras)):
         images = [shot.images[view] for shot in pictures]
         frame = compose(names, images, None if truth is None else truth[view])
-        written.append(f"views/{view:03d}.png")
-        write_image(folder / written[-1], frame)
-    return written
+        write_image(folder / "views" / f"{view:03d}.png", frame)

@@ -14,6 +14,7 @@ WIDEST = 3840  # pixels of a grid: what players of H.264 show
 INK, PALE, PAPER = (235, 235, 235), (170, 170, 170), (24, 24, 24)
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 ERROR, DEPTH = cv2.COLORMAP_INFERNO, cv2.COLORMAP_TURBO
+ERROR_LIMIT = 0.25  # of sRGB: errors from here on look alike
 
 
 def to_bytes(image: Tensor) -> np.ndarray:
@@ -21,13 +22,15 @@ def to_bytes(image: Tensor) -> np.ndarray:
     return (image.clamp(0, 1) * 255).round().byte().cpu().numpy()
 
 
-def heat_map(image: Tensor, reference: Tensor, *, limit: float = 0.25) -> np.ndarray:
-    """[H, W, 3] uint8: mean absolute error over channels; black 0, bright yellow >= `limit`.
+def heat_map(image: Tensor, reference: Tensor, *, limit: float = ERROR_LIMIT) -> np.ndarray:
+    """`error_colors`, with the scale and its two ends in the lower left corner."""
+    return _scale(error_colors(image, reference, limit=limit), ERROR, "0", f"{limit:g}")
 
-    The scale with its two ends is drawn in the lower left corner.
-    """
+
+def error_colors(image: Tensor, reference: Tensor, *, limit: float = ERROR_LIMIT) -> np.ndarray:
+    """[H, W, 3] uint8: mean absolute error over channels; black 0, bright yellow >= `limit`."""
     error = (image - reference).abs().mean(-1).cpu().numpy()
-    return _scale(_colored(error / limit, ERROR), ERROR, "0", f"{limit:g}")
+    return _colored(error / limit, ERROR)
 
 
 def depth_map(

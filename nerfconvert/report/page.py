@@ -1,49 +1,154 @@
-"""The report of a comparison as one HTML page that needs no network."""
+"""The report of a comparison or of a conversion: one HTML page that needs nothing else."""
 
 from __future__ import annotations
 
+import math
+import shlex
 from collections.abc import Sequence
-from html import escape
-from pathlib import Path
 from typing import Any
 
-from .tables import compare_rows
+from ..metrics.speedup import conversion_curve
+from .compared import Compared, ranked
+from .figures import figure
+from .html import html_page
+from .plots import NO_MATPLOTLIB, curve_plot
 
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem;
-       color: #222; background: #fff; }
-table { border-collapse: collapse; margin: 1rem 0; }
-th, td { border-bottom: 1px solid #ddd; padding: .3rem .8rem; text-align: left; }
-img, video { max-width: 100%; display: block; margin: .5rem 0; }
-@media (prefers-color-scheme: dark) { body { color: #ddd; background: #181818; }
-       th, td { border-color: #444; } }
-"""
+NO_TRUTH = "there were no photographs (--data)"
+NO_CURVE = "a comparison has none: `convert --report` draws it"
+RULER = 10  # dB that a ruler spans at least
+LEAST, MOST = 5.0, 60.0  # dB that a ruler shows
 
 
-def report_page(document: dict[str, Any], images: Sequence[str]) -> str:
-    """HTML of a `compare` document; `images` are paths relative to the page."""
-    header, rows = compare_rows(document)
-    width, height = document["resolution"]
-    protocol = "; ".join(f"{key}: {value}" for key, value in document["protocol"].items())
-    machine = "; ".join(f"{key}: {value}" for key, value in document["machine"].items())
-    video = document["video"]
-    parts = [
-        "<!doctype html><html lang='en'><meta charset='utf-8'>",
-        "<meta name='viewport' content='width=device-width'>",
-        f"<title>nerfconvert compare</title><style>{STYLE}</style>",
-        "<h1>Comparison</h1>",
-        f"<p>{document['views']} held-out views at {width}×{height}.</p>",
-        _table(header, rows),
-        f"<video src='{escape(Path(video).name)}' controls loop muted></video>" if video else "",
-        "<h2>Held-out views</h2>",
-        *(f"<img src='{escape(path)}' alt='view {i}'>" for i, path in enumerate(images)),
-        f"<p><small>Protocol: {escape(protocol)}.<br>Machine: {escape(machine)}.</small></p>",
-        "</html>",
+def comparison_page(document: dict[str, Any], compared: Compared, argv: Sequence[str]) -> str:
+    """HTML of a `compare` document whose views are `compared`."""
+    key = "vs_truth" if len(document["fields"]) == 1 else "vs_first"
+    fields = [
+        {**f, "covered": f[f"psnr_covered_{key}"], "depth_error": f["depth_error_vs_first"]}
+        for f in document["fields"]
     ]
-    return "\n".join(part for part in parts if part)
+    about = {
+        "title": "Comparison",
+        "fields": fields,
+        "argv": argv,
+        "video": "compare.mp4" if document["video"] else None,
+        "curve": {"svg": None, "words": NO_CURVE, "points": [], "stages": []},
+        "facts": {},
+    }
+    return _page(about, document, compared)
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
-    body = "".join("<tr>" + "".join(f"<td>{escape(c)}</td>" for c in row) + "</tr>" for row in rows)
-    return f"<table><tr>{head}</tr>{body}</table>"
+def conversion_page(receipt: dict[str, Any], compared: Compared) -> str:
+    """HTML of a receipt of `convert`; `compared` are the views of source and target."""
+    seconds = receipt["render"]
+    fields = [
+        {**receipt[side], "seconds_per_frame": seconds[f"{side}_s_per_frame"]}
+        for side in ("source", "target")
+    ]
+    fields[1] |= {
+        "covered": receipt["quality"]["psnr_covered_target_vs_source"],
+        "depth_error": receipt["quality"]["depth_error_target_vs_source"],
+    }
+    time = receipt["time"]
+    about = {
+        "title": "Conversion",
+        "fields": fields,
+        "argv": receipt["argv"],
+        "video": None,
+        "curve": _curve(receipt),
+        "facts": {
+            "recipe": receipt["recipe"],
+            "active learning": receipt["active"],
+            "seed": str(receipt["seed"]),
+            "time": f"{time['distill_s']:.1f} s of distillation ({time['steps']:,} steps, "
+            f"{time['rays']:,} rays, {time['samples']:,} samples), {time['total_s']:.1f} s in all",
+        },
+    }
+    return _page(about, receipt, compared)
+
+
+def _page(about: dict[str, Any], document: dict[str, Any], compared: Compared) -> str:
+    figures = compared.figures()
+    shown, words = compared.shown(figures)
+    first, fields = about["fields"][0], about["fields"]
+    subjects = [
+        {**f, **_ratios(first, fields[i]), "number": i, "ruler": _ruler(f["psnr_views"])}
+        for i, f in zip(compared.subjects, figures, strict=True)
+    ]
+    height, width = compared.images[0].shape[1:3]
+    return html_page(
+        "comparison",
+        {
+            **about,
+            "names": compared.names,
+            "reference": compared.reference_name,
+            "subjects": subjects,
+            "ranks": ranked(figures),
+            "layers": compared.layers(),
+            "shown": shown,
+            "picture_words": words,
+            "width": width,
+            "height": height,
+            "truth": compared.truth is not None,
+            "no_truth": NO_TRUTH,
+            "command": shlex.join(["nerfconvert", *about["argv"]]) if about["argv"] else None,
+            "protocol": document["protocol"],
+            "machine": _machine(document["machine"]),
+        },
+    )
+
+
+def _machine(machine: dict[str, Any]) -> dict[str, str]:
+    """What is known of a machine, in words."""
+    known = {key: value for key, value in machine.items() if value is not None}
+    if "peak_memory_mb" in known:
+        known["peak_memory"] = figure(known.pop("peak_memory_mb"), "MB", 0)
+    return known
+
+
+def _ratios(first: dict[str, Any], field: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    """How many times smaller and faster than `first` a field is, in words."""
+    size = first["bytes"] / field["bytes"]
+    speed = first["seconds_per_frame"] / max(field["seconds_per_frame"], 1e-9)
+    return {
+        "size": _times(size, "smaller", "larger"),
+        "speed": _times(speed, "faster", "slower"),
+    }
+
+
+def _times(ratio: float, more: str, less: str) -> tuple[str, str]:
+    """('2.4×', 'smaller') of 2.4, ('3.0×', 'larger') of a third."""
+    return (f"{ratio:.1f}×", more) if ratio >= 1 else (f"{1 / ratio:.1f}×", less)
+
+
+def _ruler(levels: list[float]) -> dict[str, Any]:
+    """A scale in dB: its numbers, and where they, each of `levels` and their mean lie, in %."""
+    shown = [min(max(level, LEAST), MOST) for level in levels]
+    low, high = 5 * math.floor(min(shown) / 5), 5 * math.ceil(max(shown) / 5)
+    if high - low < RULER:
+        low, high = low - 5, max(high, low + 5)
+    part = 100 / (high - low)
+    return {
+        "ticks": [(level, (level - low) * part) for level in range(low, high + 1)],
+        "marks": [(level - low) * part for level in shown],
+        "mean": (sum(shown) / len(shown) - low) * part,
+    }
+
+
+def _curve(receipt: dict[str, Any]) -> dict[str, Any]:
+    """What a receipt knows of PSNR over time: points, stages, the plot or why there is none."""
+    points = [(s, level) for s, level in conversion_curve(receipt) if level is not None]
+    key = "psnr_target_vs_truth"
+    truth = [(p["seconds"], p[key]) for p in receipt["curve"] if p.get(key) is not None]
+    if receipt["quality"][key] is not None:
+        truth.append((receipt["time"]["distill_s"], receipt["quality"][key]))
+    ends, stages = 0.0, []
+    for stage in receipt["stages"]:
+        stages.append({**stage, "start": ends, "end": ends + stage["seconds"]})
+        ends = stages[-1]["end"]
+    svg = curve_plot(points, truth, [(s["name"], s["start"], s["end"]) for s in stages])
+    words = []
+    if svg is None:
+        words.append(NO_MATPLOTLIB)
+    if not receipt["curve"]:
+        words.append("only start and end were measured (--eval-at S,S,.. measures between)")
+    return {"svg": svg, "words": "; ".join(words), "points": points, "stages": stages}

@@ -78,7 +78,7 @@ def test_convert_render_compare(device, scenes, tmp_path, monkeypatch):
     document = compare.compare(both)
     assert document["views"] == 1
     assert document["machine"]["backend"].startswith("half, ")
-    assert "backend: half, " in (tmp_path / "c" / "report.html").read_text()
+    assert "<dt>backend</dt><dd>half, " in (tmp_path / "c" / "report.html").read_text()
 
 
 def test_train(device, tmp_path):
