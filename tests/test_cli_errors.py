@@ -89,7 +89,7 @@ def convert(source: str, target, *extra: str) -> int:
             "--train-resolution",
         ),
         (["compare", "IN", "IN", "-o", "IN"], 2, "must be a folder"),
-        (["render", "IN", "-o", "out.gif"], 2, ".mp4"),
+        (["render", "IN", "-o", "out.avi"], 2, ".mp4"),
         (["render", "IN", "-o", "o.mp4", "--resolution", "0x5"], 2, "1 to 16384"),
         (["render", "IN", "-o", "o.mp4", "--resolution", "big"], 2, "400x300"),
         (["render", "IN", "-o", "o.mp4", "--cameras", "nope.json"], 3, "no such file"),
