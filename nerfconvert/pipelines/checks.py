@@ -29,6 +29,7 @@ from ..runtime.outputs import (
     check_holds,
     check_run,
     files_of,
+    is_unaccounted,
     preview_path,
     receipt_path,
     refuse_inputs,
@@ -64,7 +65,7 @@ def check_convert(options: ConvertOptions) -> None:
     views = options.views
     inputs = there(options.source, views.data, views.cameras)
     beside = [receipt_path(options.target), *_beside(options.target, options.job)]
-    check_run(options.target, options.job.overwrite, inputs, beside)
+    check_run(options.target, _may_replace(options), inputs, beside)
     check_holds(options.target, options.format, options.to)
     possible_formats(options.source)
     _check_views(views.data, views.cameras)
@@ -84,7 +85,7 @@ def check_train(options: TrainOptions) -> None:
     """Raises as `check_convert` does."""
     _check_student(options.arch, options.size, options.max_size, options.settings)
     inputs = there(options.data)
-    check_run(options.target, options.job.overwrite, inputs, _beside(options.target, options.job))
+    check_run(options.target, _may_replace(options), inputs, _beside(options.target, options.job))
     check_holds(options.target, options.format, options.arch)
     check_cameras(options.data, "test")
     check_cameras(options.data, "train", images=True)
@@ -115,6 +116,11 @@ def check_compare(options: CompareOptions) -> None:
     for path in options.checkpoints:
         possible_formats(path)
     _check_views(options.data, options.cameras)
+
+
+def _may_replace(options: ConvertOptions | TrainOptions) -> bool:
+    job = options.job
+    return job.overwrite or (job.resume and is_unaccounted(options.target))
 
 
 def _beside(target: Path, job: Job) -> list[Path]:

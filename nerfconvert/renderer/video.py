@@ -47,20 +47,23 @@ def write_video(path: Path, frames: Iterable[np.ndarray], *, fps: int = 24) -> i
 def write_images(folder: Path, frames: Iterable[np.ndarray]) -> int:
     """Writes `frames` as 00000.png, 00001.png...; returns how many.
 
-    They appear in the folder only when all are there; frames of an earlier call are removed, any
-    other file in the folder stays. What a killed process left beside it is removed. Raises
-    UsageError where another process writes frames there, NerfConvertError where they cannot be.
+    They appear in the folder only when all are there, in a new one at once; frames of an earlier
+    call are removed, any other file in the folder stays. What a killed process left beside it is
+    removed. Raises UsageError where another process writes frames there, NerfConvertError where
+    they cannot be.
     """
     count = 0
     with told_of(folder), _of_this_process(folder) as partial:
         for frame in frames:
             (partial / f"{count:05d}.png").write_bytes(_png(frame))
             count += 1
-        folder.mkdir(exist_ok=True)
-        for stale in folder.glob("[0-9][0-9][0-9][0-9][0-9].png"):
-            stale.unlink()
-        for image in sorted(partial.iterdir()):
-            os.replace(image, folder / image.name)
+        if folder.is_dir():
+            for stale in folder.glob("[0-9][0-9][0-9][0-9][0-9].png"):
+                stale.unlink()
+            for image in sorted(partial.iterdir()):
+                os.replace(image, folder / image.name)
+        else:
+            os.replace(partial, folder)
     return count
 
 

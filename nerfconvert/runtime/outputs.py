@@ -102,6 +102,14 @@ def state_path(target: Path) -> Path:
     return target.with_name(target.name + ".state")
 
 
+def is_unaccounted(target: Path) -> bool:
+    """Whether `target` is of a run that broke off after writing it, before its last file: the state
+    of that run is there, and older."""
+    state = state_path(target)
+    both = state.is_file() and target.is_file()
+    return both and state.stat().st_mtime_ns <= target.stat().st_mtime_ns
+
+
 def note_fresh_start(target: Path, resume: bool) -> None:
     """Logs that a run which was asked to go on has nothing to go on from."""
     state = state_path(target)

@@ -9,7 +9,14 @@ import sys
 import pytest
 
 from nerfconvert.errors import OutputExistsError, UnknownNameError, UnsupportedError, UsageError
-from nerfconvert.runtime.outputs import check_file, check_folder, check_holds, check_run
+from nerfconvert.runtime.outputs import (
+    check_file,
+    check_folder,
+    check_holds,
+    check_run,
+    is_unaccounted,
+    state_path,
+)
 from tests.conftest import ROOT
 
 
@@ -77,6 +84,19 @@ def test_the_longest_name_counts(tmp_path):
         check_folder(tmp_path / ("c" * 300))
     with pytest.raises(UsageError, match="does not exist"):
         check_file(tmp_path / ("d" * 300) / "out", False)
+
+
+def test_only_what_is_newer_than_its_state_is_unaccounted(tmp_path):
+    target = tmp_path / "out"
+    target.write_text("field")
+    assert not is_unaccounted(target)
+    state = state_path(target)
+    state.write_text("state")
+    for age, unaccounted in ((-1, True), (0, True), (1, False)):
+        os.utime(state, ns=(0, target.stat().st_mtime_ns + age))
+        assert is_unaccounted(target) == unaccounted
+    target.unlink()
+    assert not is_unaccounted(target)
 
 
 READ_ONLY = """
