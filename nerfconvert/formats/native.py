@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -23,6 +24,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from .. import __version__
 from ..adapters import ADAPTERS
 from ..adapters.later import LATER, stored_values
 from ..errors import FormatError, UnknownNameError
@@ -64,7 +66,7 @@ class Native(Format):
         description, tensors = read_file(path)
         schema = description.get("schema")
         if schema not in (SCHEMA, OLDER):
-            raise FormatError(path, f"found schema {schema!r}; expected {SCHEMA!r}")
+            raise FormatError(path, _of_another_version(schema))
         if sorted(description) != sorted(KEYS):
             raise FormatError(path, f"its description should hold exactly {', '.join(KEYS)}")
         if checksum(description, tensors) != description["sha256"]:
@@ -116,6 +118,15 @@ def read_file(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if not isinstance(description, dict):
         raise FormatError(path, f"its header has no description under {ENTRY!r}")
     return description, tensors
+
+
+def _of_another_version(schema: Any) -> str:
+    """What to say of a schema that is not known, and to do about a newer one."""
+    said = f"found schema {schema!r}; expected {SCHEMA!r}"
+    number = str(schema).removeprefix(FAMILY)
+    if re.fullmatch("[0-9]{1,9}", number) and int(number) > int(SCHEMA.removeprefix(FAMILY)):
+        said += f" in nerfconvert {__version__}: a newer one wrote it; update nerfconvert"
+    return said
 
 
 @contextlib.contextmanager

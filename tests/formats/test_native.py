@@ -67,7 +67,10 @@ def test_rewriting_is_harmless(path):
 @pytest.mark.parametrize(
     ("entries", "why"),
     [
-        ({"schema": "nerfconvert.field/3"}, "found schema 'nerfconvert.field/3'"),
+        ({"schema": "nerfconvert.field/3"}, "a newer one wrote it; update nerfconvert"),
+        ({"schema": "nerfconvert.field/0"}, "found schema 'nerfconvert.field/0'; expected '.*'$"),
+        ({"schema": "nerfconvert.field/" + "9" * 5000}, "found schema"),
+        ({"schema": ["nerfconvert.field/"]}, "found schema \\['nerfconvert.field/'\\]"),
         ({"surplus": "x"}, "exactly"),
         ({"sha256": None}, "exactly"),
         ({"architecture": "mpl"}, "did you mean 'mlp'"),
