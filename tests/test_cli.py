@@ -101,7 +101,7 @@ def test_compare_measures_every_field(tmp_path, blobs, converted, capsys):
     assert second["psnr_vs_truth_reason"]
     assert len(second["per_view"]) == 2
     names = sorted(p.name for p in out.iterdir())
-    assert names == ["compare.json", "compare.mp4", "report.html", "views"]
+    assert names == ["compare.json", "compare.mp4", "pictures", "report.html", "views"]
 
 
 def test_formats_and_doctor_speak_json(capsys):

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-SSIM_WINDOW = 11  # pixels
+SSIM_WINDOW, SSIM_SIGMA = 11, 1.5  # pixels
 COVERED = 0.5  # opacity over which a pixel shows the scene, not the background
 
 PROTOCOL = {
@@ -23,15 +23,15 @@ PROTOCOL = {
 
 
 def rounded(image: Tensor) -> Tensor:
-    """`image` in [0, 1] with each value at the nearest of 256 levels."""
-    return (image.clamp(0, 1) * 255).round() / 255
+    """`image` in [0, 1], float64 with each value at the nearest of 256 levels."""
+    return (image.clamp(0, 1) * 255).round().double() / 255
 
 
 def psnr(image: Tensor, reference: Tensor, where: Tensor | None = None) -> float:
     """PSNR in dB, -10 log10(mean squared error), of one image [H, W, 3] in [0, 1]; infinite where
     the images are equal. Of the pixels `where` [H, W] bool alone, if given: NaN of none."""
     _check(image, reference)
-    squared = (rounded(image).double() - rounded(reference).double()).square()
+    squared = (rounded(image) - rounded(reference)).square()
     error = float((squared if where is None else squared[where]).mean())
     return math.inf if error == 0 else -10 * math.log10(error)
 
@@ -43,8 +43,11 @@ def ssim(image: Tensor, reference: Tensor) -> float:
         return math.nan
     from pytorch_msssim import ssim as windowed
 
-    pair = [rounded(x).permute(2, 0, 1)[None].float().contiguous() for x in (image, reference)]
-    return float(windowed(*pair, data_range=1.0, win_size=SSIM_WINDOW, win_sigma=1.5))
+    pair = [rounded(x).permute(2, 0, 1)[None].contiguous() for x in (image, reference)]
+    taps = torch.arange(SSIM_WINDOW, dtype=torch.float64) - SSIM_WINDOW // 2
+    window = torch.exp(-0.5 * (taps / SSIM_SIGMA).square())
+    window = (window / window.sum()).expand(3, 1, 1, SSIM_WINDOW)  # theirs is in single precision
+    return float(windowed(*pair, data_range=1.0, win=window))
 
 
 def per_view(

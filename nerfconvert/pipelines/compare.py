@@ -11,6 +11,7 @@ from ..errors import told_of
 from ..files import write_json, write_text
 from ..film.film import compose
 from ..film.labels import Label, labels
+from ..metrics.album import write_album
 from ..metrics.evaluation import Evaluation, Evaluator, Pictures, held_out
 from ..options.groups import Views
 from ..options.per_command import CompareOptions
@@ -37,8 +38,8 @@ def compare(
     argv: Sequence[str] = (),
     on_frame: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """The `compare` document; writes compare.mp4, views/, report.html and compare.json, and what
-    `also` names: compare.gif, compare.webp, frames/.
+    """The `compare` document; writes compare.mp4, views/, pictures/, report.html and compare.json,
+    and what `also` names: compare.gif, compare.webp, frames/.
 
     The first field is the reference of the others; with `data` all are measured against the
     truth as well. The report shows `argv`. `on_frame` hears (video frames done, all). Raises
@@ -56,11 +57,13 @@ def compare(
     background = evaluator.evaluation.background
     with _cleared(folder):
         _write_views(folder, names, pictures, evaluator.evaluation)
+        album = write_album(folder / "pictures", pictures, evaluator.evaluation)
         films = film_comparison(
             options, fields, files, names, background, _views(options), on_frame
         )
         rows = [
             _row(file, shot, pictures[0] if number else None, evaluator.evaluation)
+            | {"pictures": f"pictures/{album[number]}"}
             for number, (file, shot) in enumerate(zip(files, pictures, strict=True))
         ]
         document = {
