@@ -90,6 +90,8 @@ class Convert:
             raise
         terminal.document(receipt, receipt_tables)
         terminal.say(f"wrote {self.options.target} and {self.options.target}.receipt.json")
+        if receipt and receipt["report"]:
+            terminal.say(f"wrote {receipt['report']}")
         # Processes that do not measure have no receipt; they print nothing either.
         asked = self.options.size, self.options.max_size
         if receipt and not terminal.quiet:

@@ -71,6 +71,9 @@ class ConvertOptions:
     settings: Settings = ()
     format: Format = None
     precision: Precision = "full"
+    report: Annotated[
+        bool, arg(help="Write OUT.report.html as well: the receipt with pictures, in one page.")
+    ] = False
     recipe: Annotated[
         Recipe, arg(help="How to distil: fast is ours, pvd and pvd-al are published ones.")
     ] = DEFAULT

@@ -33,6 +33,7 @@ from ..runtime.outputs import (
     preview_path,
     receipt_path,
     refuse_inputs,
+    report_path,
     state_path,
 )
 from ..students.presets import field_config
@@ -65,6 +66,7 @@ def check_convert(options: ConvertOptions) -> None:
     views = options.views
     inputs = there(options.source, views.data, views.cameras)
     beside = [receipt_path(options.target), *_beside(options.target, options.job)]
+    beside += [report_path(options.target)] if options.report else []
     check_run(options.target, _may_replace(options), inputs, beside)
     check_holds(options.target, options.format, options.to)
     possible_formats(options.source)

@@ -17,7 +17,7 @@ from ..distiller.progress import Distilled, Progress
 from ..distiller.recipes import RECIPES
 from ..distiller.trainer import Hooks
 from ..distiller.visibility_pruning import prune_unseen
-from ..files import write_json
+from ..files import write_json, write_text
 from ..formats import check_config, check_space, save
 from ..formats.rounding import round_to_half
 from ..metrics.evaluation import Evaluator, Pictures, held_out, teaching_cameras
@@ -26,7 +26,9 @@ from ..metrics.image_metrics import mean_psnr
 from ..metrics.timeline import OnProgress, Timeline
 from ..options.per_command import ConvertOptions
 from ..renderer.cameras import Cameras
+from ..report.compared import Compared
 from ..report.gates import gates, pass_gates
+from ..report.page import conversion_page
 from ..report.quality import curve_point, quality, render_speed
 from ..report.receipt import describe_file, stages, strict
 from ..runtime.device import machine, pick_device, with_backend
@@ -36,6 +38,7 @@ from ..runtime.outputs import (
     note_fresh_start,
     receipt_path,
     remove_unfinished,
+    report_path,
     state_path,
 )
 from ..runtime.signals import InterruptedRunError, StopRequest, stop_on_signals
@@ -55,7 +58,7 @@ PRUNE_SHARE = 0.1  # of N: what finding the places that cameras see may take
 def convert(
     options: ConvertOptions, *, argv: Sequence[str] = (), on_progress: OnProgress | None = None
 ) -> dict[str, Any]:
-    """The receipt of a conversion; writes OUT and OUT.receipt.json.
+    """The receipt of a conversion; writes OUT, OUT.receipt.json and, where asked, OUT.report.html.
 
     Started by `torchrun`, all processes train one student; only the first measures and writes, the
     others return {}.
@@ -118,8 +121,13 @@ def convert(
         "render": render_speed(before, after),
         "protocol": evaluator.evaluation.protocol,
         "machine": machine(device),
+        "report": str(report_path(options.target)) if options.report else None,
     }
     receipt = strict(document)
+    if options.report:
+        names = [f"{side}, {receipt[side]['architecture']}" for side in ("source", "target")]
+        shown = Compared(names, [before.images, after.images], evaluator.evaluation.truth)
+        write_text(report_path(options.target), conversion_page(receipt, shown))
     write_json(receipt_path(options.target), receipt)
     remove_unfinished(options.target)
     pass_gates(receipt)

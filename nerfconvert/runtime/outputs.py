@@ -139,6 +139,11 @@ def receipt_path(target: Path) -> Path:
     return target.with_name(target.name + ".receipt.json")
 
 
+def report_path(target: Path) -> Path:
+    """OUT.report.html: the receipt with pictures, as a page."""
+    return target.with_name(target.name + ".report.html")
+
+
 def _same(one: Path, other: Path) -> bool:
     return os.path.exists(one) and os.path.exists(other) and one.samefile(other)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from nerfconvert.errors import UsageError
 from nerfconvert.formats import load
 from nerfconvert.options.groups import Budget, Job, Views
 from nerfconvert.options.per_command import ConvertOptions
@@ -48,6 +49,27 @@ def test_the_curve_is_measured_with_the_clock_stopped(scenes, tmp_path):
     assert all(point["psnr_target_vs_source"] > 0 for point in receipt["curve"])
     spent = receipt["time"]
     assert spent["distill_s"] + spent["evaluate_s"] <= spent["total_s"]
+
+
+def test_the_report_is_the_receipt_with_pictures(scenes, tmp_path):
+    plain = convert(options(scenes, tmp_path / "p.safetensors", Budget(steps=6, memory_mb=64)))
+    assert plain["report"] is None
+    assert not (tmp_path / "p.safetensors.report.html").exists()
+    asked = options(scenes, tmp_path / "o.safetensors", Budget(steps=6, memory_mb=64))
+    receipt = convert(replace(asked, report=True), argv=["convert", "in", "out", "--report"])
+    page = (tmp_path / "o.safetensors.report.html").read_text()
+    assert receipt["report"] == str(tmp_path / "o.safetensors.report.html")
+    assert receipt["target"]["sha256"] in page
+    assert f"{receipt['quality']['psnr_target_vs_source']:.2f}<small>dB" in page
+    assert "nerfconvert convert in out --report" in page
+    assert page.count("data:image/webp") == 3  # of one view: source, target, error
+
+
+def test_a_report_that_is_in_the_way_is_named_beforehand(scenes, tmp_path):
+    (tmp_path / "o.safetensors.report.html").mkdir()
+    asked = options(scenes, tmp_path / "o.safetensors", BUDGET)
+    with pytest.raises(UsageError, match=r"report\.html is in the way"):
+        convert(replace(asked, report=True))
 
 
 def test_levels_of_active_learning_are_in_the_receipt(scenes, tmp_path):
