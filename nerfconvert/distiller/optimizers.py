@@ -8,6 +8,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from ..kernels.adam_lines import adam_lines
+from ..kernels.kept_gradient import KeptGradient, kept_gradient
 from ..kernels.rmsprop_rows import rmsprop_rows
 from ..volume import Role, TrainableField
 
@@ -18,9 +20,10 @@ QUINTICS = ((7.711, -22.1138, 16.2487), (3.2153, -2.4112, 0.5013), (2.2183, -1.5
 
 
 class Adam:
-    """Adam (Kingma and Ba 2015) by torch's fused kernel.
+    """Adam (Kingma and Ba 2015) by torch's fused kernel, or by ours where a gradient is kept.
 
-    Not `torch.optim.Adam`: making one imports torch's compiler, which takes seconds.
+    Of a parameter whose gradient is kept, numbers that a step does not reach keep their value and
+    their means. Not `torch.optim.Adam`: making one imports torch's compiler, which takes seconds.
     """
 
     STATE_FLOATS = 2
@@ -34,16 +37,23 @@ class Adam:
 
     @torch.no_grad()
     def step(self, scale: float) -> None:
-        """One step at `scale` times the learning rate; parameters without gradients stay."""
-        rows = zip(self.params, self.first, self.second, self.steps)
-        given = [(p, p.grad, *rest) for p, *rest in rows if p.grad is not None]
-        if not given:
+        """One step at `scale` times the learning rate; parameters without gradients stay, and
+        gradients that are kept are cleared."""
+        dense, rate = [], self.lr * scale
+        for p, *state, steps in zip(self.params, self.first, self.second, self.steps):
+            kept = kept_gradient(p)
+            if kept and kept.used:
+                steps += 1
+                adam_lines(p, *state, *kept.parts(), rate, *self.BETAS, int(steps))
+            elif p.grad is not None:
+                dense.append((p, p.grad, *state, steps))
+        if not dense:
             return
-        params, grads, first, second, steps = (list(column) for column in zip(*given))
+        params, grads, first, second, steps = (list(column) for column in zip(*dense))
         torch._foreach_add_(steps, 1)
         torch._fused_adam_(
             params, grads, first, second, [], steps,
-            lr=self.lr * scale, beta1=self.BETAS[0], beta2=self.BETAS[1], weight_decay=0.0,
+            lr=rate, beta1=self.BETAS[0], beta2=self.BETAS[1], weight_decay=0.0,
             eps=self.EPS, amsgrad=False, maximize=False,
         )  # fmt: skip
 
@@ -196,6 +206,8 @@ class RoleOptimizer:
         self.params = [p for params in given.values() for p in params]
         makers = ((*BY_ROLE[role], params) for role, params in given.items() if params)
         self.parts = [make(params, rate) for make, rate, params in makers]
+        tables = given[Role.TABLE] if field.sparse_gradients else []
+        self.kept = [KeptGradient(p) for p in tables]
 
     def step(self, scale: float) -> None:
         """One step with all learning rates at `scale` times their peak; clears gradients."""

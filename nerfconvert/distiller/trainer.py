@@ -83,12 +83,12 @@ class Trainer:
         self.generator = torch.Generator().manual_seed(parallel.own_seed(self.config))
         self._reported = self._saved = time.monotonic()
         self._pending = sorted(self.hooks.checkpoints)
+        self.student.sparse_gradients = self.sparse and parallel.alone_on_cpu(self.student.device)
 
     def run(self) -> Distilled:
         """Trains through the stages until the budget is spent or the caller stops it."""
         interrupted = False
         parallel.same_everywhere(self.student)
-        self.student.sparse_gradients = self.sparse and parallel.alone_on_cpu(self.student.device)
         if self.step == 0:
             self.optimizer = self.new_optimizer(self.student)
         while (fraction := parallel.agree(self.clock.fraction(self.step))) < 1.0:

@@ -17,5 +17,6 @@ KERNELS = Registry(
         "wave_lookup": "nerfconvert.kernels.wave_lookup:WAVE_LOOKUP",
         "draw_weighted": "nerfconvert.kernels.draw_weighted:DRAW_WEIGHTED",
         "rmsprop_rows": "nerfconvert.kernels.rmsprop_rows:RMSPROP_ROWS",
+        "adam_lines": "nerfconvert.kernels.adam_lines:ADAM_LINES",
     },
 )

@@ -14,6 +14,7 @@ from torch import Tensor
 from .arguments import check_count, check_float, check_like, check_shape
 from .dispatch import dispatch
 from .example_points import points_along_rays, scattered_then_in_order
+from .kept_gradient import kept_gradient
 from .kernel import Kernel, Timing
 from .launch import launch
 from .torch_ops import differentiate, register
@@ -32,7 +33,7 @@ def factor_lookup(
 
     Without planes: products [N, C] of the three lines. Samples are interpolated linearly, the
     first and the last of an axis lie on the faces of the cube (grid_sample's align_corners).
-    Gradients reach planes and lines.
+    Gradients reach planes and lines; where one is kept of each of them, it is added to.
     """
     check_float("unit", unit)
     check_shape("unit", unit, "N", 3)
@@ -99,21 +100,35 @@ def _forward(unit, planes, lines):
 
 def _backward(unit, planes, lines, grad_features):
     grads = _backward_fake(unit, planes, lines, grad_features)
+    _scatter(unit, planes, lines, grad_features, *grads, [], [])
+    return grads
+
+
+def _scatter(unit, planes, lines, grad_features, grad_planes, grad_lines, plane_marks, line_marks):
+    """Adds to kept gradients where there are marks, else fills the gradients."""
     inputs = unit.contiguous(), [p.contiguous() for p in planes], [x.contiguous() for x in lines]
     shape = len(unit), lines[0].shape[1], _sizes(lines)
-    launch("factor_lookup_backward", unit, *shape, *inputs, grad_features.contiguous(), *grads)
-    return grads
+    outputs = grad_features.contiguous(), grad_planes, grad_lines, plane_marks, line_marks
+    launch("factor_lookup_backward", unit, *shape, *inputs, *outputs)
 
 
 def _setup_context(ctx, inputs, output):
     unit, planes, lines = inputs
     ctx.n_planes = len(planes)
+    kept = [kept_gradient(x) for x in (*planes, *lines)]
+    ctx.kept = kept if all(kept) else None
     ctx.save_for_backward(unit, *planes, *lines)
 
 
 def _autograd(ctx, grad_features):
     unit, *factors = ctx.saved_tensors
     planes, lines = factors[: ctx.n_planes], factors[ctx.n_planes :]
+    if ctx.kept:
+        values, marks = (list(x) for x in zip(*(kept.parts() for kept in ctx.kept)))
+        there = (x for part in (values, marks) for x in (part[: len(planes)], part[len(planes) :]))
+        ops = torch.ops.nerfconvert
+        ops.factor_lookup_add_gradient(unit, planes, lines, grad_features, *there)
+        return None, [None] * len(planes), [None] * len(lines)
     backward = torch.ops.nerfconvert.factor_lookup_backward
     return None, *backward(unit, planes, lines, grad_features)
 
@@ -126,6 +141,10 @@ def _backward_fake(unit, planes, lines, grad_features):
     return [[x.new_empty(x.shape) for x in group] for group in (planes, lines)]
 
 
+def _scatter_fake(*_):
+    return None
+
+
 register(
     "factor_lookup(Tensor unit, Tensor[] planes, Tensor[] lines) -> Tensor",
     _forward,
@@ -136,6 +155,13 @@ register(
     "-> (Tensor[], Tensor[])",
     _backward,
     _backward_fake,
+)
+register(
+    "factor_lookup_add_gradient(Tensor unit, Tensor[] planes, Tensor[] lines, "
+    "Tensor grad_features, Tensor(a!)[] grad_planes, Tensor(b!)[] grad_lines, "
+    "Tensor(c!)[] plane_marks, Tensor(d!)[] line_marks) -> ()",
+    _scatter,
+    _scatter_fake,
 )
 differentiate("factor_lookup", _autograd, _setup_context)
 

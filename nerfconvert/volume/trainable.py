@@ -50,8 +50,9 @@ class TrainableField(Field):
     """A field that can be trained by gradients, or distilled into.
 
     Attributes:
-        sparse_gradients: row tables get sparse gradients, of the rows that a step touched. Off
-            unless the trainer sets it for a run: few optimizers support them.
+        sparse_gradients: row tables get sparse gradients, of the rows that a step touched, and
+            those of tables are kept between steps. Off unless the trainer sets it for a run: few
+            optimizers support them.
     """
 
     sparse_gradients: bool = False

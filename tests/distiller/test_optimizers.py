@@ -13,6 +13,7 @@ from nerfconvert.distiller.optimizers import (
     schedule,
     training_bytes,
 )
+from nerfconvert.kernels.kept_gradient import KeptGradient, kept_gradient
 from nerfconvert.volume import Aabb, FieldInfo, ParameterGroup, Role, TrainableField
 
 INFO = FieldInfo(aabb=Aabb((0, 0, 0), (1, 1, 1)))
@@ -86,6 +87,30 @@ def test_adam_steps_as_torch_does():
         adam.step(1.0)
         oracle.step()
     torch.testing.assert_close(mine, theirs)
+
+
+def test_adam_of_a_kept_gradient_steps_what_is_reached():
+    torch.manual_seed(0)
+    mine, theirs = (nn.Parameter(torch.full((40, 16), 0.5)) for _ in range(2))
+    adam, oracle = Adam([mine], lr=0.1), Adam([theirs[:10].detach().requires_grad_()], lr=0.1)
+    kept = KeptGradient(mine)
+    for _ in range(4):
+        values, marks = kept.parts()
+        values[:10] = torch.randn(10, 16)
+        marks[:10] = 1
+        oracle.params[0].grad = values[:10].clone()
+        adam.step(1.0)
+        oracle.step(1.0)
+    torch.testing.assert_close(mine[:10], oracle.params[0])
+    assert torch.equal(mine[10:], theirs[10:])
+
+
+def test_gradients_of_tables_are_kept_where_they_may_be_sparse():
+    for sparse in (True, False):
+        field = Roles(TABLE=[nn.Parameter(torch.zeros(4, 4))])
+        field.sparse_gradients = sparse
+        optimizer = RoleOptimizer(field)
+        assert bool(kept_gradient(optimizer.params[0])) == sparse
 
 
 def test_sparse_and_dense_gradients_of_rows_are_one():

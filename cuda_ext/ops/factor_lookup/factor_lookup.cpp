@@ -88,7 +88,16 @@ int look_up(const Factors<const T>& factors, int64_t points, const T* unit, T* f
 template <class T>
 struct Share {
   Factors<T> grads;
+  uint8_t* const* plane_marks;  // or null
   int me, team;
+
+  // Marks the lines of the row at `place` of a plane. Rows of two threads may share a line.
+  void mark(int mode, int64_t place) const {
+    if (!plane_marks) return;
+    const int64_t last = (place + grads.width - 1) / kMarked;
+    for (int64_t line = place / kMarked; line <= last; ++line)
+      __atomic_store_n(plane_marks[mode] + line, 1, __ATOMIC_RELAXED);
+  }
 
   bool owns(int mode, int64_t a, int64_t b) const {
     const uint32_t tile = static_cast<uint32_t>((a >> 3) * 8209 + (b >> 3) * 3 + mode);
@@ -145,7 +154,10 @@ void add_planes(const Factors<const T>& factors, const Share<T>& share, const Fa
     T* const to_line = share.grads.line[m] + mode.line;
     const int64_t a = point.cell[factor_first(m)], b = point.cell[factor_second(m)];
     bool mine[4];
-    for (int c = 0; c < 4; ++c) mine[c] = share.owns(m, a + (c >> 1), b + (c & 1));
+    for (int c = 0; c < 4; ++c) {
+      mine[c] = share.owns(m, a + (c >> 1), b + (c & 1));
+      if (mine[c]) share.mark(m, mode.plane + (c >> 1) * mode.plane_step + (c & 1) * width);
+    }
     if (mine[0] && mine[1] && mine[2] && mine[3]) {
       add_all(mode, grad, plane, line, to_plane, to_line, width);
       continue;
@@ -207,7 +219,8 @@ void fill_share(T* values, int64_t count, int me, int team) {
 
 template <class T>
 int look_up_backward(const Factors<const T>& factors, const Factors<T>& grads, int64_t points,
-                     const T* unit, const T* grad_features, int64_t threads) {
+                     const T* unit, const T* grad_features, uint8_t* const* plane_marks,
+                     uint8_t* const* line_marks, int64_t threads) {
   const int n_threads = useful_threads(threads, points, kGrain);
   int64_t line_size[3], lines = 0, plane_size[3] = {};
   for (int m = 0; m < 3; ++m) {
@@ -215,20 +228,22 @@ int look_up_backward(const Factors<const T>& factors, const Factors<T>& grads, i
     lines += line_size[m];
     if (!factors.plane[0]) continue;
     plane_size[m] = factors.size[factor_first(m)] * factors.size[factor_second(m)] * factors.width;
-    prefer_huge_pages(grads.plane[m], plane_size[m] * sizeof(T));
+    if (!line_marks) prefer_huge_pages(grads.plane[m], plane_size[m] * sizeof(T));
   }
   std::unique_ptr<T, decltype(&std::free)> copies(  // of the lines, one a further thread
       static_cast<T*>(std::malloc(((n_threads - 1) * lines + 1) * sizeof(T))), &std::free);
   if (!copies) return kOutOfMemory;
 #pragma omp parallel num_threads(n_threads)
   {
-    Share<T> share{grads, thread_index(), thread_count()};
+    Share<T> share{grads, plane_marks, thread_index(), thread_count()};
     T* copy = copies.get() + (share.me - 1) * lines;
     for (int m = 0; m < 3; ++m) {
       if (share.me) share.grads.line[m] = copy;
       copy += line_size[m];
-      std::fill_n(share.grads.line[m], line_size[m], T(0));
-      fill_share(grads.plane[m], plane_size[m], share.me, share.team);
+      if (share.me || !line_marks) std::fill_n(share.grads.line[m], line_size[m], T(0));
+      if (!line_marks) fill_share(grads.plane[m], plane_size[m], share.me, share.team);
+      const int64_t marks = (line_size[m] + kMarked - 1) / kMarked;
+      if (line_marks && !share.me) std::fill_n(line_marks[m], marks, 1);
     }
 #pragma omp barrier
     add_strips(factors, share, points, unit, grad_features);
@@ -256,7 +271,8 @@ int look_up_backward(const Factors<const T>& factors, const Factors<T>& grads, i
   NC_CPU_FUNCTION(factor_lookup_backward, suffix, T) {                                           \
     return nc::look_up_backward<T>(nc::make_factors(planes, lines, sizes, width),                \
                                    nc::make_factors(grad_planes, grad_lines, sizes, width),      \
-                                   points, unit, grad_features, threads);                        \
+                                   points, unit, grad_features, plane_marks, line_marks,         \
+                                   threads);                                                     \
   }
 
 NC_FACTOR_LOOKUP(f32, float)

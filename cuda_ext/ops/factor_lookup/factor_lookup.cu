@@ -68,9 +68,14 @@ struct CellSum {
   }
 };
 
+// Of the planes; null where none are set.
+struct Marks {
+  uint8_t* plane[3];
+};
+
 // A warp takes kRun points one after the other: samples along a ray stay in a cell for a while.
 __global__ void factor_backward(Factors<const float> factors, Factors<float> grads, int64_t points,
-                                const float* unit, const float* grad_features) {
+                                const float* unit, const float* grad_features, Marks marks) {
   const int64_t width = factors.width, row = width * factors.modes();
   const int64_t runs = (points + kRun - 1) / kRun;
   for (int64_t t = cuda_first(); t < runs * kLanes; t += cuda_stride()) {
@@ -90,6 +95,8 @@ __global__ void factor_backward(Factors<const float> factors, Factors<float> gra
           if (!factors.plane[0]) continue;
           const float h = g * on_line(factors.line[m] + mode.line + f, width, mode.end);
           plane.add(grads.plane[m] + mode.plane + f, mode.corner, h, width, step);
+          for (int e = 0; e < 4 && marks.plane[m]; ++e)
+            marks.plane[m][(mode.plane + f + (e >> 1) * step + (e & 1) * width) / kMarked] = 1;
         }
         line.flush(width, 0);
         plane.flush(width, step);
@@ -112,14 +119,20 @@ NC_CUDA_FUNCTION(factor_lookup_backward) {
   const auto factors = nc::make_factors(planes, lines, sizes, width);
   const auto grads = nc::make_factors(grad_planes, grad_lines, sizes, width);
   const auto on = static_cast<cudaStream_t>(stream);
+  nc::Marks marks{};
   for (int m = 0; m < 3; ++m) {
     const int64_t area = sizes[nc::factor_first(m)] * sizes[nc::factor_second(m)];
+    const int64_t length = sizes[nc::factor_line(m)] * width;
+    if (line_marks) {
+      if (planes) marks.plane[m] = plane_marks[m];
+      cudaMemsetAsync(line_marks[m], 1, (length + nc::kMarked - 1) / nc::kMarked, on);
+      continue;
+    }
     if (planes) cudaMemsetAsync(grads.plane[m], 0, area * width * sizeof(float), on);
-    const int64_t length = sizes[nc::factor_line(m)];
-    cudaMemsetAsync(grads.line[m], 0, length * width * sizeof(float), on);
+    cudaMemsetAsync(grads.line[m], 0, length * sizeof(float), on);
   }
   const int64_t runs = (points + nc::kRun - 1) / nc::kRun;
   NC_LAUNCH(nc::factor_backward, nc::cuda_blocks(runs * nc::kLanes), nc::kCudaThreads, 0, stream,
-            factors, grads, points, unit, grad_features);
+            factors, grads, points, unit, grad_features, marks);
   return nc::cuda_status();
 }

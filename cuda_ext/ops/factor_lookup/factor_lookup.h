@@ -6,15 +6,19 @@
 #include "portable.h"
 
 // sizes [3]: samples along x, y, z; planes and grad_planes [3] or null; lines and grad_lines [3].
+// plane_marks and line_marks: null both, or what grad_planes and grad_lines hold is added to, and a
+// mark set for each run of 16 of their numbers that may be.
 #define NC_ARGUMENTS_factor_lookup(T)                                                         \
   int64_t points, int64_t width, const int64_t* sizes, const T* unit, const T* const* planes, \
       const T* const* lines, T* features
 #define NC_ARGUMENTS_factor_lookup_backward(T)                                                \
   int64_t points, int64_t width, const int64_t* sizes, const T* unit, const T* const* planes, \
       const T* const* lines, const T* grad_features, T* const* grad_planes,                   \
-      T* const* grad_lines
+      T* const* grad_lines, uint8_t* const* plane_marks, uint8_t* const* line_marks
 
 namespace nc {
+
+constexpr int64_t kMarked = 16;  // numbers of a mark, as in adam_lines
 
 // Planes [first axis, second axis, width], lines [axis, width]; without planes (plane[0] null) the
 // three lines are multiplied instead, one mode in all. T is const to read, plain to add to.
