@@ -22,6 +22,7 @@ from ..runtime.device import machine, pick_device, with_backend
 from ..runtime.signals import StopRequest, stop_on_signals
 from .asked import asked_benchmark
 from .benchmark import BenchConfig, Target, Teacher
+from .budget_runs import EqualQuality, convert_at_budgets, train_at_budgets
 from .cells import Cell, bench_document
 from .process import Outcome, run_child
 from .runs import Run, cell_run, comparison_run, scratch_run, teacher_run
@@ -90,9 +91,13 @@ class Bench:
             for teacher, recipe, target in names
             if config.wants(teacher, target)
         ]
+        self.equal = [] if config.no_equal_quality else [EqualQuality(c) for c in self.cells]
+        self.made: set[Path] = set()  # by this process
         made = sum(teacher.to is not None for teacher in config.teachers)
         trained = 0 if config.no_scratch else 2 * len(config.targets)
-        self.runs, self.done = made + len(self.cells) + trained, 0
+        each = len(config.budgets) * len(config.all_seeds)
+        repeated = each * (len(self.equal) + len(config.targets)) if self.equal else 0
+        self.runs, self.done = made + len(self.cells) + trained + repeated, 0
 
     def everything(self) -> None:
         """Teachers and conversions, then training from scratch and its comparisons."""
@@ -107,10 +112,31 @@ class Bench:
             there = {name: path for name, (path, _) in sources.items() if name in good}
             for target in self.config.targets:
                 self._train(target, there)
+        if self.equal:
+            self._equal_quality({name: path for name, (path, _) in sources.items()})
+
+    def _equal_quality(self, sources: dict[str, Path]) -> None:
+        """Conversions at every budget with every seed, then trainings."""
+        where = self.folder, self.where, self._do
+        for equal in self.equal:
+            if equal.cell.receipt:  # else its source is no good, or the student
+                source = sources[equal.cell.teacher.name]
+                equal.conversions = convert_at_budgets(self.config, equal.cell, source, *where)
+                self.write()
+        for target in self.config.targets:
+            points = train_at_budgets(self.config, target, *where)
+            for equal in self.equal:
+                if equal.cell.target is target:
+                    equal.trainings = points
+            self.write()
 
     def write(self) -> dict[str, Any]:
         """The document as it stands; written to the folder, each file atomically."""
-        document = strict(bench_document(self.config, self.cells, self.about))
+        document = bench_document(self.config, self.cells, self.about)
+        document["equal_quality"] = [equal.entry() for equal in self.equal] or None
+        if not self.equal:
+            document["equal_quality_reason"] = self.config.no_equal_quality
+        document = strict(document)
         write_json(self.folder / "matrix.json", document)
         rows = matrix_rows(document)
         table = io.StringIO()
@@ -173,8 +199,9 @@ class Bench:
 
     def _do(self, run: Run) -> Outcome:
         """Runs a child unless its result exists. Raises BenchInterruptedError."""
-        if self.options.overwrite:
+        if self.options.overwrite and run.target not in self.made:
             run.forget()
+        self.made.add(run.target)
         outcome = Outcome(0, None) if run.finished() else self._child(run)
         if self.stop():
             raise BenchInterruptedError(self.stop.signum)

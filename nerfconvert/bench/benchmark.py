@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,8 @@ class BenchConfig:
     targets: tuple[Target, ...]
     seconds: Budgets | None = None
     steps: Budgets | None = None
+    budgets: tuple[float, ...] = ()  # seconds: conversions and trainings at each, to equal quality
+    seeds: tuple[int, ...] = ()  # of these; none: `seed` alone
     data: Path | None = None
     views: int = 8
     resolution: str | None = None
@@ -74,8 +77,9 @@ class BenchConfig:
     memory_mb: int = 1024
 
     def __post_init__(self):
-        if self.seconds and self.steps:
-            raise UsageError("give seconds or steps, not both")
+        if sum(map(bool, (self.seconds, self.steps, self.budgets))) > 1:
+            raise UsageError("give one of seconds, steps and budgets, not two")
+        self._check_budgets()
         if not (self.teachers and self.targets and self.recipes):
             raise UsageError("a benchmark needs at least one teacher, one target and one recipe")
         for kind, entries in (("teachers", self.teachers), ("targets", self.targets)):
@@ -91,6 +95,17 @@ class BenchConfig:
         self._check_pairs()
         for architecture in [t.arch for t in self.targets] + [t.to for t in self.teachers if t.to]:
             self.budget(architecture)
+
+    def _check_budgets(self) -> None:
+        """Raises UsageError unless `budgets` are different positive seconds, `seeds` different."""
+        for name, values in (("budgets", self.budgets), ("seeds", self.seeds)):
+            if len(set(values)) < len(values):
+                raise UsageError(f"{name} must be different, got {list(values)}")
+        for seconds in self.budgets:
+            if not 0 < seconds < math.inf:
+                raise UsageError(f"budgets must be positive seconds, got {seconds!r}")
+        if self.seeds and not self.budgets:
+            raise UsageError("seeds are those of budgets: give budgets as well, or one seed")
 
     def _check_pairs(self) -> None:
         """Raises UsageError unless `pairs` hold a teacher and a target each, and at least one."""
@@ -109,6 +124,20 @@ class BenchConfig:
         return self.pairs is None or (teacher.name, target.name) in self.pairs
 
     @property
+    def all_seeds(self) -> tuple[int, ...]:
+        """The seeds of runs at `budgets`; the cells of the matrix have `seed`."""
+        return self.seeds or (self.seed,)
+
+    @property
+    def no_equal_quality(self) -> str | None:
+        """Why seconds to equal quality are not measured; None where they are."""
+        if not self.budgets:
+            return "the benchmark does not ask for it (budgets = [30, 60, 120])"
+        if self.data is None:
+            return "no data: there are no photographs to train on or to compare with"
+        return None
+
+    @property
     def no_scratch(self) -> str | None:
         """Why nothing is trained from scratch; None where it is."""
         if self.data is None:
@@ -121,6 +150,8 @@ class BenchConfig:
 
     def budget(self, architecture: str) -> tuple[str, float]:
         """("--seconds" or "--steps", how many) of a conversion to `architecture`."""
+        if self.budgets:
+            return "--seconds", max(self.budgets)
         if self.steps:
             return "--steps", of_architecture(self.steps, architecture, None)
         return "--seconds", of_architecture(self.seconds or {}, architecture, DEFAULT_SECONDS)

@@ -10,6 +10,8 @@
     scratch = true                    # train every target on the images as well (needs data)
     bounds = "1.2"                    # box of the from-scratch fields, as of `train --bounds`
     seed = 0
+    budgets = [30, 60, 120, 300]      # in place of seconds: conversions and trainings (needs data)
+    seeds = [0, 1, 2]                 # with each of these, for the table of equal quality
 
     [seconds]                         # of a conversion, by target architecture; or [steps]
     default = 180
@@ -49,7 +51,7 @@ KINDS: dict[str, tuple[type, ...]] = {
         ("data", "resolution", "background", "bounds", "name", "path", "to", "arch", "size"), (str,)
     ),
     **dict.fromkeys(("views", "seed", "memory_mb"), (int,)),
-    **dict.fromkeys(("teachers", "targets", "recipes", "pairs"), (list,)),
+    **dict.fromkeys(("teachers", "targets", "recipes", "pairs", "budgets", "seeds"), (list,)),
     **dict.fromkeys(("seconds", "steps", "scratch_seconds"), (int, float, dict)),
     **dict.fromkeys(("scratch", "curves"), (bool,)),
     "set": (dict,),
@@ -76,6 +78,10 @@ def _config(document: dict[str, Any], folder: Path) -> BenchConfig:
     for key in ("seconds", "steps", "scratch_seconds"):
         if key in values:
             values[key] = _budgets(key, values[key])
+    for key, kinds in (("budgets", (int, float)), ("seeds", (int,))):
+        values[key] = tuple(values.get(key, ()))
+        if any(isinstance(v, bool) or not isinstance(v, kinds) for v in values[key]):
+            raise UsageError(f"{key} must be numbers, got {list(values[key])}")
     if "data" in values:
         values["data"] = folder / values["data"]
     values["recipes"] = tuple(str(r) for r in values.get("recipes", (DEFAULT,)))

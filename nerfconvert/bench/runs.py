@@ -83,8 +83,10 @@ def cell_run(config: BenchConfig, cell: Cell, source: Path, folder: Path, where:
     return _conversion(cell.title, folder, name, source, asked)
 
 
-def scratch_run(config: BenchConfig, target: Target, folder: Path, where: Where) -> Run:
-    """The training of one target on the images."""
+def scratch_run(
+    config: BenchConfig, target: Target, folder: Path, where: Where, *, curve: bool = True
+) -> Run:
+    """The training of one target on the images, measured on its way too where `curve` says so."""
     option, count = config.scratch_budget(target.arch)
     asked = [
         "--arch", target.arch, "--size", target.size_for(DEFAULT), *_set(target.set),
@@ -92,7 +94,7 @@ def scratch_run(config: BenchConfig, target: Target, folder: Path, where: Where)
         "--eval-views", str(config.views), "--background", config.background,
         "--seed", str(config.seed), *_where(where),
     ]  # fmt: skip
-    asked += _curve(option, count, KNOWN)
+    asked += _curve(option, count, KNOWN) if curve else []
     for name in ("resolution", "bounds"):
         if getattr(config, name) is not None:
             asked += [f"--{name}", getattr(config, name)]

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..distiller.recipes import DEFAULT
 from ..students.sizes import bytes_figure
+from .equal_table import equal_quality_tables
 from .figures import depth_figure, figure, markdown_table
 
 Cell = dict[str, Any]
@@ -55,6 +56,8 @@ def matrix_markdown(document: dict[str, Any]) -> str:
             parts += [f"**{title}**", _grid(rows, show)]
     if reason := document["speedup_reason"]:
         parts.append(f"No speed-up over training from scratch: {reason}.")
+    for title, table in zip(EQUAL, equal_quality_tables(document)):
+        parts += [f"**{title}**", markdown_table(*table)]
     parts += ["**The students**", _students(document)]
     failed = [f"- {' '.join(name_of(r))}: {r['problem']}" for r in rows if r["problem"]]
     if failed:
@@ -101,6 +104,12 @@ FIGURES: dict[str, Callable[[dict[str, Any]], str]] = {
     ),
     "Peak memory, MB": lambda row: figure(row["peak_memory_mb"], digits=0),
 }
+
+
+EQUAL = (
+    "Seconds to equal quality against the photographs, from runs with a schedule of their own",
+    "PSNR against the photographs over seconds",
+)
 
 
 def _grid(rows: list[dict[str, Any]], show: Callable[[dict[str, Any]], str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..students.sizes import bytes_figure, rounded
+from .equal_table import equal_quality_tables
 from .figures import depth_figure, figure, view_figure
 from .matrix import matrix_rows, name_of, speedup_figure
 
@@ -56,7 +57,7 @@ def train_tables(document: dict[str, Any]) -> list[Table]:
 
 
 def bench_tables(document: dict[str, Any]) -> list[Table]:
-    """One row per cell."""
+    """One row per cell, then what equal quality takes, where that was asked for."""
     header = ["teacher", "student", "vs source", "vs truth", "drop", "seconds", "speed-up", "MB"]
     rows = [
         [
@@ -70,7 +71,7 @@ def bench_tables(document: dict[str, Any]) -> list[Table]:
         ]
         for row in matrix_rows(document)
     ]
-    return [(header, rows)]
+    return [(header, rows), *equal_quality_tables(document)]
 
 
 def cell_line(cell: dict[str, Any]) -> str:

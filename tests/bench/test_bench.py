@@ -14,8 +14,10 @@ import torch
 
 from nerfconvert.bench.bench import BenchInterruptedError, bench
 from nerfconvert.bench.benchmark import BenchConfig, Target, Teacher
+from nerfconvert.bench.budget_runs import convert_at_budgets, train_at_budgets
 from nerfconvert.bench.cells import Cell
-from nerfconvert.bench.runs import cell_run, scratch_run
+from nerfconvert.bench.process import Outcome
+from nerfconvert.bench.runs import Run, cell_run, scratch_run
 from nerfconvert.errors import UsageError
 from nerfconvert.options.groups import Where
 from nerfconvert.options.per_command import BenchOptions
@@ -150,6 +152,58 @@ def test_training_from_scratch_gives_the_speed_up(tmp_path):
     runs = []
     assert bench(options, on_progress=lambda *note: runs.append(note))["cells"] == [cell]
     assert runs == []
+
+
+def test_equal_quality_has_a_run_for_every_budget(tmp_path):
+    photographs(tmp_path / "photos")
+    top = TOP.replace("steps = { default = 6, mlp = 4 }", "budgets = [0.2, 0.4]\nseeds = [0]")
+    text = top + 'data = "photos"\nbounds = "1"\n' + GLASS + HASHGRID
+    (tmp_path / "bench.toml").write_text(text)
+    options = BenchOptions(config=tmp_path / "bench.toml", output=tmp_path / "out")
+    document = bench(options)
+    (entry,) = document["equal_quality"]
+    for kind in ("conversions", "trainings"):
+        assert [(p["budget"], p["seed"]) for p in entry[kind]] == [(0.2, 0), (0.4, 0)]
+        assert all(p["problem"] is None and p["seconds"] > 0 for p in entry[kind])
+    # The cell is the longest of the runs, made once.
+    quality = document["cells"][0]["receipt"]["quality"]
+    assert entry["conversions"][1]["psnr_vs_truth"] == quality["psnr_target_vs_truth"]
+    for kind in ("cells", "scratch"):
+        assert len(list((tmp_path / "out" / kind).glob("*.safetensors"))) == 2
+    source = quality["psnr_source_vs_truth"]
+    levels = {level["below_source"]: level for level in entry["levels"]}
+    assert list(levels) == [3, 2, 1, 0.5]
+    assert levels[2]["psnr_vs_truth"] == pytest.approx(source - 2)
+    assert [one["seed"] for one in levels[2]["training"]] == [0]
+    assert "Seconds to equal quality" in (tmp_path / "out" / "matrix.md").read_text()
+    runs = []
+    again = bench(options, on_progress=lambda *note: runs.append(note))
+    assert again["equal_quality"] == document["equal_quality"]
+    assert runs == []
+
+
+def test_budgets_and_seeds_make_runs_of_their_own():
+    """Every pair has another file; what is not asked of training is not measured on its way."""
+    target, glass = Target(arch="hashgrid"), Teacher(name="glass", path=SCENES / "glass.toml")
+    config = BenchConfig(
+        teachers=(glass,), targets=(target,), data=SCENES, budgets=(8, 64), seeds=(1, 2)
+    )
+    asked = []
+
+    def do(run: Run) -> Outcome:
+        asked.append(run)
+        return Outcome(7, "not run here")
+
+    where = ROOT, Where(device="cpu"), do
+    points = convert_at_budgets(config, Cell(glass, target, "fast"), glass.path, *where)
+    points += train_at_budgets(config, target, *where)
+    assert [(p["budget"], p["seed"]) for p in points] == 2 * [(8, 1), (8, 2), (64, 1), (64, 2)]
+    assert {p["problem"] for p in points} == {"not run here"}
+    for point, run in zip(points, asked, strict=True):
+        words = dict(zip(run.argv, run.argv[1:]))
+        assert (words["--seconds"], words["--seed"]) == (f"{point['budget']}", f"{point['seed']}")
+        assert "--eval-at" not in words
+    assert len({run.target for run in asked}) == 8
 
 
 def test_curves_are_measured_at_parts_of_the_seconds():
