@@ -16,6 +16,7 @@ from ..errors import FormatError, NerfConvertError
 from ..files import write_json, write_text
 from ..options.per_command import BenchOptions
 from ..report.matrix import matrix_markdown, matrix_rows
+from ..report.matrix_page import matrix_page
 from ..report.receipt import strict
 from ..runtime.alone import alone_in
 from ..runtime.device import machine, pick_device, with_backend
@@ -47,7 +48,7 @@ def bench(
     on_progress: OnProgress | None = None,
     on_cell: Callable[[dict[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
-    """The `bench` document; writes matrix.json, matrix.csv and matrix.md after every run.
+    """The `bench` document; writes matrix.json, .csv, .md and bench.html after every run.
 
     `on_progress` receives the finished fraction of the runs and a status line, `on_cell` every new
     cell. A run that fails makes its cells fail and no others. Raises UsageError, FormatError,
@@ -145,6 +146,7 @@ class Bench:
         writer.writerows(rows)
         write_text(self.folder / "matrix.csv", table.getvalue())
         write_text(self.folder / "matrix.md", matrix_markdown(document))
+        write_text(self.folder / "bench.html", matrix_page(document))
         return document
 
     def _source(self, teacher: Teacher) -> tuple[Path, Outcome | None]:

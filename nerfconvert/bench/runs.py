@@ -42,10 +42,11 @@ class Run:
         return json.loads(self.account.read_text(encoding="utf-8"))
 
     def flags(self) -> list[str]:
-        """Extra arguments: JSON instead of tables, resuming a saved state, overwriting what a crash
-        left behind."""
+        """Extra arguments: JSON instead of tables, the report of a conversion, resuming a saved
+        state, overwriting what a crash left behind."""
+        report = ["--report"] if self.argv[0] == "convert" else []
         resume = ["--resume"] if state_path(self.target).exists() else []
-        return ["--json", *resume, *(["--overwrite"] if self.target.exists() else [])]
+        return ["--json", *report, *resume, *(["--overwrite"] if self.target.exists() else [])]
 
     def forget(self) -> None:
         """Removes the files of the run."""

@@ -218,7 +218,7 @@ class Bench:
                 on_cell=lambda cell: terminal.say(cell_line(cell)),
             )
         terminal.document(document, bench_tables)
-        terminal.say(f"wrote matrix.json, matrix.csv and matrix.md to {self.options.output}")
+        terminal.say(f"wrote bench.html, matrix.json, .csv and .md to {self.options.output}")
         return max(cell["exit_code"] for cell in document["cells"])
 
 

@@ -26,6 +26,14 @@ def depth_figure(error: float | None) -> str:
     return figure(None if error is None else 100 * error, digits=2) + ("" if error is None else "%")
 
 
+def machine_facts(machine: dict[str, Any]) -> dict[str, Any]:
+    """What is known of a document's `machine`, by names in words."""
+    known = {key.replace("_", " "): v for key, v in machine.items() if v is not None}
+    if "peak memory mb" in known:
+        known["peak memory"] = figure(known.pop("peak memory mb"), "MB", 0)
+    return known
+
+
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table; every row has as many cells as the header."""
     for row in rows:

@@ -9,13 +9,14 @@ from typing import Any
 
 from ..metrics.speedup import conversion_curve
 from .compared import Compared, ranked
-from .figures import figure
+from .figures import machine_facts
 from .html import html_page
 from .plots import NO_MATPLOTLIB, curve_plot
 
 NO_TRUTH = "there were no photographs (--data)"
 NO_CURVE = "a comparison has none: `convert --report` draws it"
 RULER = 10  # dB that a ruler spans at least
+SAME = 0.03  # of a ratio: noise of what is measured
 LEAST, MOST = 5.0, 60.0  # dB that a ruler shows
 
 
@@ -92,17 +93,9 @@ def _page(about: dict[str, Any], document: dict[str, Any], compared: Compared) -
             "no_truth": NO_TRUTH,
             "command": shlex.join(["nerfconvert", *about["argv"]]) if about["argv"] else None,
             "protocol": document["protocol"],
-            "machine": _machine(document["machine"]),
+            "machine": machine_facts(document["machine"]),
         },
     )
-
-
-def _machine(machine: dict[str, Any]) -> dict[str, str]:
-    """What is known of a machine, in words."""
-    known = {key: value for key, value in machine.items() if value is not None}
-    if "peak_memory_mb" in known:
-        known["peak_memory"] = figure(known.pop("peak_memory_mb"), "MB", 0)
-    return known
 
 
 def _ratios(first: dict[str, Any], field: dict[str, Any]) -> dict[str, tuple[str, str]]:
@@ -116,7 +109,9 @@ def _ratios(first: dict[str, Any], field: dict[str, Any]) -> dict[str, tuple[str
 
 
 def _times(ratio: float, more: str, less: str) -> tuple[str, str]:
-    """('2.4×', 'smaller') of 2.4, ('3.0×', 'larger') of a third."""
+    """('2.4×', 'smaller') of 2.4, ('3.0×', 'larger') of a third, ('same', '') of nearly 1."""
+    if abs(math.log(ratio)) < SAME:
+        return "same", ""
     return (f"{ratio:.1f}×", more) if ratio >= 1 else (f"{1 / ratio:.1f}×", less)
 
 

@@ -14,7 +14,9 @@ from markupsafe import Markup
 NO_MATPLOTLIB = "not drawn: it needs matplotlib (pip install 'nerfconvert[report]')"
 # What stands in the SVG for a color that the page's style sheet decides.
 INK, SOFT, LINE, ACCENT, WARM = "#010101", "#020202", "#030303", "#040404", "#050505"
+MARKS = [f"#0606{number:02}" for number in range(6)]  # of categories, in turn
 VARIABLES = {INK: "ink", SOFT: "soft", LINE: "line", ACCENT: "accent", WARM: "warm"}
+VARIABLES |= {color: f"mark{number}" for number, color in enumerate(MARKS)}
 STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "nerfconvert",
@@ -68,25 +70,33 @@ def curve_plot(
     return _svg(draw)
 
 
-def rate_plot(points: Sequence[tuple[float, float, float, str]]) -> Markup | None:
-    """Bytes against PSNR in dB, one (bytes, dB, seconds a frame, label) a mark; the area of a mark
-    is its seconds a frame. None without matplotlib."""
+def rate_plot(points: Sequence[tuple[float, float, float, str, str]]) -> Markup | None:
+    """Bytes against PSNR in dB, one (bytes, dB, seconds a frame, source, target) a mark: its area
+    is the seconds, its color the target, its label the source. None without matplotlib."""
     slowest = max((point[2] for point in points), default=1.0)
+    targets = list(dict.fromkeys(point[4] for point in points))
 
     def draw(axes: Any) -> None:
-        sizes = [12 + 300 * seconds / slowest for _, _, seconds, _ in points]
-        axes.scatter(
-            [p[0] / 1e6 for p in points], [p[1] for p in points], s=sizes,
-            facecolor=ACCENT, edgecolor=ACCENT, alpha=0.45, linewidth=1,
-        )  # fmt: skip
-        for size, decibels, _, label in points:
-            axes.annotate(
-                label, (size / 1e6, decibels), (7, 4), fontsize=8, textcoords="offset points",
-                parse_math=False,
+        for number, target in enumerate(targets):
+            color = MARKS[number % len(MARKS)]
+            own = [point for point in points if point[4] == target]
+            axes.scatter(
+                [p[0] / 1e6 for p in own], [p[1] for p in own],
+                s=[12 + 260 * p[2] / slowest for p in own],
+                facecolor=color, edgecolor=color, alpha=0.5, linewidth=1,
             )  # fmt: skip
+            axes.annotate(
+                f"● {target}", (1.02, 1 - 0.08 * number), color=color, va="top",
+                xycoords="axes fraction", parse_math=False,
+            )  # fmt: skip
+            for size, level, _, source, _ in own:
+                axes.annotate(
+                    source, (size / 1e6, level), (6, 4), color=SOFT, fontsize=6.5,
+                    textcoords="offset points", parse_math=False,
+                )  # fmt: skip
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.margins(x=0.15, y=0.15)
+        axes.margins(x=0.12, y=0.15)
         axes.set_xlabel("size of the file, MB")
         axes.set_ylabel("PSNR to the source, dB")
 

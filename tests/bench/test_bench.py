@@ -108,6 +108,14 @@ def test_the_tables_hold_the_receipts_figures(folder):
     assert "No speed-up over training from scratch: no data" in markdown
 
 
+def test_the_page_links_a_report_of_every_conversion(folder):
+    page = (folder / "out" / "bench.html").read_text()
+    for cell in cells(folder).values():
+        if cell["receipt"]:
+            assert f'href="{cell["receipt"]["report"]}"' in page
+            assert "data:image/webp" in (folder / "out" / cell["receipt"]["report"]).read_text()
+
+
 def test_a_second_run_runs_nothing_but_what_failed(folder):
     """Without a config: the folder knows its own."""
     before = {p: p.stat().st_mtime_ns for p in (folder / "out").rglob("*.safetensors*")}

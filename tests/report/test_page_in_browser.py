@@ -2,6 +2,8 @@
 
 import pytest
 
+from nerfconvert.options.per_command import CompareOptions
+from nerfconvert.pipelines.compare import compare
 from nerfconvert.report.page import comparison_page, conversion_page
 
 from ..browser import DESK, PHONE
@@ -131,6 +133,25 @@ def test_the_policy_of_the_page_lets_nothing_in(browser, report):
     assert page.title() != "run"
     assert refused == [("http://127.0.0.1:9/x.png", "csp")]
     page.close()
+
+
+def test_real_fields_and_photographs_make_a_page_that_can_be_sent(open_page, shared, tmp_path):
+    lego = shared / "checkpoints" / "ppng" / "lego"
+    asked = CompareOptions(
+        checkpoints=(lego / "ppng_1.ppng", lego / "ppng_2.ppng"),
+        output=tmp_path,
+        data=shared / "data" / "nerf_synthetic" / "lego",
+        eval_views=2,
+        resolution="100",
+        frames=0,
+    )
+    document = compare(asked, argv=["compare", "..."])
+    page = tmp_path / "report.html"
+    assert document["report"] == str(page)
+    assert page.stat().st_size < 5_000_000
+    tab = open_page(page, PHONE)
+    assert tab.requests == [page.as_uri()]
+    assert f"{document['fields'][1]['psnr_vs_first']:.2f}" in tab.page.inner_text(".first dd")
 
 
 def test_all_views_are_on_paper(open_page, report):
