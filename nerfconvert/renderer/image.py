@@ -15,6 +15,7 @@ from .crop import cropped
 from .shading import shade
 
 BACKGROUNDS = {"white": 1.0, "black": 0.0}
+CHUNK, CHUNK_UNBOUNDED = 1 << 15, 1 << 13  # rays marched at once; far off there are more samples
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,11 @@ def render_rays(
     *,
     step: float | None = None,
     background: float = 1.0,
-    chunk: int = 8192,
+    chunk: int | None = None,
 ) -> Rendered:
     """Renders R world rays without gradients, `chunk` rays at a time (bounds memory)."""
     step, rays = step or default_step(field), field.info.local_rays(rays)
+    chunk = chunk or (CHUNK_UNBOUNDED if field.aabb.contraction else CHUNK)
     parts = []
     for start in range(0, len(rays), chunk):
         seen = shade(field, rays[start : start + chunk], step)
@@ -109,8 +111,8 @@ def render_camera(
         background = BACKGROUNDS[field.info.background]
     rays = cropped(cameras.view_rays(view, field.info.pixel_shift), crop).to(field.device)
     parts = []
-    for start in range(0, len(rays), 8192):
-        part = rays[start : start + 8192]
+    for start in range(0, len(rays), CHUNK):
+        part = rays[start : start + CHUNK]
         parts.append(render_rays(field, part, step=step, background=background))
         if on_chunk:
             on_chunk(len(part))

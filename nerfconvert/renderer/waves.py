@@ -17,7 +17,8 @@ from ..volume import Aabb, OccupancyGrid, RadianceField, Rays, Samples
 from .cone_march import ANGLE, cone_sections
 
 OPAQUE = 50.0  # optical depth of one sample beyond which nothing changes; keeps sums exact
-FEWEST, MOST = 4, 12  # samples of a ray in the first wave, and in the last: long rays go far
+FEWEST, MOST = 4, 12  # samples of a ray in a wave
+POINTS = 1 << 16  # of a wave, if it has that many rays: the fewer are left, the farther each goes
 
 
 @torch.no_grad()
@@ -59,11 +60,11 @@ def _bounded_waves(
     alive = (near < far).nonzero()[:, 0]
     if jitter is not None:
         near = near + jitter * step
-    corners = box.corners(rays.origins)
-    most = FEWEST if near.device.type == "cpu" else MOST  # elsewhere every wave waits
-    first = torch.zeros_like(alive)
+    corners, first = box.corners(rays.origins), torch.zeros_like(alive)
+    fewest = FEWEST if near.device.type == "cpu" else MOST  # elsewhere every wave waits
     lines = rays.origins, rays.directions, near, far
     while len(alive):
+        most = min(MOST, max(fewest, POINTS // len(alive)))
         part = (x.index_select(0, alive) for x in lines)
         starts, counts, first = march_wave(*part, *corners, occupancy.words, step, first, most)
         owned = torch.zeros(len(rays), dtype=torch.int64, device=near.device)
@@ -74,4 +75,4 @@ def _bounded_waves(
             starts, torch.full_like(starts, step), ray, torch.cat([offsets.new_zeros(1), offsets])
         )
         goes_on = (wanted()[alive] & (first < MAX_LATTICE)).nonzero()[:, 0]
-        alive, first, most = alive[goes_on], first[goes_on], min(most + 2, MOST)
+        alive, first = alive[goes_on], first[goes_on]
