@@ -94,10 +94,13 @@ class RowRmsprop:
 
 def _rows(grad: Tensor) -> tuple[Tensor, Tensor]:
     """Indices [R] and values [R, C] of the rows of a gradient [V, C]; all rows of a dense one."""
-    if grad.is_sparse:
-        grad = grad.coalesce()
-        return grad.indices()[0], grad.values()
-    return torch.arange(len(grad), device=grad.device), grad
+    if not grad.is_sparse:
+        return torch.arange(len(grad), device=grad.device), grad
+    rows = grad._indices()[0]
+    if bool((rows[1:] > rows[:-1]).all()):  # of one look-up, autograd forgets that; sorting is slow
+        return rows, grad._values()
+    grad = grad.coalesce()
+    return grad.indices()[0], grad.values()
 
 
 class Muon:

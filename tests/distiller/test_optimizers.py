@@ -126,6 +126,15 @@ def test_sparse_and_dense_gradients_of_rows_are_one():
     assert 0 < int((dense == 1).all(1).sum()) < 2000
 
 
+def test_sparse_gradients_of_two_batches_are_summed():
+    sparse, dense = (nn.Parameter(torch.ones(50, 28)) for _ in range(2))
+    parts = [torch.randn(50, 28) * (torch.rand(50, 1) < 0.3) for _ in range(2)]
+    sparse.grad, dense.grad = parts[0].to_sparse(1) + parts[1].to_sparse(1), sum(parts)
+    for p in (sparse, dense):
+        RowRmsprop([p], lr=0.1).step(0.5)
+    torch.testing.assert_close(sparse, dense)
+
+
 def test_a_restored_optimizer_takes_the_same_steps():
     def fresh():
         torch.manual_seed(3)
