@@ -124,12 +124,12 @@ def convert(
         "report": str(report_path(options.target)) if options.report else None,
     }
     receipt = strict(document)
+    write_json(receipt_path(options.target), receipt)
+    remove_unfinished(options.target)
     if options.report:
         names = [f"{side}, {receipt[side]['architecture']}" for side in ("source", "target")]
         shown = Compared(names, [before.images, after.images], evaluator.evaluation.truth)
         write_text(report_path(options.target), conversion_page(receipt, shown))
-    write_json(receipt_path(options.target), receipt)
-    remove_unfinished(options.target)
     pass_gates(receipt)
     return receipt
 

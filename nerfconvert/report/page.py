@@ -13,7 +13,7 @@ from .figures import machine_facts
 from .html import html_page
 from .plots import NO_MATPLOTLIB, curve_plot
 
-NO_TRUTH = "there were no photographs (--data)"
+NO_TRUTH = "there were none (--data)"
 NO_CURVE = "a comparison has none: `convert --report` draws it"
 RULER = 10  # dB that a ruler spans at least
 SAME = 0.03  # of a ratio: noise of what is measured
@@ -101,7 +101,7 @@ def _page(about: dict[str, Any], document: dict[str, Any], compared: Compared) -
 def _ratios(first: dict[str, Any], field: dict[str, Any]) -> dict[str, tuple[str, str]]:
     """How many times smaller and faster than `first` a field is, in words."""
     size = first["bytes"] / field["bytes"]
-    speed = first["seconds_per_frame"] / max(field["seconds_per_frame"], 1e-9)
+    speed = max(first["seconds_per_frame"], 1e-9) / max(field["seconds_per_frame"], 1e-9)
     return {
         "size": _times(size, "smaller", "larger"),
         "speed": _times(speed, "faster", "slower"),
@@ -140,10 +140,10 @@ def _curve(receipt: dict[str, Any]) -> dict[str, Any]:
     for stage in receipt["stages"]:
         stages.append({**stage, "start": ends, "end": ends + stage["seconds"]})
         ends = stages[-1]["end"]
-    svg = curve_plot(points, truth, [(s["name"], s["start"], s["end"]) for s in stages])
-    words = []
-    if svg is None:
-        words.append(NO_MATPLOTLIB)
+    svg, words = None, []
+    if points:
+        svg = curve_plot(points, truth, [(s["name"], s["start"], s["end"]) for s in stages])
+        words += [] if svg else [NO_MATPLOTLIB]
     if not receipt["curve"]:
         words.append("only start and end were measured (--eval-at S,S,.. measures between)")
     return {"svg": svg, "words": "; ".join(words), "points": points, "stages": stages}

@@ -42,7 +42,7 @@ def test_the_worst_view_comes_first():
 
 def test_what_the_run_did_not_have_is_said_in_words(monkeypatch):
     text = text_of(comparison_page(comparison("a", "b"), compared("mlp", "vm"), []))
-    assert "there were no photographs" in text
+    assert "To photographs – there were none (--data)" in text
     assert "LPIPS: not measured" in text
     assert "`convert --report` draws it" in text
     assert "Called from Python" in text
@@ -66,8 +66,25 @@ def test_equal_pictures_have_no_psnr():
     same = compared("mlp", "vm")
     same.images[1] = same.images[0]
     text = text_of(comparison_page(comparison("a", "b"), same, []))
-    assert "PSNR of target to source equal" in text
-    assert "inf" not in text.split()
+    assert "PSNR of target to source ∞ dB" in text
+    assert text.count(" equal ") == 6  # in the table, and below the heat maps
+    assert not {"inf", "nan"} & set(text.split())
+    unknown = receipt("a", "b", curve=False)
+    unknown["quality"] |= {"psnr_initial": None, "psnr_target_vs_source": None}
+    assert "<svg" not in conversion_page(unknown, same)
+
+
+def test_what_hardly_differs_is_called_the_same():
+    document = comparison("a", "b")
+    document["fields"][1] |= {"bytes": 4_010_000, "seconds_per_frame": 0.1}
+    text = text_of(comparison_page(document, compared("mlp", "vm"), []))
+    assert "Size same" in text
+    assert "5.0× faster" in text
+
+
+def test_views_too_small_for_ssim_are_shown():
+    text = text_of(comparison_page(comparison("a", "b"), compared("mlp", "vm", size=8), []))
+    assert "SSIM – LPIPS" in text
 
 
 @pytest.mark.parametrize("paths", [(EVIL,), (EVIL, EVIL), (EVIL, EVIL, EVIL)])
