@@ -27,12 +27,33 @@ def _of_the_machine() -> int | None:
         return None
 
 
-def _of_the_container(folder: str = "/sys/fs/cgroup") -> int | None:
-    """Bytes left below the control group's limit, without counting the page cache; None if
-    unlimited."""
-    limit = "".join(_lines(f"{folder}/memory.max")).strip()
-    used = [line.split()[1] for line in _lines(f"{folder}/memory.stat") if line.startswith("anon ")]
-    return max(0, int(limit) - int(used[0])) if limit.isdigit() and used else None
+def _of_the_container(
+    folder: str = "/sys/fs/cgroup", told: str = "/proc/self/cgroup"
+) -> int | None:
+    """Bytes left below the limits of this process's control groups, of either version, without
+    counting the page cache; None if unlimited."""
+    left = []
+    for line in _lines(told):
+        _, controllers, path = line.split(":", 2)
+        if controllers == "memory":
+            root, names = Path(folder, "memory"), ("memory.limit_in_bytes", "total_rss ")
+        elif not controllers:
+            root, names = Path(folder), ("memory.max", "anon ")
+        else:
+            continue
+        group = root / path.lstrip("/")
+        for above in (group, *group.parents):
+            left += _left_in(above, *names)
+            if above == root:
+                break
+    return min(left, default=None)
+
+
+def _left_in(group: Path, limit: str, used: str) -> list[int]:
+    """Bytes left below the limit of one control group, where it has one."""
+    most = "".join(_lines(f"{group}/{limit}")).strip()
+    taken = [line.split()[1] for line in _lines(f"{group}/memory.stat") if line.startswith(used)]
+    return [max(0, int(most) - int(taken[0]))] if most.isdigit() and taken else []
 
 
 def _lines(path: str) -> list[str]:

@@ -158,10 +158,23 @@ def test_available_memory_is_part_of_what_is_built_in():
     assert 1_000_000 < available <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-def test_the_limit_of_a_container_counts(tmp_path):
-    (tmp_path / "memory.max").write_text("5000\n")
-    (tmp_path / "memory.stat").write_text("anon 1500\nfile 3000\n")
-    assert _of_the_container(str(tmp_path)) == 3500
-    (tmp_path / "memory.max").write_text("max\n")
-    assert _of_the_container(str(tmp_path)) is None
-    assert _of_the_container(str(tmp_path / "nowhere")) is None
+@pytest.mark.parametrize(
+    ("line", "root", "limit", "used"),
+    [
+        ("0::/job/task", "", "memory.max", "anon"),
+        ("4:memory:/job/task", "memory", "memory.limit_in_bytes", "total_rss"),
+    ],
+)
+def test_the_limits_of_control_groups_count(line, root, limit, used, tmp_path):
+    """Of both versions: the least that is left in the process's group and those above it."""
+    told, (job, task) = tmp_path / "told", (tmp_path / root / "job", tmp_path / root / "job/task")
+    told.write_text(f"3:cpuset:/elsewhere\n{line}\n")
+    task.mkdir(parents=True)
+    for group, most, taken in ((job, 5000, 1500), (task, 9000, 1000), (tmp_path / root, "max", 0)):
+        (group / limit).write_text(f"{most}\n")
+        (group / "memory.stat").write_text(f"{used} {taken}\nfile 3000\n")
+    assert _of_the_container(str(tmp_path), str(told)) == 3500
+    (job / limit).write_text("max\n")
+    assert _of_the_container(str(tmp_path), str(told)) == 8000
+    assert _of_the_container(str(tmp_path / "nowhere"), str(told)) is None
+    assert _of_the_container(str(tmp_path), str(tmp_path / "nothing")) is None
