@@ -25,6 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _set_up(verbose)
     with stopping() as stop:
         try:
+            _check_folder()
             return _run(argv)
         except NerfConvertError as error:
             return _failed(error.message, error.exit_code, verbose)
@@ -66,6 +67,14 @@ def _run(argv: list[str]) -> int:
     first = "TORCHELASTIC_RUN_ID" not in os.environ or os.environ["RANK"] == "0"
     terminal = Terminal(json=output.json and first, quiet=output.quiet or not first)
     return command.run(terminal, argv)
+
+
+def _check_folder() -> None:
+    """Raises UsageError where the folder that the command is run in was removed."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise UsageError("the current folder was removed; go to one that exists") from None
 
 
 def _parsed(argv: list[str], asks_help: bool) -> Any:

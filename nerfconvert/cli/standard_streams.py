@@ -21,6 +21,8 @@ def open_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the least free number
+    if sys.stdout is not None:
+        sys.stdout.reconfigure(errors="replace")  # in a locale without UTF-8
     encoding = sys.stderr.encoding if sys.stderr is not None else "utf-8"
     sys.stderr = io.TextIOWrapper(
         _Dropping(STANDARD[2]), encoding, errors="backslashreplace", write_through=True

@@ -69,12 +69,14 @@ def write_images(folder: Path, frames: Iterable[np.ndarray]) -> int:
 
 @contextlib.contextmanager
 def _of_this_process(folder: Path) -> Iterator[Path]:
-    """A new folder beside `folder`, removed at the end."""
-    for other, process in partials(folder):
+    """A new folder, removed at the end: beside `folder`, or in it where that is there, for it may
+    be on another file system than its parent."""
+    held = folder / "frames" if folder.is_dir() else folder
+    for other, process in partials(held):
         if is_running(process):
             raise UsageError(f"{folder}: process {process} writes frames there; wait, or kill it")
         shutil.rmtree(other, ignore_errors=True)
-    partial = partial_path(folder)
+    partial = partial_path(held)
     partial.mkdir(parents=True)
     try:
         yield partial
