@@ -18,7 +18,7 @@ from ..options.per_command import CompareOptions
 from ..renderer.video import write_image
 from ..report.compared import Compared
 from ..report.gates import gates, pass_gates
-from ..report.likeness import against_field, against_truth, unknown, worst
+from ..report.likeness import IMAGE_FIGURES, against_field, against_truth, unknown, worst
 from ..report.page import comparison_page
 from ..report.receipt import describe_file, strict
 from ..runtime.alone import alone_in
@@ -28,7 +28,7 @@ from .checks import check_compare
 from .filming import film_comparison
 
 OURS = ("compare.mp4", "compare.gif", "compare.webp")
-FIRST_FIGURES = ("psnr", "ssim", "psnr_covered", "depth_error")
+FIRST_FIGURES = (*IMAGE_FIGURES, "depth_error")
 
 
 @with_backend

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from torch import Tensor
+
 from ..metrics.depth_error import depth_errors
 from ..metrics.evaluation import Evaluation, Pictures
 from ..metrics.image_metrics import known_mean, mean, per_view
+from ..metrics.lpips import Lpips, missing
 
 NO_TRUTH = "no --data: there are no photographs to compare with"
 NO_ALPHA = "the photographs have no alpha: nothing tells what they cover"
 NO_COMMON_SPACE = "the two fields share no lengths: one lies in the cube of a frustum"
 
+IMAGE_FIGURES = ("psnr", "ssim", "psnr_covered", "lpips")
 Views = list[dict[str, float]]  # rows of `per_view`
 
 
@@ -19,27 +23,29 @@ def against_field(
     name: str, pictures: Pictures, reference: Pictures, evaluation: Evaluation
 ) -> tuple[Views, dict[str, Any]]:
     """Rows per view, each with its "psnr_covered" and "depth_error", and their means over views as
-    psnr_, ssim_, psnr_covered_ and depth_error_`name`. Covered is what `reference` covers."""
+    psnr_, ssim_, psnr_covered_, lpips_ and depth_error_`name`. Covered is what `reference`
+    covers."""
     views = per_view(pictures.images, reference.images, reference.opacity)
+    means = _means(name, views) | _lpips(name, pictures.images, reference.images)
     depth = depth_errors(evaluation.cameras, pictures, reference)
     key = f"depth_error_{name}"
     if depth is None:
-        return views, _means(name, views) | unknown([key], NO_COMMON_SPACE)
+        return views, means | unknown([key], NO_COMMON_SPACE)
     for view, error in zip(views, depth, strict=True):
         view["depth_error"] = error
-    return views, _means(name, views) | {key: known_mean(depth)}
+    return views, means | {key: known_mean(depth)}
 
 
 def against_truth(
     name: str, pictures: Pictures, evaluation: Evaluation
 ) -> tuple[Views, dict[str, Any]]:
-    """Rows per view, and means as psnr_, ssim_ and psnr_covered_`name`; covered is what is opaque
-    in the photographs. Without photographs no rows, and None with a reason for each mean."""
+    """Rows per view, and means as psnr_, ssim_, psnr_covered_ and lpips_`name`; covered is what is
+    opaque in the photographs. Without photographs no rows, and None with a reason for each mean."""
     if evaluation.truth is None:
-        keys = [f"{metric}_{name}" for metric in ("psnr", "ssim", "psnr_covered")]
+        keys = [f"{metric}_{name}" for metric in IMAGE_FIGURES]
         return [], unknown(keys, NO_TRUTH)
     views = per_view(pictures.images, evaluation.truth, evaluation.truth_opacity)
-    means = _means(name, views)
+    means = _means(name, views) | _lpips(name, pictures.images, evaluation.truth)
     if evaluation.truth_opacity is None:
         means |= unknown([f"psnr_covered_{name}"], NO_ALPHA)
     return views, means
@@ -53,6 +59,14 @@ def worst(views: Views) -> dict[str, float] | None:
 def unknown(keys: list[str], reason: str) -> dict[str, Any]:
     """None for each of `keys`, and the reason beside it."""
     return {k: v for key in keys for k, v in ((key, None), (f"{key}_reason", reason))}
+
+
+def _lpips(name: str, images: Tensor, references: Tensor) -> dict[str, Any]:
+    """The mean LPIPS, or None with the reason where its weights are not on disk."""
+    if reason := missing():
+        return unknown([f"lpips_{name}"], reason)
+    distance = Lpips()
+    return {f"lpips_{name}": mean(distance(a, b) for a, b in zip(images, references, strict=True))}
 
 
 def _means(name: str, views: Views) -> dict[str, float]:

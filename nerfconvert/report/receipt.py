@@ -57,4 +57,4 @@ def _reason(key: str, value: float) -> str:
         return "infinite: the images are equal"
     if "covered" in key or "depth" in key:
         return "nothing is covered in these images"
-    return "not defined for these images (SSIM needs 11 pixels a side)"
+    return "not defined for these images (SSIM needs 11 pixels a side, LPIPS 31)"
