@@ -14,10 +14,11 @@ EVERYONE = {"errors", "registry", "files", ""}  # "" is the package itself: its 
 MAY_IMPORT = {  # from the top down: a layer imports only layers below it
     "cli": {"pipelines", "bench", "report", "options", "runtime", "formats"},
     "pipelines": {
-        *("film", "report", "metrics", "options", "students", "runtime"),
+        *("viewer", "film", "report", "metrics", "options", "students", "runtime"),
         *("distiller", "formats", "adapters", "renderer", "kernels", "volume"),
     },
     "bench": {"report", "metrics", "options", "students", "runtime", "distiller"},
+    "viewer": {"runtime", "renderer", "volume"},
     "film": {"metrics", "students", "runtime", "renderer", "volume"},
     "report": {"metrics", "options", "students", "distiller", "formats", "renderer", "volume"},
     "metrics": {"options", "distiller", "renderer", "volume"},

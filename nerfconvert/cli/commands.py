@@ -16,6 +16,7 @@ from ..options.per_command import (
     ExportOptions,
     RenderOptions,
     TrainOptions,
+    ViewOptions,
 )
 from ..pipelines.checks import (
     check_compare,
@@ -23,6 +24,7 @@ from ..pipelines.checks import (
     check_export,
     check_render,
     check_train,
+    check_view,
 )
 from .terminal import Terminal
 
@@ -189,6 +191,37 @@ class Compare:
 
 
 @dataclass(frozen=True, kw_only=True)
+class View:
+    """A page with a camera to fly through fields, and a wipe between two. Ctrl-C ends it.
+
+    Needs the package viser. Through SSH: `ssh -L 8080:127.0.0.1:8080 HOST`, there with --port 8080.
+
+    examples:
+      nerfconvert view model.safetensors --open
+      nerfconvert view source.ppng target.safetensors --port 8080
+      nerfconvert view nerf.ckpt --data lego --crop box.json
+    """
+
+    options: Annotated[ViewOptions, arg(name="")]
+    output: Annotated[Output, arg(name="")] = field(default_factory=Output)
+
+    def run(self, terminal: Terminal, argv: list[str]) -> int:
+        check_view(self.options)
+        from ..pipelines.view import view
+
+        def ready(document: dict[str, Any]) -> None:
+            terminal.document(document)
+            terminal.say(f"{document['address']} shows the fields; Ctrl-C ends it")
+            if self.options.open:
+                import webbrowser
+
+                webbrowser.open(document["address"])
+
+        view(self.options, on_ready=ready)
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Bench:
     """The conversion matrix: PSNR, seconds and speed-up of every teacher to every student.
 
@@ -294,6 +327,7 @@ COMMANDS: dict[str, type] = {
     "train": Train,
     "render": Render,
     "compare": Compare,
+    "view": View,
     "bench": Bench,
     "export": Export,
     "formats": Formats,

@@ -287,6 +287,40 @@ class CompareOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ViewOptions:
+    checkpoints: Positional[
+        Annotated[tuple[Path, ...], arg(metavar="CKPT", help="Fields; the first is shown first.")]
+    ]
+    data: Annotated[
+        Path | None, optional(metavar="DIR", help="Scene whose cameras can be shown.")
+    ] = None
+    cameras: CameraFile = None
+    frame: Frame = None
+    host: Annotated[
+        str, arg(metavar="HOST", help="Address to serve at; others than this open it to a network.")
+    ] = "127.0.0.1"
+    port: Annotated[int, arg(metavar="N", help="Port to serve at; 0 takes a free one.")] = 0
+    open: Annotated[bool, arg(help="Open the page in this machine's browser.")] = False
+    crop: Annotated[
+        Path | None,
+        optional(
+            metavar="FILE",
+            help="Crop box: begins as FILE has it, is exported there; default: CKPT.crop.json.",
+        ),
+    ] = None
+    background: Background = None
+    where: Where = field(default_factory=Where)
+
+    def __post_init__(self):
+        object.__setattr__(self, "checkpoints", tuple(Path(c) for c in self.checkpoints))
+        check_frame(self.frame, self.cameras, self.data)
+        if not self.checkpoints:
+            raise UsageError("view needs at least one file: nerfconvert view CKPT...")
+        if not 0 <= self.port <= 65535:
+            raise UsageError(f"--port must be 0 to 65535, got {self.port}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class BenchOptions:
     config: Positional[
         Annotated[

@@ -20,7 +20,9 @@ from ..options.per_command import (
     ExportOptions,
     RenderOptions,
     TrainOptions,
+    ViewOptions,
 )
+from ..runtime import network
 from ..runtime.crop_file import read_crop
 from ..runtime.given import check_cameras, there
 from ..runtime.outputs import (
@@ -123,6 +125,18 @@ def check_compare(options: CompareOptions) -> None:
 def _may_replace(options: ConvertOptions | TrainOptions) -> bool:
     job = options.job
     return job.overwrite or (job.resume and is_unaccounted(options.target))
+
+
+def check_view(options: ViewOptions) -> None:
+    """Raises UsageError, FormatError, BackendError (viser is missing)."""
+    there(*options.checkpoints, options.data, options.cameras)
+    for path in options.checkpoints:
+        possible_formats(path)
+    check_cameras(options.data or options.cameras, None)
+    if options.crop is not None and options.crop.exists():
+        read_crop(options.crop)
+    network.require_viser()
+    network.check_port(options.host, options.port)
 
 
 def _beside(target: Path, job: Job) -> list[Path]:

@@ -134,6 +134,11 @@ def frames_path(target: Path) -> Path:
     return target.with_name(target.name + ".frames")
 
 
+def crop_path(source: Path) -> Path:
+    """IN.crop.json beside IN: the box that was exported for it."""
+    return source.with_name(source.name + ".crop.json")
+
+
 def receipt_path(target: Path) -> Path:
     """OUT.receipt.json beside OUT."""
     return target.with_name(target.name + ".receipt.json")

@@ -1,0 +1,95 @@
+"""Painter: what a browser's camera sees, at any fraction of its size, as quickly as can be."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..renderer.crop import cropped
+from ..renderer.image import render_rays
+from ..renderer.panes import to_bytes
+from ..volume import RadianceField, Rays
+from .looks import Look, Scenery
+
+CHUNK = 4096  # rays between two looks at whether anybody still waits for the picture
+QUICK = 0.08  # seconds that a picture may take while the camera moves
+COARSEST = 16  # of a canvas, along each side
+FAINT = 0.02  # opacity below which nothing is to be seen
+LINE = 0.55  # gray of the line between two fields
+
+
+@dataclass(frozen=True)
+class Painted:
+    """A picture [h, w, 3] uint8, what part of the canvas it is along a side, and whether anything
+    is in sight."""
+
+    image: np.ndarray
+    division: int
+    anything: bool
+    seconds: float
+
+
+class Painter:
+    """Paints `fields` on a gray `background`; knows how fast that went."""
+
+    def __init__(self, fields: Sequence[RadianceField], background: float):
+        self.fields, self.background = fields, background
+        self._pace = 1e-6  # seconds a ray
+
+    def quick_division(self, look: Look) -> int:
+        """By what to divide the sides of the canvas, a power of 2, so that it takes no longer than
+        `QUICK`, as far as can be told."""
+        division = 1
+        while division < COARSEST:
+            if look.width * look.height * self._pace <= QUICK * division**2:
+                break
+            division *= 2
+        return division
+
+    def paint(
+        self, look: Look, scenery: Scenery, division: int, unwanted: Callable[[], bool]
+    ) -> Painted | None:
+        """The canvas of `look` with its sides divided by `division`; None as soon as it is found to
+        be `unwanted`."""
+        begun = time.perf_counter()
+        cameras = look.cameras(division)
+        shape = cameras.height, cameras.width
+        edge = cameras.width
+        if scenery.second is not None:
+            edge = round(cameras.width * min(max(scenery.edge, 0.0), 1.0))
+        rgb = torch.full((*shape, 3), self.background)
+        opacity = torch.zeros(shape)
+        parts = (scenery.first, slice(0, edge)), (scenery.second, slice(edge, None))
+        for number, columns in parts:
+            if columns.start == cameras.width or columns.stop == 0:
+                continue
+            field = self.fields[number]
+            rays = cropped(cameras.view_rays(0, field.info.pixel_shift), scenery.crop)
+            index = torch.arange(len(rays)).view(shape)[:, columns]
+            seen = self._seen(field, rays[index.flatten()], unwanted)
+            if seen is None:
+                return None
+            rgb[:, columns] = seen[0].view(*index.shape, 3)
+            opacity[:, columns] = seen[1].view(index.shape)
+        if 0 < edge < cameras.width:
+            rgb[:, edge - 1] = LINE
+        seconds = time.perf_counter() - begun
+        self._pace += 0.5 * (seconds / opacity.numel() - self._pace)
+        return Painted(to_bytes(rgb), division, bool((opacity > FAINT).any()), seconds)
+
+    def _seen(
+        self, field: RadianceField, rays: Rays, unwanted: Callable[[], bool]
+    ) -> tuple[Tensor, Tensor] | None:
+        """Colors [R, 3] and opacity [R] on the CPU; None where nobody waits for them."""
+        parts = []
+        for start in range(0, len(rays), CHUNK):
+            if unwanted():
+                return None
+            part = rays[start : start + CHUNK].to(field.device)
+            parts.append(render_rays(field, part, background=self.background))
+        return tuple(torch.cat([getattr(p, n) for p in parts]).cpu() for n in ("rgb", "opacity"))
