@@ -24,7 +24,12 @@ def comparison_page(document: dict[str, Any], compared: Compared, argv: Sequence
     """HTML of a `compare` document whose views are `compared`."""
     key = "vs_truth" if len(document["fields"]) == 1 else "vs_first"
     fields = [
-        {**f, "covered": f[f"psnr_covered_{key}"], "depth_error": f["depth_error_vs_first"]}
+        {
+            **f,
+            "covered": f[f"psnr_covered_{key}"],
+            "depth_error": f["depth_error_vs_first"],
+            "lpips": f[f"lpips_{key}"],
+        }
         for f in document["fields"]
     ]
     about = {
@@ -48,6 +53,7 @@ def conversion_page(receipt: dict[str, Any], compared: Compared) -> str:
     fields[1] |= {
         "covered": receipt["quality"]["psnr_covered_target_vs_source"],
         "depth_error": receipt["quality"]["depth_error_target_vs_source"],
+        "lpips": receipt["quality"]["lpips_target_vs_source"],
     }
     time = receipt["time"]
     about = {

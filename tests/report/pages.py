@@ -33,6 +33,8 @@ def fields(*paths: str) -> list[dict]:
             "psnr_covered_vs_first": 21.5 if i else None,
             "psnr_covered_vs_truth": 20.5,
             "depth_error_vs_first": 0.0125 if i else None,
+            "lpips_vs_first": None,
+            "lpips_vs_truth": None,
         }
         for i, path in enumerate(paths)
     ]
@@ -64,6 +66,7 @@ def receipt(*paths: str, curve: bool = True) -> dict:
             "psnr_target_vs_source": 25.0,
             "psnr_covered_target_vs_source": 21.5,
             "depth_error_target_vs_source": 0.0125,
+            "lpips_target_vs_source": 0.0432,
             "psnr_target_vs_truth": 24.0 if curve else None,
         },
         "curve": points if curve else [],

@@ -59,6 +59,7 @@ def test_a_conversion_shows_its_curve_and_stages():
     assert page.count("<svg") == 1
     for words in ("25.00 to", "24.00 to", "the photographs", "points", "rays"):
         assert words in text_of(page)
+    assert "LPIPS: 0.0432" in text_of(page)
     assert "10.0 s of distillation (1,200 steps, 34,567 rays, 890,123 samples)" in text_of(page)
 
 
