@@ -12,6 +12,7 @@ from ..kernels.adam_lines import adam_lines
 from ..kernels.kept_gradient import KeptGradient, kept_gradient
 from ..kernels.rmsprop_rows import rmsprop_rows
 from ..volume import Role, TrainableField
+from .kept_start import starts_in_closed_form
 
 TABLE_RATE, VECTOR_RATE, MATRIX_RATE = 2e-2, 3e-3, 4e-2  # peak learning rates, by role
 WARM_UP = 8  # steps
@@ -230,14 +231,16 @@ class RoleOptimizer:
 
 def training_bytes(field: TrainableField, sparse: bool) -> float:
     """Mean bytes per parameter of `field` in training: values, gradients (where `sparse`, of row
-    tables only the touched rows), optimizer state, and the copy against divergence
-    (`checkpoint.LastGood`, half of row tables). Not `sparse`, a recipe may have Adam for all."""
+    tables only the touched rows), optimizer state, the copy against divergence
+    (`checkpoint.LastGood`, half of row tables), and that of a start in closed form. Not `sparse`, a
+    recipe may have Adam for all."""
     total = count = 0
+    start = int(starts_in_closed_form(field))
     for role in Role:
         rows, state = role is Role.ROW_TABLE, BY_ROLE[role][0].STATE_FLOATS
         gradient = 0 if sparse and rows else 1
         state = state if sparse else max(state, Adam.STATE_FLOATS)
-        floats = 1 + gradient + state + (0.5 if rows else 1)
+        floats = 1 + gradient + state + (0.5 if rows else 1) + start
         for p in field.parameters_of(role):
             total += p.numel() * floats * p.element_size()
             count += p.numel()

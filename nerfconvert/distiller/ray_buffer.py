@@ -127,6 +127,11 @@ class RayBuffer:
         index = draw_samples(chunk, count, stream("held out", self.seed))
         return samples_at(chunk, index, torch.ones_like(chunk.weights[index]))
 
+    def held_out_rays(self, count: int) -> TeacherRays:
+        """The teacher's answers on `count` rays that are never in the buffer, less those that cross
+        nothing."""
+        return self._chunk(HELD_OUT, count)
+
     def state(self) -> dict:
         """What a resumed run needs; the teacher is queried again for the rest."""
         return {
@@ -145,10 +150,11 @@ class RayBuffer:
         if self.schedule.usual is not None:
             self.schedule.usual = self.schedule.usual.to(self.teacher.device)
 
-    def _chunk(self, number: int) -> TeacherRays:
+    def _chunk(self, number: int, count: int | None = None) -> TeacherRays:
+        count = count or CHUNK_RAYS
         generator = stream("bank", self.seed, number)  # old name: a new one would change the rays
-        new = self.new_rays(number, CHUNK_RAYS, generator)
-        jitter = torch.rand(CHUNK_RAYS, generator=generator)
+        new = self.new_rays(number, count, generator)
+        jitter = torch.rand(count, generator=generator)
         given = (t.to(self.teacher.device) for t in (new.rays, jitter, new.importance, new.regions))
         rays, jitter, importance, regions = given
         return query_teacher(self.teacher, rays, self.step, jitter, importance, regions)

@@ -7,22 +7,26 @@ from ...renderer.occupancy import refine_occupancy
 from ...renderer.visibility import estimate_visibility
 from ...volume import Pace
 from ...volume.occupancy import drop_untaught
+from ..kept_start import KeptStart, starts_in_closed_form
 from ..samplers.batches import BatchSampler
 from ..stages import curriculum
 from .plan import Plan, Task
 
 MARCH_STEPS = 720  # samples along the box diagonal while training; rendering takes 1024
+HELD_OUT_RAYS = 1024  # on which a student's end is compared with its start
 FINISH_SHARE = 0.1  # of a budget in seconds, after it: what finding the student's cells may take
 
 
 def plan(task: Task) -> Plan:
-    """Closed-form initialization, a buffer of teacher rays, stages that end on convergence."""
+    """Closed-form initialization, a buffer of teacher rays, stages that end on convergence; the
+    start is put back where the end is below it, unless the run was resumed."""
     teacher, student = task.teacher, task.student
     step = teacher.aabb.diagonal / MARCH_STEPS
     sampler = BatchSampler(teacher, task.cameras, task.config, task.clock, step)
 
     seconds = task.config.seconds
     finish_seconds = None if seconds is None else FINISH_SHARE * seconds
+    kept: list[KeptStart] = []
 
     def begin(pace: Pace) -> None:
         visibility = estimate_visibility(teacher, task.cameras, pace=pace)
@@ -34,8 +38,12 @@ def plan(task: Task) -> Plan:
                 f"the teacher ({teacher.architecture}) shows nothing to any camera: no ray crosses "
                 "an occupied cell of its box; check the cameras' frame and scale"
             )
+        if starts_in_closed_form(student):
+            kept.append(KeptStart(student, sampler.buffer.held_out_rays(HELD_OUT_RAYS)))
 
     def finish() -> None:
+        for start in kept:
+            start.put_back_if_better()
         drop_untaught(student, teacher)
         refine_occupancy(student, seconds=finish_seconds)
 
