@@ -39,7 +39,7 @@ class Painter:
 
     def __init__(self, fields: Sequence[RadianceField], background: float):
         self.fields, self.background = fields, background
-        self._pace = 1e-6  # seconds a ray
+        self._pace = 2e-5  # seconds a ray: a guess on the slow side, until the first picture
 
     def quick_division(self, look: Look) -> int:
         """By what to divide the sides of the canvas, a power of 2, so that it takes no longer than
