@@ -68,12 +68,14 @@ def main() -> int:
     parser.add_argument("-o", "--output", type=Path, default=Path("findings"))
     options = parser.parse_args()
     counts: dict[str, Counter] = {}
+    most: dict[str, float] = {}  # MB that a file of each format took
     kinds: Counter = Counter()
     until = time.monotonic() + 60 * options.minutes
     with Judge() as judge:
         chosen = options.format or list(FORMATS)
         for found in tried(chosen, options.mutations, options.seed, until, judge):
             counts.setdefault(found.format, Counter())[found.answer.verdict] += 1
+            most[found.format] = max(most.get(found.format, 0.0), found.answer.mb)
             if found.answer.verdict == "finding":
                 kind = f"{found.format}: {found.answer.what}"
                 kinds[kind] += 1
@@ -82,9 +84,15 @@ def main() -> int:
                     path = options.output / f"{found.format}-{len(kinds):03d}"
                     path.write_bytes(found.content)
                     print(f"{path}: {found.answer.what} ({found.answer.mb:.0f} MB)", flush=True)
-    print("| format | files | read | refused | findings |\n|---|---|---|---|---|")
+    print("| format | files | read | refused | findings | MB at most |\n|---|---|---|---|---|---|")
     for name, count in counts.items():
-        cells = (sum(count.values()), count["read"], count["refused"], count["finding"])
+        cells = (
+            sum(count.values()),
+            count["read"],
+            count["refused"],
+            count["finding"],
+            round(most[name]),
+        )
         print(f"| {name} | {' | '.join(map(str, cells))} |")
     return 1 if kinds else 0
 
