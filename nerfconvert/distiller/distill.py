@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from ..kernels.precision import training_precision
 from ..renderer.cameras import Cameras
 from ..volume import Pace, RadianceField, TrainableField
 from ..volume.occupancy import transfer_occupancy
@@ -68,7 +69,8 @@ def distill(
     )
     if not (resume and trainer.resume()):
         try:
-            plan.begin(_pace(clock, hooks))
+            with training_precision():
+                plan.begin(_pace(clock, hooks))
         except StoppedError:
             return Distilled([], 0, 0, 0, clock.seconds, clock.seconds, None, True, [])
         trainer.initialise_s = clock.seconds

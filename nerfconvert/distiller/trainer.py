@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import torch
 
 from ..errors import DivergedError, FormatError
+from ..kernels.precision import bfloat16_allowed, training_precision
 from ..volume import TrainableField
 from . import parallel
 from .checkpoint import LastGood, load_state, save_state
@@ -85,6 +86,7 @@ class Trainer:
         self._pending = sorted(self.hooks.checkpoints)
         self.student.sparse_gradients = self.sparse and parallel.alone_on_cpu(self.student.device)
 
+    @training_precision()
     def run(self) -> Distilled:
         """Trains through the stages until the budget is spent or the caller stops it."""
         interrupted = False
@@ -171,7 +173,8 @@ class Trainer:
         if self._pending and now >= self._pending[0]:
             self._pending = [due for due in self._pending if due > now]
             self.clock.pause()
-            self.curve.append(self.hooks.on_checkpoint(self._progress()))
+            with bfloat16_allowed(False):  # it measures the student as it will be used
+                self.curve.append(self.hooks.on_checkpoint(self._progress()))
             self.clock.resume()
 
     def _report(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from contextvars import ContextVar
 
@@ -26,6 +27,13 @@ def bfloat16_allowed(allowed: bool = True) -> Iterator[None]:
         yield
     finally:
         _allowed.reset(token)
+
+
+@contextlib.contextmanager
+def training_precision() -> Iterator[None]:
+    """Context of all training: bfloat16 where the environment has NERFCONVERT_NETWORKS=bfloat16."""
+    with bfloat16_allowed(os.environ.get("NERFCONVERT_NETWORKS") == "bfloat16"):
+        yield
 
 
 def in_bfloat16(like: Tensor) -> bool:

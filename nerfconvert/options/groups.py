@@ -118,7 +118,7 @@ class Budget:
         optional(metavar="N", help="Wall clock of the optimisation, s; default 120."),
     ] = None
     steps: Annotated[
-        int | None, optional(metavar="N", help="Gradient steps; the same result on every machine.")
+        int | None, optional(metavar="N", help="Gradient steps; the same result in every run.")
     ] = None
     memory_mb: Annotated[
         int, arg(metavar="N", help="Memory for samples of the source field, MB.")
