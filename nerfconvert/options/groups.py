@@ -280,3 +280,9 @@ def parse_corners(text: str) -> tuple[list[float], list[float]]:
     if not all(a < b for a, b in zip(low, high)):
         raise UsageError(f"--bounds must be a box with low < high on each axis, got '{text}'")
     return low, high
+
+
+def as_paths(options: object, *names: str) -> None:
+    """Turns the strings that a caller from Python may pass into paths."""
+    for name in names:
+        object.__setattr__(options, name, Path(getattr(options, name)))

@@ -14,14 +14,8 @@ from ..adapters import TRAINABLE
 from ..errors import OutputExistsError, UnsupportedError, UsageError
 from ..formats import possible_formats
 from ..options.groups import Job
-from ..options.per_command import (
-    CompareOptions,
-    ConvertOptions,
-    ExportOptions,
-    RenderOptions,
-    TrainOptions,
-    ViewOptions,
-)
+from ..options.per_command import ConvertOptions, ExportOptions, TrainOptions
+from ..options.showing import CompareOptions, RenderOptions, ViewOptions
 from ..runtime import network
 from ..runtime.crop_file import read_crop
 from ..runtime.given import check_cameras, there

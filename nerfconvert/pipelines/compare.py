@@ -14,7 +14,7 @@ from ..film.labels import Label, labels
 from ..metrics.album import write_album
 from ..metrics.evaluation import Evaluation, Evaluator, Pictures, held_out
 from ..options.groups import Views
-from ..options.per_command import CompareOptions
+from ..options.showing import CompareOptions
 from ..renderer.video import write_image
 from ..report.compared import Compared
 from ..report.gates import gates, pass_gates

@@ -17,7 +17,7 @@ from ..film.labels import Label
 from ..film.request import film_request
 from ..metrics.evaluation import held_out
 from ..options.groups import Views, parse_resolution
-from ..options.per_command import CompareOptions
+from ..options.showing import CompareOptions
 from ..renderer.camera_paths import camera_path, rising
 from ..renderer.cameras import Cameras
 from ..renderer.video import write_images, write_video

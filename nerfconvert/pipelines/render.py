@@ -12,7 +12,7 @@ from ..film.kept_frames import kept_frames
 from ..film.request import film_request
 from ..metrics.evaluation import background_of, settled_median
 from ..options.groups import parse_resolution
-from ..options.per_command import RenderOptions
+from ..options.showing import RenderOptions
 from ..renderer.camera_paths import camera_path, rising
 from ..renderer.image import render_image
 from ..renderer.panes import to_bytes

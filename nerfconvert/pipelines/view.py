@@ -7,7 +7,7 @@ from typing import Any
 
 from ..film.labels import labels
 from ..metrics.evaluation import background_of
-from ..options.per_command import ViewOptions
+from ..options.showing import ViewOptions
 from ..renderer.scene import read_scene
 from ..report.receipt import describe_file
 from ..runtime.crop_file import read_crop

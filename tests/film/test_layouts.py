@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from nerfconvert.film.layouts import BLINK, LAYOUTS, WIPE, Shot
-from nerfconvert.options.per_command import LAYOUTS as NAMES
+from nerfconvert.options.showing import LAYOUTS as NAMES
 from nerfconvert.renderer.panes import INK, SECOND, STRIP
 
 TOP = STRIP + SECOND

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from nerfconvert.options.per_command import CompareOptions
+from nerfconvert.options.showing import CompareOptions
 from nerfconvert.pipelines.compare import compare
 from nerfconvert.renderer.cameras import on_circle
 from scripts.check_figures import agrees, differences, main

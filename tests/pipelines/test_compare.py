@@ -8,7 +8,7 @@ import json
 import pytest
 
 from nerfconvert.errors import UsageError
-from nerfconvert.options.per_command import CompareOptions
+from nerfconvert.options.showing import CompareOptions
 from nerfconvert.pipelines.compare import compare
 from nerfconvert.runtime.alone import alone_in
 from tests.conftest import ROOT

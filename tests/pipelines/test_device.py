@@ -11,12 +11,8 @@ from nerfconvert.distiller import train_images as images
 from nerfconvert.distiller import visibility_pruning as seen
 from nerfconvert.kernels import library
 from nerfconvert.options.groups import Budget, Views, Where
-from nerfconvert.options.per_command import (
-    CompareOptions,
-    ConvertOptions,
-    RenderOptions,
-    TrainOptions,
-)
+from nerfconvert.options.per_command import ConvertOptions, TrainOptions
+from nerfconvert.options.showing import CompareOptions, RenderOptions
 from nerfconvert.pipelines import compare, convert, render, train
 from nerfconvert.renderer import visibility as visibility
 from nerfconvert.renderer.cameras import on_circle

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from nerfconvert.cli import main
-from nerfconvert.options.per_command import CompareOptions, RenderOptions
+from nerfconvert.options.showing import CompareOptions, RenderOptions
 from nerfconvert.pipelines.compare import compare
 from nerfconvert.pipelines.render import render
 from nerfconvert.renderer.cameras import on_circle

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from nerfconvert.errors import NerfConvertError, UsageError
-from nerfconvert.options.per_command import VIDEOS
+from nerfconvert.options.showing import VIDEOS
 from nerfconvert.renderer.encoder import CODED
 from nerfconvert.renderer.video import write_images, write_video
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nerfconvert.options.per_command import CompareOptions
+from nerfconvert.options.showing import CompareOptions
 from nerfconvert.pipelines.compare import compare
 from nerfconvert.report.page import comparison_page, conversion_page
 
