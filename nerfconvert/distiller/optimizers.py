@@ -47,7 +47,9 @@ class Adam:
             kept = kept_gradient(p)
             if kept and kept.used:
                 steps += 1
-                adam_lines(p, *state, *kept.parts(), rate, *self.BETAS, int(steps))
+                grad, marks = kept.parts()
+                flat = (x.view(-1) for x in (p, *state, grad))
+                adam_lines(*flat, marks, rate, *self.BETAS, int(steps))
             elif p.grad is not None:
                 dense.append((p, p.grad, *state, steps))
         if not dense:

@@ -1,7 +1,7 @@
 """adam_lines: a step of Adam (Kingma and Ba 2015) on those numbers of a table that have a gradient.
 
-A mark says of 16 numbers of the table, laid flat, whether one of them may have a gradient: a line
-of a processor's cache.
+A mark says of 16 numbers of the table whether one of them may have a gradient: a line of a
+processor's cache.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from .arguments import check_float, check_like, check_shape
+from .arguments import check_count, check_float, check_like, check_shape
 from .dispatch import dispatch
 from .kernel import Kernel, Timing
 from .launch import launch
@@ -29,11 +29,11 @@ def marks_of(table: Tensor) -> int:
 
 @torch.no_grad()
 def adam_lines(
-    table: Tensor,  # any shape, changed in place, as all tensors here
-    first: Tensor,  # like the table: running mean of gradients
-    second: Tensor,  # like the table: running mean of squared gradients
-    grad: Tensor,  # like the table: 0 where there is no mark, and everywhere afterwards
-    marks: Tensor,  # [ceil(numbers / 16)] uint8; 0 afterwards
+    table: Tensor,  # [N], changed in place, as all tensors here
+    first: Tensor,  # [N]: running mean of gradients
+    second: Tensor,  # [N]: running mean of squared gradients
+    grad: Tensor,  # [N]: 0 where there is no mark, and everywhere afterwards
+    marks: Tensor,  # [ceil(N / 16)] uint8; 0 afterwards
     rate: float,
     beta1: float,
     beta2: float,
@@ -45,8 +45,10 @@ def adam_lines(
     it, as in tiny-cuda-nn. The others change as Adam changes them.
     """
     check_float("table", table)
+    check_shape("table", table, "N")
+    check_count("table", table, 1)
     for name, tensor in (("first", first), ("second", second), ("grad", grad)):
-        check_shape(name, tensor, *table.shape)
+        check_shape(name, tensor, len(table))
         check_like(name, tensor, "table", table)
     check_shape("marks", marks, marks_of(table))
     if marks.dtype != torch.uint8 or marks.device != table.device:
@@ -81,14 +83,13 @@ def adam_lines_reference(
     step: int,
 ) -> tuple[Tensor, ...]:
     """`adam_lines` in plain torch."""
-    flat = [x.view(-1) for x in (table, first, second, grad)]
-    reached = flat[3].nonzero()[:, 0]
-    values, mean, square, given = (x[reached] for x in flat)
+    reached = grad.nonzero()[:, 0]
+    values, mean, square, given = (x[reached] for x in (table, first, second, grad))
     mean = mean.lerp(given, 1 - beta1)
     square = square.lerp(given.square(), 1 - beta2)
     corrected = (square / (1 - beta2**step)).sqrt() + EPS
     values -= rate / (1 - beta1**step) * mean / corrected
-    for x, new in zip(flat, (values, mean, square)):
+    for x, new in zip((table, first, second), (values, mean, square)):
         x[reached] = new
     grad.zero_()
     marks.zero_()
@@ -115,12 +116,12 @@ register(
 
 def _example(generator: torch.Generator, device: torch.device, dtype: torch.dtype) -> tuple:
     """Half of the lines are marked, one of them cut; some marked numbers have no gradient."""
-    draw = torch.randn(4, 41, 3, generator=generator, dtype=torch.float64)
+    draw = torch.randn(4, 123, generator=generator, dtype=torch.float64)
     table, first, second = draw[0], 0.1 * draw[1], 0.1 * draw[2].square()
     marks = torch.arange(8) % 2 ^ 1
-    grad = draw[3].view(-1) * marks.repeat_interleave(LINE)[:123]
+    grad = draw[3] * marks.repeat_interleave(LINE)[:123]
     grad[32:40] = 0
-    tensors = (x.to(device, dtype) for x in (table, first, second, grad.view(41, 3)))
+    tensors = (x.to(device, dtype) for x in (table, first, second, grad))
     return *tensors, marks.to(device, torch.uint8), 0.02, 0.9, 0.99, 5
 
 
@@ -134,10 +135,10 @@ def _sized(generator: torch.Generator, size: int) -> tuple:
 
 def _timings(generator: torch.Generator, points: int) -> Iterator[Timing]:
     """A twentieth of the lines of a table, and all of them."""
-    table = torch.randn(2 * points, LINE, generator=generator)
+    table = torch.randn(2 * points * LINE, generator=generator)
     for name, share in (("few", 0.05), ("all", 1.0)):
-        marks = (torch.rand(len(table), generator=generator) < share).byte()
-        grad = table * marks[:, None]
+        marks = (torch.rand(2 * points, generator=generator) < share).byte()
+        grad = table * marks.repeat_interleave(LINE)
         tensors = table, torch.zeros_like(table), torch.ones_like(table), grad, marks
         arguments, lines = (*tensors, 1e-3, 0.9, 0.99, 1), int(marks.sum())
         yield Timing(arguments=arguments, items=lines, name=name, unit="M lines/s (of 16 numbers)")

@@ -97,8 +97,8 @@ def _cleared(folder: Path) -> Iterator[None]:
         with told_of(folder):
             for name in ("compare.json", "report.html", *OURS):
                 (folder / name).unlink(missing_ok=True)
-            for picture in ("views", "frames"):
-                for path in (folder / picture).glob("[0-9]*.png"):
+            for pictures in ("views", "frames", "pictures/*"):
+                for path in folder.glob(f"{pictures}/[0-9]*.png"):
                     path.unlink()
         yield
 

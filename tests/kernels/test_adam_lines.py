@@ -16,12 +16,12 @@ def state_of(table: torch.Tensor) -> list[torch.Tensor]:
 
 
 def test_numbers_with_a_gradient_step_as_in_torch(backend):
-    table = torch.randn(11, 7, dtype=torch.float64)  # the last line is cut
+    table = torch.randn(77, dtype=torch.float64)  # the last line is cut
     theirs = torch.nn.Parameter(table.clone())
     adam = torch.optim.Adam([theirs], RATE, betas=BETAS, eps=1e-15)
     first, second, grad, marks = state_of(table)
     for step in range(1, 6):
-        theirs.grad = torch.randn(11, 7, dtype=torch.float64)
+        theirs.grad = torch.randn(77, dtype=torch.float64)
         grad.copy_(theirs.grad)
         marks.fill_(1)
         adam.step()
@@ -32,10 +32,9 @@ def test_numbers_with_a_gradient_step_as_in_torch(backend):
 @pytest.mark.parametrize("share", [0.02, 0.5])
 def test_numbers_without_a_gradient_keep_value_and_means(backend, share):
     torch.manual_seed(0)
-    table, first, second = torch.randn(900, 28), torch.randn(900, 28), torch.rand(900, 28)
-    grad = torch.randn(900 * 28) * (torch.rand(900 * 28) < share / LINE)
-    marks = grad.view(-1, LINE).any(1).byte()
-    reached, grad = (grad != 0).view(900, 28), grad.view(900, 28)
+    table, first, second = torch.randn(25200), torch.randn(25200), torch.rand(25200)
+    grad = torch.randn(25200) * (torch.rand(25200) < share / LINE)
+    marks, reached = grad.view(-1, LINE).any(1).byte(), grad != 0
     before = table.clone(), first.clone(), second.clone()
     adam_lines(table, first, second, grad, marks, RATE, *BETAS, 3)
     for now, then in zip((table, first, second), before):
@@ -45,11 +44,13 @@ def test_numbers_without_a_gradient_keep_value_and_means(backend, share):
 
 
 def test_refused():
-    table = torch.zeros(3, 16)
+    table = torch.zeros(48)
     first, second, grad, marks = state_of(table)
     with pytest.raises(ValueError, match=r"marks must be \[3\]"):
         adam_lines(table, first, second, grad, marks[:2], RATE, *BETAS, 1)
     with pytest.raises(ValueError, match=r"marks must be torch\.uint8"):
         adam_lines(table, first, second, grad, marks.float(), RATE, *BETAS, 1)
     with pytest.raises(ValueError, match="grad must be contiguous"):
-        adam_lines(table, first, second, grad.T.contiguous().T, marks, RATE, *BETAS, 1)
+        adam_lines(table, first, second, torch.zeros(96)[::2], marks, RATE, *BETAS, 1)
+    with pytest.raises(ValueError, match=r"table must be \[N\], got \[3, 16\]"):
+        adam_lines(table.view(3, 16), first, second, grad, marks, RATE, *BETAS, 1)

@@ -14,6 +14,7 @@ from nerfconvert.runtime.alone import alone_in
 from tests.conftest import ROOT
 
 GLASS = ROOT / "scenes" / "glass.toml"
+VIEWS = ["views/000.png", "views/001.png"]
 
 
 @pytest.fixture
@@ -31,13 +32,16 @@ def options(tmp_path) -> CompareOptions:
 
 
 def held(options: CompareOptions) -> list[str]:
-    return sorted(p.name for p in options.output.rglob("*") if p.is_file())
+    paths = (p for p in options.output.rglob("*") if p.is_file())
+    return sorted(str(p.relative_to(options.output)) for p in paths)
 
 
 def test_what_an_earlier_comparison_left_goes(options):
     (options.output / "views" / "notes.txt").write_text("mine")
     compare(dataclasses.replace(options, eval_views=1, frames=0))
-    assert held(options) == ["000.png", "compare.json", "notes.txt", "report.html"]
+    measured = [f"pictures/{of}/00000.png" for of in ("covered_by_first", "field_0", "field_1")]
+    written = ["compare.json", *measured, "report.html", "views/000.png", "views/notes.txt"]
+    assert held(options) == written
 
 
 def test_one_that_breaks_off_does_not_look_finished(options):
@@ -48,7 +52,8 @@ def test_one_that_breaks_off_does_not_look_finished(options):
         compare(options, on_frame=break_off)
     kept = [path.name for path in (options.output / "compare.mp4.frames").iterdir()]
     assert sorted(kept) == ["00000.png", "request.json"]  # for --resume
-    assert held(options) == sorted(["000.png", "001.png", *kept])
+    shown = [path for path in held(options) if not path.startswith("pictures/")]
+    assert shown == [*(f"compare.mp4.frames/{name}" for name in sorted(kept)), *VIEWS]
     compare(dataclasses.replace(options, overwrite=False))
     assert json.loads((options.output / "compare.json").read_text())["views"] == 2
 
