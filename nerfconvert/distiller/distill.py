@@ -67,7 +67,9 @@ def distill(
         new_optimizer=plan.new_optimizer,
         sparse=RECIPES[recipe].sparse,
     )
-    if not (resume and trainer.resume()):
+    with training_precision():  # a resumed run asks the teacher anew
+        resumed = resume and trainer.resume()
+    if not resumed:
         try:
             with training_precision():
                 plan.begin(_pace(clock, hooks))

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextvars import ContextVar
 
+import torch
 from torch import Tensor
 
 from . import library
@@ -31,9 +32,15 @@ def bfloat16_allowed(allowed: bool = True) -> Iterator[None]:
 
 @contextlib.contextmanager
 def training_precision() -> Iterator[None]:
-    """Context of all training: bfloat16 where the environment has NERFCONVERT_NETWORKS=bfloat16."""
-    with bfloat16_allowed(os.environ.get("NERFCONVERT_NETWORKS") == "bfloat16"):
+    """Context of all training: bfloat16, unless NERFCONVERT_NETWORKS=float32 in the environment."""
+    with bfloat16_allowed(os.environ.get("NERFCONVERT_NETWORKS") != "float32"):
         yield
+
+
+def trained_in(device: torch.device) -> str:
+    """What networks are computed in where they are trained on `device`: "bfloat16" or "float32"."""
+    with training_precision():
+        return "bfloat16" if in_bfloat16(torch.zeros(1, device=device)) else "float32"
 
 
 def in_bfloat16(like: Tensor) -> bool:

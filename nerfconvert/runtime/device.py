@@ -15,6 +15,7 @@ from ..distiller import parallel
 from ..errors import BackendError
 from ..kernels.backends import BACKENDS
 from ..kernels.dispatch import backend_info, use_backend
+from ..kernels.precision import trained_in
 
 try:
     import resource
@@ -43,6 +44,7 @@ def machine(device: torch.device) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "backend": backend(device),
+        "networks": trained_in(device),
         **peak_memory(),
     }
 

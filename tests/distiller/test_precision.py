@@ -1,4 +1,4 @@
-"""Training computes networks in bfloat16 where it is asked to; what measures it does not."""
+"""Training computes networks in bfloat16 unless asked not to; what measures it does not."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nerfconvert.distiller.config import DistillConfig
 from nerfconvert.distiller.distill import distill
 from nerfconvert.distiller.optimizers import orthogonalize
 from nerfconvert.distiller.trainer import Hooks
-from nerfconvert.kernels.precision import bfloat16_allowed, in_bfloat16, training_precision
+from nerfconvert.kernels.precision import bfloat16_allowed, in_bfloat16, trained_in
 from nerfconvert.renderer.cameras import around
 from nerfconvert.renderer.image import render_image
 from tests.distiller import scene
@@ -23,7 +23,7 @@ LIKE = torch.zeros(1)
 
 @pytest.fixture(autouse=True)
 def _capable(monkeypatch):
-    monkeypatch.setenv("NERFCONVERT_NETWORKS", "bfloat16")
+    monkeypatch.delenv("NERFCONVERT_NETWORKS", raising=False)
     with bfloat16_allowed():
         if not in_bfloat16(LIKE):
             pytest.skip("this processor has no AVX512-BF16, or the kernels are not compiled")
@@ -52,10 +52,10 @@ def test_training_is_in_bfloat16_and_its_measures_are_not():
     assert seen == [False, False]
 
 
-def test_training_is_in_float32_unless_asked(monkeypatch):
-    monkeypatch.delenv("NERFCONVERT_NETWORKS")
-    with training_precision():
-        assert not in_bfloat16(LIKE)
+def test_training_is_in_float32_where_asked(monkeypatch):
+    assert trained_in(LIKE.device) == "bfloat16"
+    monkeypatch.setenv("NERFCONVERT_NETWORKS", "float32")
+    assert trained_in(LIKE.device) == "float32"
 
 
 def test_a_render_is_in_float32():
