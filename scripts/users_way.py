@@ -24,6 +24,7 @@ FILES = {
     "out.pth": ["--size", "torch-ngp"],
     "out.th": ["--to", "vm"],
     "out.npz": [],
+    "out.ppng": [],
 }
 
 
