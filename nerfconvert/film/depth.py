@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..renderer.cameras import Cameras
-from ..renderer.image import render_rays
+from ..renderer.image import render_camera
 from ..renderer.panes import depth_map
 from ..volume import RadianceField
 from .readable import readable
@@ -50,8 +50,5 @@ class DepthScale:
 def mean_depth(field: RadianceField, cameras: Cameras, view: int) -> tuple[Tensor, Tensor]:
     """Distance [H, W] at which a view's rays end on average, and their opacity [H, W]; on the CPU.
     The distance is 0 where there is nothing."""
-    rays = cameras.view_rays(view, field.info.pixel_shift).to(field.device)
-    seen = render_rays(field, rays)
-    depth = seen.depth / seen.opacity.clamp_min(1e-6)
-    shape = cameras.height, cameras.width
-    return depth.view(shape).cpu(), seen.opacity.view(shape).cpu()
+    seen = render_camera(field, cameras, view)
+    return (seen.depth / seen.opacity.clamp_min(1e-6)).cpu(), seen.opacity.cpu()
