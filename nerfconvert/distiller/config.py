@@ -15,6 +15,7 @@ class DistillConfig:
     steps: int | None = None  # gradient steps
     seed: int = 0
     memory_mb: int = 1024  # limit of the buffer of the teacher's answers
+    empties: bool = False  # teach the student where it is empty: its file keeps no occupancy
     active: tuple[str, ...] = ()  # samplers of active learning, of SAMPLERS
 
     def __post_init__(self):

@@ -31,6 +31,15 @@ def density_loss(density: Tensor, samples: SampleBatch) -> Tensor:
     return (share * (opacity.square() + LOG_WEIGHT * log_error.square())).mean()
 
 
+def emptiness_loss(density: Tensor, step: float, counts: Tensor) -> Tensor:
+    """`density_loss` where nothing should be: the mean over the N places that count ([N] bool) of
+    `density` [N], in 1 / world unit, over `step` in world units; scalar."""
+    depth = density * step
+    opacity, log_depth = torch.expm1(-depth), torch.log1p(depth / THIN)
+    error = opacity.square() + LOG_WEIGHT * log_depth.square()
+    return (error * counts).sum() / counts.sum().clamp_min(1)
+
+
 def sample_color_loss(rgb: Tensor, samples: SampleBatch) -> Tensor:
     """Sum over N samples of share * squared color error, divided by the sum of shares; scalar.
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from ..renderer.image import render_samples
 from ..volume import RadianceField, Role, TrainableField
 from . import parallel
+from .empty_space import EmptySpace
 from .losses import density_loss, ray_color_loss, sample_color_loss
 from .samplers.batches import BatchSampler
 from .teacher_rays import SampleBatch
@@ -27,6 +28,7 @@ HELD_OUT_SAMPLES = 8192
 FLAT = 0.03  # relative gain between two checks below which a stage has converged
 SAMPLES_UNTIL = 0.5  # of the budget, at the latest
 SAMPLE_WEIGHT = 0.3  # of the samples' losses in the ray stage
+EMPTY_SHARE = 1 / 4  # places of empty space for each sample, where it is taught
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class PointStage:
     sampler: BatchSampler
     batch: int  # samples a step
     last_fraction: float  # of the budget at which the stage ends at the latest
+    empty: EmptySpace | None = None  # where its file keeps no occupancy
     name: str = "points"
     plateau: Plateau = field(default_factory=lambda: Plateau())
     _held_out: SampleBatch | None = None
@@ -81,7 +84,7 @@ class PointStage:
         density, rgb, loss = query_student(self.student, samples)
         self.sampler.learn_samples(samples, density, rgb)
         self.sampler.buffer.learn_error(self.name, loss, new)
-        return StepLoss(loss, len(samples))
+        return StepLoss(_with_empty(loss, self.empty, generator), len(samples))
 
     def finished(self, step: int, fraction: float) -> bool:
         if fraction >= self.last_fraction:
@@ -107,6 +110,7 @@ class RayStage:
     sampler: BatchSampler
     batch: int  # samples a step, about
     sample_weight: float  # of the samples' losses beside the rays'
+    empty: EmptySpace | None = None  # as in the stage before
     name: str = "rays"
 
     def prepare(self, step: int, fraction: float) -> bool:
@@ -124,7 +128,7 @@ class RayStage:
         self.sampler.learn_samples(batch.samples, density, rgb)
         self.sampler.learn_rays(batch, seen.rgb, target)
         self.sampler.buffer.learn_error(self.name, error / importance.mean(), batch.chosen.new)
-        loss = error + self.sample_weight * sample_loss
+        loss = _with_empty(error + self.sample_weight * sample_loss, self.empty, generator)
         return StepLoss(loss, len(batch.samples), len(answers), error.detach())
 
     def finished(self, step: int, fraction: float) -> bool:
@@ -150,13 +154,22 @@ class Plateau:
         return self.flat_looks >= 2
 
 
-def curriculum(student: TrainableField, sampler: BatchSampler) -> list[Stage]:
-    """The stages of one distillation, with batches that suit the student's cost a sample."""
+def curriculum(
+    student: TrainableField, sampler: BatchSampler, empties: bool = False
+) -> list[Stage]:
+    """The stages of one distillation, with batches that suit the student's cost a sample; with
+    `empties` the student learns where its teacher is empty, too."""
     batch = batch_samples(student)
+    teacher, step = sampler.buffer.teacher, sampler.buffer.step
+    empty = EmptySpace(student, teacher, int(EMPTY_SHARE * batch), step) if empties else None
     return [
-        PointStage(student, sampler, batch, SAMPLES_UNTIL),
-        RayStage(student, sampler, batch, SAMPLE_WEIGHT),
+        PointStage(student, sampler, batch, SAMPLES_UNTIL, empty),
+        RayStage(student, sampler, batch, SAMPLE_WEIGHT, empty),
     ]
+
+
+def _with_empty(loss: Tensor, empty: EmptySpace | None, generator: torch.Generator) -> Tensor:
+    return loss if empty is None else loss + empty.loss(generator)
 
 
 def query_student(student: RadianceField, samples: SampleBatch) -> tuple[Tensor, Tensor, Tensor]:

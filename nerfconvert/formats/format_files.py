@@ -24,6 +24,7 @@ class FormatFiles:
     starts: tuple[bytes, ...] = ()  # or begins with one of these
     title: str = ""  # that of the class; verified by a test, as `holds` is
     holds: tuple[str, ...] = ()  # architectures that it reads, where these are not what it writes
+    keeps_occupancy: bool = True  # else a reader finds it by asking for density; verified by a test
     verified: str = EXACT  # by what it is known that fields are read as their program means them
 
     @property
@@ -51,6 +52,7 @@ FORMAT_FILES = {
         ("mlp",),
         (*RELU, "first_relu=true", "feature_relu=false"),
         title="yenchenlin nerf-pytorch (.tar)",
+        keeps_occupancy=False,
         verified=ORIGINAL,
     ),
     "krrish94": FormatFiles(
@@ -60,6 +62,7 @@ FORMAT_FILES = {
         ("mlp",),
         (*RELU, "first_relu=false", "feature_relu=true", "skips=[]"),
         title="krrish94 nerf-pytorch (.ckpt)",
+        keeps_occupancy=False,
         verified=ORIGINAL,
     ),
     "nerf_pl": FormatFiles(
@@ -69,6 +72,7 @@ FORMAT_FILES = {
         ("mlp",),
         (*RELU, "first_relu=true", "feature_relu=false", "depth=8", "skips=[4]"),
         title="kwea123 nerf_pl (.ckpt)",
+        keeps_occupancy=False,
         verified=ORIGINAL,
     ),
     "bmild": FormatFiles(

@@ -10,7 +10,7 @@ import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from tyro.conf import UseAppendAction, arg
 
@@ -148,12 +148,11 @@ class Budget:
             raise UsageError(f"--eval-at must be positive seconds, got {self.eval_at}")
         return tuple(times)
 
-    def distill_config(self, seed: int, active: tuple[str, ...] = ()) -> DistillConfig:
-        """The optimisation's own config."""
+    def distill_config(self, seed: int, **more: Any) -> DistillConfig:
+        """The optimisation's own config; `more` is of it."""
         seconds = DEFAULT_SECONDS if self.seconds is self.steps is None else self.seconds
-        return DistillConfig(
-            seconds=seconds, steps=self.steps, seed=seed, memory_mb=self.memory_mb, active=active
-        )
+        own = {"seconds": seconds, "steps": self.steps, "memory_mb": self.memory_mb}
+        return DistillConfig(seed=seed, **own, **more)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,7 +32,7 @@ from ..report.page import conversion_page
 from ..report.quality import curve_point, quality, render_speed
 from ..report.receipt import describe_file, stages, strict
 from ..runtime.device import machine, pick_device, with_backend
-from ..runtime.inputs import open_field, refuse_empty, warn_of_invalid
+from ..runtime.inputs import as_read, open_field, refuse_empty, warn_of_invalid
 from ..runtime.outputs import (
     files_of,
     note_fresh_start,
@@ -70,7 +70,9 @@ def convert(
     options = settled(options)
     check_convert(options)
     note_fresh_start(options.target, options.job.resume)
-    config = options.budget.distill_config(options.job.seed, options.samplers())
+    kept = files_of(options.target, options.format, options.to)[1].keeps_occupancy
+    choice = {"active": options.samplers(), "empties": not kept}
+    config = options.budget.distill_config(options.job.seed, **choice)
     timeline = Timeline(on_progress, config.seconds)
     timeline.phase("opening the source")
     device = parallel.start(pick_device(options.where.device))
@@ -229,12 +231,14 @@ def _measured(
     evaluator: Evaluator,
     heard: Callable[[int, float], None],
 ) -> tuple[Pictures, dict[str, Any]]:
-    """The target's views, and what its precision costs; it is rounded where that was asked for."""
-    whole = evaluator.render(student, heard)
+    """The views of the target as its file is read, and what its precision costs; it is rounded
+    where that was asked for."""
+    file = options.target, options.format, options.views.data or options.views.cameras
     if options.precision == "full":
-        return whole, {"precision": "full"}
+        return evaluator.render(as_read(student, *file), heard), {"precision": "full"}
+    whole = evaluator.render(student, heard)
     round_to_half(student)
-    after = evaluator.render(student, heard)
+    after = evaluator.render(as_read(student, *file), heard)
     cost = mean_psnr(after.images, whole.images)
     return after, {"precision": "half", "psnr_half_vs_full": cost}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 from typing import Any
 
@@ -19,7 +20,9 @@ from ..runtime.outputs import files_of
 from ..volume import RadianceField
 from .checks import check_export
 
+log = logging.getLogger(__name__)
 SCHEMA = "nerfconvert.export/1"
+CELLS, SHOWN = 128, 0.01  # optical depth of a cell, of so many along the box, that can be seen
 POINTS = 1 << 14  # in occupied cells, and as many anywhere in the box
 
 
@@ -38,6 +41,7 @@ def export(options: ExportOptions) -> dict[str, Any]:
         round_to_half(written)
     save(written, options.target, options.format, overwrite=True)
     again = load(options.target)
+    warn_of_lost_occupancy(options, field)
     found = differences(field.requires_grad_(False), again.requires_grad_(False))
     return strict(
         {
@@ -70,6 +74,25 @@ def refuse_other(options: ExportOptions, field: RadianceField) -> None:
         words = [str(options.source), str(options.target), "--to", to, *format]
         why += f"; `nerfconvert convert {shlex.join(words)}` trains one that it can hold"
     raise UnsupportedError(why)
+
+
+@torch.no_grad()
+def warn_of_lost_occupancy(options: ExportOptions, field: RadianceField) -> None:
+    """Logs which part of the box shows density that the occupancy of `field` hides, where OUT keeps
+    no occupancy."""
+    name, files = files_of(options.target, options.format, field.architecture)
+    if files.keeps_occupancy:
+        return
+    positions = field.aabb.from_unit(places(field)[POINTS:])
+    hidden = ~field.occupancy.query(field.aabb.to_unit(positions))
+    depth = field.density(field.encode(positions)) * min(field.aabb.size) / CELLS
+    shown = float((hidden & (depth > SHOWN)).float().mean())
+    if shown:
+        log.warning(
+            "%s: %s files keep no occupancy: %.2g %% of the box shows density that it hides in %s; "
+            "`nerfconvert convert` teaches a field to be empty there",
+            options.target, name, 100 * shown, options.source,
+        )  # fmt: skip
 
 
 @torch.no_grad()

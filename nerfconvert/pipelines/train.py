@@ -26,6 +26,7 @@ from ..renderer.scene import Scene, read_scene
 from ..report.likeness import against_truth, worst
 from ..report.receipt import describe_file, stages, strict
 from ..runtime.device import machine, pick_device, with_backend
+from ..runtime.inputs import as_read
 from ..runtime.outputs import files_of, note_fresh_start, remove_unfinished, state_path
 from ..runtime.signals import InterruptedRunError, StopRequest, stop_on_signals
 from ..students.planning import check_student, plan_student
@@ -78,7 +79,8 @@ def train(
         if parallel.rank():
             return {}
         heard = timeline.measures("measuring", len(evaluator.evaluation.cameras))
-        pictures = evaluator.render(field, stoppable(heard, stop, state_path(options.target)))
+        written = as_read(field, options.target, options.format)
+        pictures = evaluator.render(written, stoppable(heard, stop, state_path(options.target)))
     timeline.phase("writing")
     views, figures = against_truth("vs_truth", pictures, evaluator.evaluation)
     empty_psnr = _psnr_of_empty(figures["psnr_vs_truth"], evaluator.evaluation)

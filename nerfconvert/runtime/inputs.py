@@ -10,6 +10,7 @@ import torch
 
 from .. import formats
 from ..errors import NerfConvertError
+from ..files import partial_path
 from ..renderer.occupancy import build_occupancy
 from ..renderer.scene import read_scene
 from ..volume import FieldInfo, Frustum, RadianceField
@@ -44,6 +45,22 @@ def load(
 def open_field(path: Path, device: torch.device, cameras: Path | None = None) -> RadianceField:
     """The field in `path` as `load` gives it, without gradients. Raises what `load` does."""
     return load(path, device, cameras).requires_grad_(False)
+
+
+def as_read(
+    field: RadianceField, target: Path, format: str | None, cameras: Path | None = None
+) -> RadianceField:
+    """What a reader of `target` will find: `field` written beside it, opened, and removed. Formats
+    round numbers, and some keep no occupancy. Where no reader finds anything, `field` itself."""
+    partial = partial_path(target)
+    try:
+        formats.save(field, partial, format, overwrite=True)
+        return open_field(partial, field.device, cameras)
+    except NerfConvertError as problem:
+        log.warning("as it is written it cannot be read back: %s", problem)
+        return field
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def with_frustum(info: FieldInfo, cameras: Path | None) -> FieldInfo:

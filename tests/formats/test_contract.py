@@ -114,6 +114,20 @@ def test_round_trip(name, tmp_path):
     assert list(tmp_path.iterdir()) == [tmp_path / "field"]
 
 
+@pytest.mark.parametrize("name", [*NETWORKS, "instant-ngp", "torch-ngp"])
+def test_the_table_tells_who_keeps_occupancy(name, tmp_path):
+    """One corner is occupied: a file that keeps that reads back with most of the box empty.
+
+    Of formats that hold other architectures than an mlp, these keep it as cells of any field."""
+    field = tiny_field(name)
+    corner = torch.zeros((16,) * 3, dtype=torch.bool)
+    corner[:4, :4, :4] = True
+    field.occupancy.assign(corner)
+    save(field, tmp_path / "field", format=name)
+    read = load(tmp_path / "field").occupancy
+    assert (read.fraction() < 0.5) == FORMAT_FILES[name].keeps_occupancy
+
+
 @pytest.mark.parametrize("name", WRITABLE)
 def test_new_fields_can_be_written(name):
     """With what the table says that a student needs, in our own sizes; it is checked again."""

@@ -11,6 +11,8 @@ from nerfconvert.errors import UsageError
 from nerfconvert.formats import load
 from nerfconvert.options.groups import Budget, Job, Views
 from nerfconvert.options.per_command import ConvertOptions
+from nerfconvert.options.showing import CompareOptions
+from nerfconvert.pipelines.compare import compare
 from nerfconvert.pipelines.convert import convert
 from nerfconvert.runtime.signals import InterruptedRunError
 
@@ -40,6 +42,18 @@ def test_the_student_comes_closer(scenes, tmp_path):
     field = load(tmp_path / "o.safetensors")
     assert field.info.background == "black"
     assert field.architecture == "hashgrid"
+
+
+def test_what_is_measured_is_the_field_as_its_file_is_read(scenes, tmp_path):
+    """A nerf-pytorch file keeps no occupancy: opened again, the field has that of its density."""
+    out = tmp_path / "o.tar"
+    asked = options(scenes, out, Budget(steps=3, memory_mb=64))
+    sizes = ("depth=6", "width=16", "skips=[5]", "head_width=8")
+    receipt = convert(replace(asked, to="mlp", settings=sizes))
+    files, views = (scenes / "glass.toml", out), {"eval_views": 1, "resolution": "16"}
+    again = compare(CompareOptions(checkpoints=files, output=tmp_path / "c", frames=0, **views))
+    found = again["fields"][1]["psnr_vs_first"]
+    assert found == pytest.approx(receipt["quality"]["psnr_target_vs_source"], abs=1e-4)
 
 
 def test_the_curve_is_measured_with_the_clock_stopped(scenes, tmp_path):

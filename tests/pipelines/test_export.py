@@ -57,6 +57,25 @@ def test_a_scale_that_is_multiplied_in(tmp_path, capsys):
     assert "of the largest" in capsys.readouterr().err
 
 
+def test_an_occupancy_that_is_lost_is_named(tmp_path, caplog):
+    """The network has density where its occupancy says that there is nothing."""
+    field = tiny_nerf_pytorch()
+    with torch.no_grad():
+        field.density_layer.bias.fill_(30.0)
+    corner = torch.zeros((16,) * 3, dtype=torch.bool)
+    corner[:8] = True
+    field.occupancy.assign(corner)
+    save(field, tmp_path / "in.safetensors")
+    asked = ExportOptions(source=tmp_path / "in.safetensors", target=tmp_path / "out.tar")
+    assert export(asked)["exact"] is False
+    assert re.search(r"keep no occupancy: 50 % of the box shows density", caplog.text)
+    field.occupancy.assign(torch.ones_like(corner))
+    save(field, tmp_path / "in.safetensors", overwrite=True)
+    caplog.clear()
+    export(ExportOptions(source=asked.source, target=asked.target, overwrite=True))
+    assert "occupancy" not in caplog.text
+
+
 def test_half_precision_is_asked_for(tmp_path, capsys):
     """The file is smaller, and the account says what rounding changed."""
     save(tiny("vm"), tmp_path / "in.safetensors")
