@@ -14,7 +14,6 @@ from .html import html_page
 from .plots import NO_MATPLOTLIB, curve_plot
 
 NO_TRUTH = "there were none (--data)"
-NO_CURVE = "a comparison has none: `convert --report` draws it"
 RULER = 10  # dB that a ruler spans at least
 SAME = 0.03  # of a ratio: noise of what is measured
 LEAST, MOST = 5.0, 60.0  # dB that a ruler shows
@@ -37,7 +36,7 @@ def comparison_page(document: dict[str, Any], compared: Compared, argv: Sequence
         "fields": fields,
         "argv": argv,
         "video": "compare.mp4" if document["video"] else None,
-        "curve": {"svg": None, "words": NO_CURVE, "points": [], "stages": []},
+        "curve": None,
         "facts": {},
     }
     return _page(about, document, compared)

@@ -44,7 +44,6 @@ def test_what_the_run_did_not_have_is_said_in_words(monkeypatch):
     text = text_of(comparison_page(comparison("a", "b"), compared("mlp", "vm"), []))
     assert "To photographs – there were none (--data)" in text
     assert "LPIPS: not measured" in text
-    assert "`convert --report` draws it" in text
     assert "Called from Python" in text
     bare = receipt("a", "b", curve=False)
     assert "only start and end were measured" in text_of(conversion_page(bare, compared("a", "b")))
@@ -61,6 +60,14 @@ def test_a_conversion_shows_its_curve_and_stages():
         assert words in text_of(page)
     assert "LPIPS: 0.0432" in text_of(page)
     assert "10.0 s of distillation (1,200 steps, 34,567 rays, 890,123 samples)" in text_of(page)
+
+
+def test_only_a_conversion_has_psnr_over_time():
+    page = comparison_page(comparison("a", "b"), compared("mlp", "vm"), [])
+    assert "over time" not in text_of(page)
+    assert "The curve" not in text_of(page)
+    bare = receipt("a", "b", curve=False)
+    assert "PSNR over time" in text_of(conversion_page(bare, compared("mlp", "vm")))
 
 
 def test_equal_pictures_have_no_psnr():
