@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from ..metrics.equal_quality import DROPS, Reached, middle, reached, speedup_at
 from ..metrics.speedup import conversion_seconds
-from ..options.groups import Where
-from .benchmark import BenchConfig, Target
+from .benchmark import Target
 from .cells import Cell
+from .matrix_steps import Conversion
 from .process import Outcome
 from .runs import Run, cell_run, scratch_run
+from .steps import Asked, Step
 
-Do = Callable[[Run], Outcome]
-Points = list[dict[str, Any]]  # {"budget", "seed", "seconds", "psnr_vs_truth", "problem"}
+Points = dict[int, dict[str, Any]]  # of each part: budget, seed, seconds, psnr_vs_truth, problem
 
 
 @dataclass
@@ -26,8 +25,16 @@ class EqualQuality:
     """What one cell's student needs, converted and trained, to come near the source."""
 
     cell: Cell
-    conversions: Points = field(default_factory=list)
-    trainings: Points = field(default_factory=list)
+    converted: Points = field(default_factory=dict)
+    trained: Points = field(default_factory=dict)
+
+    @property
+    def conversions(self) -> list[dict[str, Any]]:
+        return [self.converted[part] for part in sorted(self.converted)]
+
+    @property
+    def trainings(self) -> list[dict[str, Any]]:
+        return [self.trained[part] for part in sorted(self.trained)]
 
     def entry(self) -> dict[str, Any]:
         """Its entry in the document; `levels` is empty where the source was never measured."""
@@ -56,52 +63,84 @@ class EqualQuality:
         }
 
 
-def convert_at_budgets(
-    config: BenchConfig, cell: Cell, source: Path, folder: Path, where: Where, do: Do
-) -> Points:
-    """Makes the conversions of a cell; seconds as `conversion_seconds` counts them."""
-    points = []
-    for part, budget, seed in _parts(config):
-        run = cell_run(part, cell, source, folder, where)
-        run = dataclasses.replace(run, title=f"{run.title}, {budget:g} s, seed {seed}")
-        outcome = do(run)
-        point = {"budget": budget, "seed": seed, "seconds": None, "psnr_vs_truth": None}
+@dataclass(frozen=True)
+class Part:
+    """The benchmark with one budget and one seed."""
+
+    number: int  # in the order of budgets, then seeds
+    budget: float
+    seed: int
+    asked: Asked
+
+    def named(self, run: Run) -> Run:
+        title = f"{run.title}, {self.budget:g} s, seed {self.seed}"
+        return dataclasses.replace(run, title=title)
+
+    def point(self, outcome: Outcome, **figures: float | None) -> dict[str, Any]:
+        found = {"seconds": None, "psnr_vs_truth": None} | figures
+        return {"budget": self.budget, "seed": self.seed} | found | {"problem": outcome.error}
+
+
+def parts(asked: Asked) -> list[Part]:
+    """The parts of a benchmark at budgets."""
+    config = asked.config
+    alone = {"seconds": None, "steps": None, "scratch_seconds": None, "curves": False, "seeds": ()}
+    found = []
+    for number, (budget, seed) in enumerate(itertools.product(config.budgets, config.all_seeds)):
+        one = dataclasses.replace(config, budgets=(budget,), seed=seed, **alone)
+        found.append(Part(number, budget, seed, dataclasses.replace(asked, config=one)))
+    return found
+
+
+class ConversionAt(Step):
+    """A cell's conversion at one budget with one seed; seconds as `conversion_seconds` counts."""
+
+    def __init__(self, part: Part, equal: EqualQuality, conversion: Conversion):
+        super().__init__(part.asked, conversion)
+        self.part, self.equal, self.source = part, equal, conversion.source
+
+    def make(self) -> Run | Outcome:
+        cell, asked = self.equal.cell, self.asked
+        if cell.receipt is None:  # its source is no good, or the student
+            return cell.outcome
+        return self.part.named(
+            cell_run(asked.config, cell, self.source.path, asked.folder, asked.where)
+        )
+
+    def take(self, run: Run | None, outcome: Outcome) -> None:
+        if self.equal.cell.receipt is None:
+            return
+        figures = {}
         if outcome.exit_code == 0:
             receipt = run.document()
-            point["seconds"] = conversion_seconds(receipt)
-            point["psnr_vs_truth"] = receipt["quality"]["psnr_target_vs_truth"]
-        points.append(point | {"problem": outcome.error})
-    return points
+            figures["seconds"] = conversion_seconds(receipt)
+            figures["psnr_vs_truth"] = receipt["quality"]["psnr_target_vs_truth"]
+        self.equal.converted[self.part.number] = self.part.point(outcome, **figures)
 
 
-def train_at_budgets(
-    config: BenchConfig, target: Target, folder: Path, where: Where, do: Do
-) -> Points:
-    """Trains a target on the photographs; seconds are those of its steps, without reading."""
-    points = []
-    for part, budget, seed in _parts(config):
-        run = scratch_run(part, target, folder, where, curve=False)
-        run = dataclasses.replace(run, title=f"{run.title}, {budget:g} s, seed {seed}")
-        outcome = do(run)
-        point = {"budget": budget, "seed": seed, "seconds": None, "psnr_vs_truth": None}
+class TrainingAt(Step):
+    """A target's training at one budget with one seed, for all of its cells; seconds are those of
+    its steps, without reading."""
+
+    def __init__(self, part: Part, target: Target, equals: Sequence[EqualQuality]):
+        super().__init__(part.asked)
+        self.part, self.target, self.equals = part, target, equals
+
+    def make(self) -> Run:
+        asked = self.asked
+        run = scratch_run(asked.config, self.target, asked.folder, asked.where, curve=False)
+        return self.part.named(run)
+
+    def take(self, run: Run | None, outcome: Outcome) -> None:
+        figures = {}
         if outcome.exit_code == 0:
             document = run.document()
-            point |= {key: document[key] for key in ("seconds", "psnr_vs_truth")}
-        points.append(point | {"problem": outcome.error})
-    return points
+            figures = {key: document[key] for key in ("seconds", "psnr_vs_truth")}
+        for equal in self.equals:
+            equal.trained[self.part.number] = self.part.point(outcome, **figures)
 
 
-def _parts(config: BenchConfig) -> list[tuple[BenchConfig, float, int]]:
-    """The benchmark with one budget and one seed, once for each pair of them."""
-    pairs = itertools.product(config.budgets, config.all_seeds)
-    alone = {"seconds": None, "steps": None, "scratch_seconds": None, "curves": False}
-    return [
-        (dataclasses.replace(config, budgets=(budget,), seeds=(), seed=seed, **alone), budget, seed)
-        for budget, seed in pairs
-    ]
-
-
-def _by_seed(points: Points, psnr: float) -> dict[int, Reached]:
+def _by_seed(points: list[dict[str, Any]], psnr: float) -> dict[int, Reached]:
     found = {}
     for seed in dict.fromkeys(point["seed"] for point in points):
         known = [

@@ -14,10 +14,11 @@ import torch
 
 from nerfconvert.bench.bench import BenchInterruptedError, bench
 from nerfconvert.bench.benchmark import BenchConfig, Target, Teacher
-from nerfconvert.bench.budget_runs import convert_at_budgets, train_at_budgets
 from nerfconvert.bench.cells import Cell
+from nerfconvert.bench.matrix_plan import MatrixPlan
 from nerfconvert.bench.process import Outcome
-from nerfconvert.bench.runs import Run, cell_run, scratch_run
+from nerfconvert.bench.runs import cell_run, scratch_run
+from nerfconvert.bench.steps import Asked
 from nerfconvert.errors import UsageError
 from nerfconvert.options.groups import Where
 from nerfconvert.options.per_command import BenchOptions
@@ -196,22 +197,23 @@ def test_budgets_and_seeds_make_runs_of_their_own():
     config = BenchConfig(
         teachers=(glass,), targets=(target,), data=SCENES, budgets=(8, 64), seeds=(1, 2)
     )
+    plan = MatrixPlan(Asked(config, ROOT, Where(device="cpu")))
+    (cell,), (equal,) = plan.cells, plan.equal
     asked = []
-
-    def do(run: Run) -> Outcome:
-        asked.append(run)
-        return Outcome(7, "not run here")
-
-    where = ROOT, Where(device="cpu"), do
-    points = convert_at_budgets(config, Cell(glass, target, "fast"), glass.path, *where)
-    points += train_at_budgets(config, target, *where)
+    for step in reversed(plan.steps):  # in whatever order they come to an end
+        cell.receipt = {"quality": {"psnr_source_vs_truth": 30.0}}
+        run = step.made()
+        step.take(run, Outcome(7, "not run here"))
+        asked.insert(0, run)
+    cell.receipt = None
+    points = equal.conversions + equal.trainings
     assert [(p["budget"], p["seed"]) for p in points] == 2 * [(8, 1), (8, 2), (64, 1), (64, 2)]
     assert {p["problem"] for p in points} == {"not run here"}
-    for point, run in zip(points, asked, strict=True):
+    for point, run in zip(points, asked[1:], strict=True):
         words = dict(zip(run.argv, run.argv[1:]))
         assert (words["--seconds"], words["--seed"]) == (f"{point['budget']}", f"{point['seed']}")
         assert "--eval-at" not in words
-    assert len({run.target for run in asked}) == 8
+    assert len({run.target for run in asked[1:]}) == 8
 
 
 def test_curves_are_measured_at_parts_of_the_seconds():
