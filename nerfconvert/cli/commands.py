@@ -63,8 +63,8 @@ class Convert:
         check_convert(self.options)
         from ..pipelines.convert import convert
         from ..report.gates import QualityError
+        from ..report.measured_tables import receipt_tables
         from ..report.remarks import cut_away, size_and_speed
-        from ..report.tables import receipt_tables
 
         try:
             with terminal.progress("convert") as report:

@@ -58,7 +58,7 @@ class Compare:
         check_compare(self.options)
         from ..pipelines.compare import compare
         from ..report.gates import QualityError
-        from ..report.tables import compare_tables
+        from ..report.measured_tables import compare_tables
 
         try:
             with terminal.frames("compare", "opening and measuring the fields") as report:

@@ -1,10 +1,12 @@
-"""Formats numbers as text, and Markdown tables of them."""
+"""Formats numbers as text, and tables of them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from typing import Any
+
+Table = tuple[list[str], list[list[str]]]  # header and rows
 
 
 def figure(value: float | None, unit: str = "", digits: int = 2) -> str:
@@ -24,6 +26,11 @@ def view_figure(view: dict[str, Any] | None) -> str:
 def depth_figure(error: float | None) -> str:
     """A depth error as text, '0.12%' of the diagonal of the source's box; a dash for none."""
     return figure(None if error is None else 100 * error, digits=2) + ("" if error is None else "%")
+
+
+def pairs_table(pairs: Sequence[tuple[str, str]]) -> Table:
+    """Labels and values, under no header."""
+    return ["", ""], [list(pair) for pair in pairs]
 
 
 def machine_facts(machine: dict[str, Any]) -> dict[str, Any]:

@@ -51,12 +51,28 @@ def pass_gates(document: dict[str, Any]) -> None:
         raise QualityError("; ".join(failed), document)
 
 
+def option_of(gate: dict[str, Any]) -> str:
+    """How its limit was asked for: '--min-psnr 31.00 dB'."""
+    return f"--{gate['gate'].replace('_', '-')} {_WORDS[gate['gate']][1](gate['limit'])}"
+
+
+def verdict(gate: dict[str, Any]) -> str:
+    """What became of it: 'passed: PSNR is 31.25 dB', 'failed: the file has 5.00 MB'."""
+    return f"{'passed' if gate['passed'] else 'failed'}: {_found(gate)}"
+
+
 def _told(gate: dict[str, Any]) -> str:
-    name = gate["gate"]
-    what, shown = _WORDS[name]
-    option = f"--{name.replace('_', '-')} {'asks' if name in LEAST else 'allows'}"
+    option, limit = option_of(gate).split(" ", 1)
+    asks = "asks" if gate["gate"] in LEAST else "allows"
     where = f"{gate['path']}: " if "path" in gate else ""
-    return f"{where}{what} {shown(gate['found'])}, {option} {shown(gate['limit'])}"
+    return f"{where}{_found(gate)}, {option} {asks} {limit}"
+
+
+def _found(gate: dict[str, Any]) -> str:
+    what, shown = _WORDS[gate["gate"]]
+    if gate["gate"] == "max_drop" and gate["found"] is None and gate["passed"]:
+        return f"{what} nothing"  # the difference of two infinite PSNR
+    return f"{what} {shown(gate['found'])}"
 
 
 def _decibels(value: float | None) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from ..metrics.speedup import conversion_curve
 from .compared import Compared, ranked
 from .figures import machine_facts
+from .gates import option_of, verdict
 from .html import html_page
 from .plots import NO_MATPLOTLIB, curve_plot
 
@@ -37,7 +38,7 @@ def comparison_page(document: dict[str, Any], compared: Compared, argv: Sequence
         "argv": argv,
         "video": "compare.mp4" if document["video"] else None,
         "curve": None,
-        "facts": {},
+        "facts": _no_lpips(document["fields"][-1].get(f"lpips_{key}_reason")),
     }
     return _page(about, document, compared)
 
@@ -67,6 +68,7 @@ def conversion_page(receipt: dict[str, Any], compared: Compared) -> str:
             "seed": str(receipt["seed"]),
             "time": f"{time['distill_s']:.1f} s of distillation ({time['steps']:,} steps, "
             f"{time['rays']:,} rays, {time['samples']:,} samples), {time['total_s']:.1f} s in all",
+            **_no_lpips(receipt["quality"].get("lpips_target_vs_source_reason")),
         },
     }
     return _page(about, receipt, compared)
@@ -90,6 +92,10 @@ def _page(about: dict[str, Any], document: dict[str, Any], compared: Compared) -
             "subjects": subjects,
             "ranks": ranked(figures),
             "layers": compared.layers(),
+            "gates": [
+                {**gate, "option": option_of(gate), "verdict": verdict(gate)}
+                for gate in document["gates"]
+            ],
             "shown": shown,
             "picture_words": words,
             "width": width,
@@ -101,6 +107,10 @@ def _page(about: dict[str, Any], document: dict[str, Any], compared: Compared) -
             "machine": machine_facts(document["machine"]),
         },
     )
+
+
+def _no_lpips(reason: str | None) -> dict[str, str]:
+    return {"LPIPS": f"not measured: {reason}"} if reason else {}
 
 
 def _ratios(first: dict[str, Any], field: dict[str, Any]) -> dict[str, tuple[str, str]]:

@@ -6,15 +6,8 @@ from typing import Any
 
 from ..students.sizes import bytes_figure, rounded
 from .equal_table import equal_quality_tables
-from .figures import depth_figure, figure, view_figure
+from .figures import Table, figure, pairs_table, view_figure
 from .matrix import matrix_rows, name_of, speedup_figure
-
-Table = tuple[list[str], list[list[str]]]
-
-
-def receipt_tables(receipt: dict[str, Any]) -> list[Table]:
-    """A receipt of `convert`: labels and values."""
-    return [_pairs(receipt_rows(receipt))]
 
 
 def export_tables(document: dict[str, Any]) -> list[Table]:
@@ -22,7 +15,7 @@ def export_tables(document: dict[str, Any]) -> list[Table]:
     source, target, worst = document["source"], document["target"], document["max_difference"]
     same = "none, to the bit" if document["exact"] else None
     return [
-        _pairs(
+        pairs_table(
             [
                 ("field", f"{target['architecture']}, {target['parameters']:,} parameters"),
                 ("format", f"{source['format']} -> {target['format']}"),
@@ -32,11 +25,6 @@ def export_tables(document: dict[str, Any]) -> list[Table]:
             ]
         )
     ]
-
-
-def compare_tables(document: dict[str, Any]) -> list[Table]:
-    """One row per field."""
-    return [compare_rows(document)]
 
 
 def train_tables(document: dict[str, Any]) -> list[Table]:
@@ -53,7 +41,7 @@ def train_tables(document: dict[str, Any]) -> list[Table]:
     low, high = ("(" + ", ".join(f"{x:.4g}" for x in c) + ")" for c in placement["bounds"])
     pairs.append(("box", f"{low} to {high}, from {placement['bounds_from']}"))
     pairs.append(("background", f"{placement['background']}, from {placement['background_from']}"))
-    return [_pairs([*pairs, ("steps", f"{document['steps']:,}")])]
+    return [pairs_table([*pairs, ("steps", f"{document['steps']:,}")])]
 
 
 def bench_tables(document: dict[str, Any]) -> list[Table]:
@@ -85,7 +73,7 @@ def cell_line(cell: dict[str, Any]) -> str:
 
 def info_tables(document: dict[str, Any]) -> list[Table]:
     """One table per file."""
-    return [_pairs(_info_pairs(entry)) for entry in document["files"]]
+    return [pairs_table(_info_pairs(entry)) for entry in document["files"]]
 
 
 def _info_pairs(entry: dict[str, Any]) -> list[tuple[str, str]]:
@@ -148,7 +136,7 @@ def doctor_tables(document: dict[str, Any]) -> list[Table]:
     unused = "" if document["cuda"] else ", unused: they wait for a CUDA device"
     pairs.append(("cuda kernels", f"compiled{unused}" if kernels["cuda_library"] else "none"))
     pairs += [(name, _backend(found)) for name, found in document["backends"].items()]
-    return [_pairs(pairs + [("problem", text) for text in document["problems"]])]
+    return [pairs_table(pairs + [("problem", text) for text in document["problems"]])]
 
 
 def _none(document: dict[str, Any], key: str) -> str:
@@ -161,57 +149,3 @@ def _backend(found: dict[str, Any]) -> str:
     if found["version"] is None:
         return found["reason"]
     return f"{found['version']}, {found['reason'] or 'works'}"
-
-
-def _pairs(pairs: list[tuple[str, str]]) -> Table:
-    return ["", ""], [list(pair) for pair in pairs]
-
-
-def receipt_rows(receipt: dict[str, Any]) -> list[tuple[str, str]]:
-    """(label, value) pairs that sum up a receipt of `convert`."""
-    source, target = receipt["source"], receipt["target"]
-    quality, time, render = receipt["quality"], receipt["time"], receipt["render"]
-    rows = [
-        ("source", f"{source['architecture']}, {source['parameters']:,} parameters"),
-        ("target", f"{target['architecture']}, {target['parameters']:,} parameters"),
-        ("size", f"{bytes_figure(source['bytes'])} -> {bytes_figure(target['bytes'])}"),
-        ("PSNR target vs source", figure(quality["psnr_target_vs_source"], "dB")),
-        ("SSIM target vs source", figure(quality["ssim_target_vs_source"], digits=4)),
-        ("PSNR of what the source covers", figure(quality["psnr_covered_target_vs_source"], "dB")),
-        ("worst view", view_figure(quality["worst_view"])),
-        ("depth error, of the box", depth_figure(quality["depth_error_target_vs_source"])),
-    ]
-    if quality["psnr_target_vs_truth"] is not None:
-        rows += [
-            ("PSNR source vs truth", figure(quality["psnr_source_vs_truth"], "dB")),
-            ("PSNR target vs truth", figure(quality["psnr_target_vs_truth"], "dB")),
-            ("difference", figure(quality["delta_vs_truth"], "dB")),
-        ]
-    before, after = (figure(render[f"{side}_s_per_frame"], "s") for side in ("source", "target"))
-    return [
-        *rows,
-        ("distilled in", f"{figure(time['distill_s'], 's', 1)}, {time['steps']:,} steps"),
-        ("one frame", f"{before} -> {after}"),
-    ]
-
-
-def compare_rows(document: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of a `compare` document, one row per field."""
-    header = ["field", "architecture", "parameters", "size", "s/frame", "vs first", "vs truth"]
-    header += ["covered", "worst view", "depth error"]
-    rows = [
-        [
-            f["path"],
-            f["architecture"],
-            f"{f['parameters']:,}",
-            bytes_figure(f["bytes"]),
-            figure(f["seconds_per_frame"]),
-            figure(f["psnr_vs_first"], "dB"),
-            figure(f["psnr_vs_truth"], "dB"),
-            figure(f["psnr_covered_vs_truth"] or f["psnr_covered_vs_first"], "dB"),
-            view_figure(f["worst_view"]),
-            depth_figure(f["depth_error_vs_first"]),
-        ]
-        for f in document["fields"]
-    ]
-    return header, rows

@@ -8,6 +8,10 @@ from nerfconvert.report.compared import Compared
 
 MACHINE = {"device": "cpu", "cpu": "abacus", "threads": 1, "peak_memory_mb": 512.4}
 PROTOCOL = {"background": "white", "color_space": "sRGB", "cameras": "three of a test"}
+GATES = [
+    {"gate": "min_psnr", "limit": 24.0, "found": 25.0, "passed": True},
+    {"gate": "max_size", "limit": 1_000_000, "found": 2_000_000, "passed": False},
+]
 NOISE = (0.02, 0.2, 0.06)  # of each view: view 1 is the worst, view 0 the best
 
 
@@ -34,7 +38,9 @@ def fields(*paths: str) -> list[dict]:
             "psnr_covered_vs_truth": 20.5,
             "depth_error_vs_first": 0.0125 if i else None,
             "lpips_vs_first": None,
+            "lpips_vs_first_reason": "no weights" if i else "this is the first",
             "lpips_vs_truth": None,
+            "lpips_vs_truth_reason": "no weights",
         }
         for i, path in enumerate(paths)
     ]
@@ -42,7 +48,8 @@ def fields(*paths: str) -> list[dict]:
 
 def comparison(*paths: str) -> dict:
     """What a page reads of a `compare` document."""
-    return {"fields": fields(*paths), "video": None, "protocol": PROTOCOL, "machine": MACHINE}
+    about = {"video": None, "gates": [], "protocol": PROTOCOL, "machine": MACHINE}
+    return {"fields": fields(*paths), **about}
 
 
 def receipt(*paths: str, curve: bool = True) -> dict:
@@ -69,6 +76,7 @@ def receipt(*paths: str, curve: bool = True) -> dict:
             "lpips_target_vs_source": 0.0432,
             "psnr_target_vs_truth": 24.0 if curve else None,
         },
+        "gates": [],
         "curve": points if curve else [],
         "stages": [
             {"name": "points", "steps": 200, "seconds": 4.0, "psnr_end": None},

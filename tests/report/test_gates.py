@@ -3,7 +3,7 @@ import math
 import pytest
 
 from nerfconvert.options.groups import Gates
-from nerfconvert.report.gates import QualityError, gates, pass_gates
+from nerfconvert.report.gates import QualityError, gates, option_of, pass_gates, verdict
 from nerfconvert.report.receipt import strict
 
 FOUND = {"min_psnr": 30.0, "max_drop": 0.5, "max_size": 5_000_000, "max_seconds_per_frame": 0.25}
@@ -38,6 +38,18 @@ def test_equal_images_pass():
     """Their PSNR is infinite; a source that is the truth itself loses NaN where nothing is lost."""
     assert failed(Gates(min_psnr=99, max_drop=0), min_psnr=math.inf, max_drop=math.nan) == []
     assert failed(Gates(max_drop=9), max_drop=math.inf) == ["max_drop"]
+
+
+def test_a_verdict_says_what_was_found():
+    asked = Gates(min_psnr=99, max_drop=0, max_seconds_per_frame=0.125)
+    endless = FOUND | {"min_psnr": math.inf, "max_drop": math.nan}
+    judged = strict(gates(asked, "1MB", endless))
+    assert [(option_of(gate), verdict(gate)) for gate in judged] == [
+        ("--min-psnr 99.00 dB", "passed: PSNR is infinite"),
+        ("--max-drop 0.00 dB", "passed: PSNR lost against the truth is nothing"),
+        ("--max-size 1.00 MB", "failed: the file has 5.00 MB"),
+        ("--max-seconds-per-frame 0.125 s", "failed: a frame takes 0.25 s"),
+    ]
 
 
 def test_the_message_names_every_gate_that_failed():

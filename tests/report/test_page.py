@@ -7,7 +7,7 @@ import pytest
 from nerfconvert.report import plots
 from nerfconvert.report.page import comparison_page, conversion_page
 
-from .pages import compared, comparison, receipt
+from .pages import GATES, compared, comparison, receipt
 
 EVIL = "<script>alert(1)</script>\"'&.ckpt"
 
@@ -44,6 +44,7 @@ def test_what_the_run_did_not_have_is_said_in_words(monkeypatch):
     text = text_of(comparison_page(comparison("a", "b"), compared("mlp", "vm"), []))
     assert "To photographs – there were none (--data)" in text
     assert "LPIPS: not measured" in text
+    assert "LPIPS not measured: no weights" in text
     assert "Called from Python" in text
     bare = receipt("a", "b", curve=False)
     assert "only start and end were measured" in text_of(conversion_page(bare, compared("a", "b")))
@@ -59,6 +60,7 @@ def test_a_conversion_shows_its_curve_and_stages():
     for words in ("25.00 to", "24.00 to", "the photographs", "points", "rays"):
         assert words in text_of(page)
     assert "LPIPS: 0.0432" in text_of(page)
+    assert "not measured" not in text_of(page)
     assert "10.0 s of distillation (1,200 steps, 34,567 rays, 890,123 samples)" in text_of(page)
 
 
@@ -68,6 +70,17 @@ def test_only_a_conversion_has_psnr_over_time():
     assert "The curve" not in text_of(page)
     bare = receipt("a", "b", curve=False)
     assert "PSNR over time" in text_of(conversion_page(bare, compared("mlp", "vm")))
+
+
+def test_gates_tell_what_became_of_them():
+    assert "Gates" not in text_of(conversion_page(receipt("a", "b"), compared("mlp", "vm")))
+    made = receipt("a", "b") | {"gates": GATES}
+    text = text_of(conversion_page(made, compared("mlp", "vm")))
+    assert "--min-psnr 24.00 dB passed: PSNR is 25.00 dB" in text
+    assert "--max-size 1.00 MB failed: the file has 2.00 MB" in text
+    both = comparison("a.ckpt", "b.ckpt") | {"gates": [{"path": "b.ckpt", **GATES[1]}]}
+    text = text_of(comparison_page(both, compared("mlp", "vm"), []))
+    assert "b.ckpt --max-size 1.00 MB failed: the file has 2.00 MB" in text
 
 
 def test_equal_pictures_have_no_psnr():
