@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import increment_version
 
 from ..kernels.adam_lines import adam_lines
 from ..kernels.kept_gradient import KeptGradient, kept_gradient
@@ -61,6 +62,7 @@ class Adam:
             lr=rate, beta1=self.BETAS[0], beta2=self.BETAS[1], weight_decay=0.0,
             eps=self.EPS, amsgrad=False, maximize=False,
         )  # fmt: skip
+        increment_version(params)  # torch's fused kernels do not
 
     def state(self) -> list[Tensor]:
         """The tensors that a resumed run needs, for `copy_`."""

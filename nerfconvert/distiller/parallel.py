@@ -12,6 +12,7 @@ import os
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.autograd.graph import increment_version
 
 from .config import DistillConfig
 
@@ -95,3 +96,4 @@ def same_everywhere(field: nn.Module) -> None:
     if count() > 1:
         for tensor in field.state_dict().values():
             dist.broadcast(tensor, 0)
+            increment_version(tensor)  # broadcasting does not

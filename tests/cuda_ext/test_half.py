@@ -8,22 +8,38 @@ import itertools
 import pytest
 import torch
 
+from nerfconvert.distiller import ray_buffer
+from nerfconvert.distiller.config import DistillConfig
+from nerfconvert.distiller.distill import distill
+from nerfconvert.distiller.recipes import DEFAULT
 from nerfconvert.kernels import KERNELS, library
 from nerfconvert.kernels.backends import half
+from nerfconvert.kernels.dispatch import use_backend
+from nerfconvert.renderer import visibility
+from nerfconvert.renderer.occupancy import build_occupancy
+from tests.pretend_cuda import pretend_cuda
+from tests.test_device import VIEWS, student_on, teacher_on, tiny_batches
 
 from .compiled import COMPILER, ORDERS, SOURCES, compile_library, ordered, through, with_sizes
 
 
-def test_half_tables(tmp_path):
-    """Equal to the CPU library on the rounded table, with its gradients: for numbers of every
-    magnitude that half precision has, among them those below its normal ones, and infinity."""
-    cpu = library.load_library("cpu")
-    if cpu is None:
-        pytest.skip("the kernels are not compiled here")
+@pytest.fixture
+def cpu() -> ctypes.CDLL:
+    return library.load_library("cpu") or pytest.skip("the kernels are not compiled here")
+
+
+@pytest.fixture(scope="module")
+def shim(tmp_path_factory) -> ctypes.CDLL:
+    """The .cu file of hash grids, on the CPU."""
     if COMPILER is None:
         pytest.skip("no g++ to compile the CUDA shim with")
-    source = SOURCES / "ops" / "hash_encode" / "hash_encode.cu"
-    shim = ctypes.CDLL(str(compile_library("shim", tmp_path, "-O1", sources=[source])))
+    source, to = SOURCES / "ops" / "hash_encode" / "hash_encode.cu", tmp_path_factory.mktemp("half")
+    return ctypes.CDLL(str(compile_library("shim", to, "-O1", sources=[source])))
+
+
+def test_half_tables(cpu, shim):
+    """Equal to the CPU library on the rounded table, with its gradients: for numbers of every
+    magnitude that half precision has, among them those below its normal ones, and infinity."""
     for size, seed in itertools.product((0, 1, 129), ORDERS):
         unit, table, *layout = with_sizes("hash_encode", size)
         table = table * 10.0 ** torch.arange(-8, 5).repeat(13)[: len(table), None]
@@ -38,6 +54,43 @@ def test_half_tables(tmp_path):
             want.backward(torch.ones_like(want))
         assert torch.equal(got.nan_to_num(7.0), want.nan_to_num(7.0))
         torch.testing.assert_close(mine.grad, rounded.grad, rtol=0, atol=1e-4)
+
+
+class Both:
+    """Functions of one library, else of another."""
+
+    def __init__(self, first: ctypes.CDLL, second: ctypes.CDLL):
+        self._libraries = first, second
+
+    def __getattr__(self, name: str):
+        first, second = self._libraries
+        return getattr(first, name) if hasattr(first, name) else getattr(second, name)
+
+
+@pytest.mark.filterwarnings("ignore:for .*copying from a non-meta parameter")
+@pytest.mark.parametrize("recipe", [DEFAULT, "pvd"])
+def test_training_reads_the_table_that_it_trains(cpu, shim, recipe, monkeypatch):
+    """Each step in half precision sees what the step before it made."""
+    both = Both(cpu, shim)
+    monkeypatch.setattr(library, "load_library", lambda device: both)
+    monkeypatch.setattr(ray_buffer, "CHUNK_RAYS", 512)
+    monkeypatch.setattr(visibility, "MOST_POINTS", 1 << 14)
+    config, read, rounded = DistillConfig(seconds=None, steps=3, memory_mb=16), [], half.in_half
+
+    def seen(table):
+        found = rounded(table)
+        read.append((table._version, torch.equal(found, table.detach().half())))
+        return found
+
+    monkeypatch.setattr(half, "in_half", seen)
+    with pretend_cuda() as device:
+        tiny_batches(device, monkeypatch)
+        teacher, student = teacher_on(device), student_on(device)
+        build_occupancy(student, resolution=16)  # as coarse as the teacher's: quickly carried over
+        with use_backend("half", device):
+            distill(teacher, student, VIEWS, config, recipe=recipe)
+    assert len({version for version, _ in read}) > 2
+    assert all(same for _, same in read)
 
 
 def test_every_half_is_widened_exactly(tmp_path):

@@ -113,6 +113,24 @@ def test_gradients_of_tables_are_kept_where_they_may_be_sparse():
         assert bool(kept_gradient(optimizer.params[0])) == sparse
 
 
+@pytest.mark.parametrize(("role", "kept"), [*((r, False) for r in Role), (Role.TABLE, True)])
+def test_every_step_raises_the_version(role, kept):
+    """A cache of a parameter, such as a table in half precision, goes by it."""
+    p = nn.Parameter(torch.randn(40, 28))
+    optimizer = BY_ROLE[role][0]([p], lr=0.1)
+    gradient = KeptGradient(p) if kept else None
+    versions = [p._version]
+    for _ in range(2):
+        p.grad = torch.randn(40, 28)
+        if kept:
+            values, marks = gradient.parts()
+            values.copy_(p.grad)
+            marks.fill_(1)
+        optimizer.step(1.0)
+        versions.append(p._version)
+    assert versions[0] < versions[1] < versions[2]
+
+
 def test_sparse_and_dense_gradients_of_rows_are_one():
     torch.manual_seed(0)
     sparse, dense = (nn.Parameter(torch.ones(2000, 28)) for _ in range(2))

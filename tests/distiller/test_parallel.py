@@ -27,6 +27,7 @@ mine = float(parallel.rank() + 1)
 field = torch.nn.Linear(1, 2)
 with torch.no_grad():
     field.weight.fill_(mine)
+before = field.weight._version
 parallel.same_everywhere(field)
 field.weight.grad = torch.full((2, 1), mine)
 field.bias.grad = torch.ones(2) if mine == 1 else None
@@ -34,6 +35,7 @@ parallel.average_gradients(field)
 found = {
     "count": parallel.count(),
     "weight": field.weight.flatten().tolist(),
+    "changed": field.weight._version > before,
     "gradients": [p.grad.flatten().tolist() for p in field.parameters()],
     "agreed": parallel.agree(mine),
     "total": parallel.total(10 + parallel.rank()),
@@ -73,6 +75,7 @@ def test_what_two_processes_share(tmp_path):
     start(2, str(script), str(tmp_path))
     first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1))
     assert first["weight"] == second["weight"] == [1.0, 1.0]
+    assert first["changed"] is second["changed"] is True  # caches go by the version
     assert first["gradients"] == second["gradients"] == [[1.5, 1.5], [0.5, 0.5]]
     assert first["agreed"] == second["agreed"] == 1.0
     assert first["total"] == second["total"] == 21

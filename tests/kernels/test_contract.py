@@ -138,6 +138,20 @@ def test_strided_inputs(kernel):
     assert_same(run(kernel, others, "native"), expected, torch.float32)
 
 
+@pytest.mark.parametrize("backend_name", ["native", "reference"])
+def test_what_is_changed_in_place_has_another_version(kernel, backend_name):
+    """Caches go by it: of a table in half precision, of the cells of a grid."""
+    arguments = own(kernel, example(kernel, CPU, torch.float32))
+    require_native(kernel, arguments)
+    versions = [x._version for x in arguments if isinstance(x, torch.Tensor)]
+    with use_backend(backend_name):
+        kernel.fast(*arguments)
+    later = [x._version for x in arguments if isinstance(x, torch.Tensor)]
+    places = [i for i, x in enumerate(arguments) if isinstance(x, torch.Tensor)]
+    changed = [i for i, a, b in zip(places, versions, later) if a != b]
+    assert changed == list(kernel.in_place)
+
+
 def test_threads_do_not_change_forward(kernel):
     arguments = example(kernel, CPU, torch.float32)
     require_native(kernel, arguments)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from torch.autograd.graph import increment_version
+
 from .. import KERNELS
 from ..dispatch import is_native
 from .backend import Backend, OfEveryKernel
@@ -15,7 +17,12 @@ def compiled(name: str) -> Callable:
     kernel = KERNELS[name]
 
     def run(*arguments: Any) -> Any:
-        return kernel.compiled(*arguments) if is_native(name, arguments[0]) else None
+        if not is_native(name, arguments[0]):
+            return None
+        found = kernel.compiled(*arguments)
+        # Torch does not see what C changes; what is cached of a tensor goes by its version.
+        increment_version([arguments[i] for i in kernel.in_place])
+        return found
 
     return run
 

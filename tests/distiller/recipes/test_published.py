@@ -91,6 +91,18 @@ def test_a_parameter_without_gradient_shrinks_by_weight_decay():
     assert left == pytest.approx(0.22, abs=0.005)
 
 
+def test_every_step_raises_the_versions():
+    """A cache of a parameter, such as a table in half precision, goes by it."""
+    field = tiny("hashgrid")
+    optimizer = AdamW(field)
+    for _ in range(2):
+        versions = [p._version for p in field.parameters()]
+        for p in field.parameters():
+            p.grad = torch.ones_like(p)
+        optimizer.step(1.0)
+        assert all(p._version > before for p, before in zip(field.parameters(), versions))
+
+
 def test_fields_without_networks_have_one_group():
     optimizer = AdamW(tiny("tensorial"))
     assert len(optimizer.optimizer.param_groups) == len(optimizer.peaks) == 1

@@ -6,6 +6,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import increment_version
 
 from ....volume import Role, TrainableField
 
@@ -94,6 +95,7 @@ class AdamW:
         for group, peak in zip(self.optimizer.param_groups, self.peaks):
             group["lr"] = LAST_RATE + (peak - LAST_RATE) * scale
         self.optimizer.step()
+        increment_version(p for group in self.optimizer.param_groups for p in group["params"])
         self.optimizer.zero_grad(set_to_none=True)
 
     def state_dict(self) -> dict:
