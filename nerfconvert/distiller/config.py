@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from .samplers import SAMPLERS
 
@@ -15,7 +16,7 @@ class DistillConfig:
     steps: int | None = None  # gradient steps
     seed: int = 0
     memory_mb: int = 1024  # limit of the buffer of the teacher's answers
-    empties: bool = False  # teach the student where it is empty: its file keeps no occupancy
+    empty: Literal["nowhere", "near", "everywhere"] = "nowhere"  # beside its samples, where else
     active: tuple[str, ...] = ()  # samplers of active learning, of SAMPLERS
 
     def __post_init__(self):

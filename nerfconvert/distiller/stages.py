@@ -70,7 +70,7 @@ class PointStage:
     sampler: BatchSampler
     batch: int  # samples a step
     last_fraction: float  # of the budget at which the stage ends at the latest
-    empty: EmptySpace | None = None  # where its file keeps no occupancy
+    empty: EmptySpace | None = None  # where its file shows more than its occupancy
     name: str = "points"
     plateau: Plateau = field(default_factory=lambda: Plateau())
     _held_out: SampleBatch | None = None
@@ -155,16 +155,18 @@ class Plateau:
 
 
 def curriculum(
-    student: TrainableField, sampler: BatchSampler, empties: bool = False
+    student: TrainableField, sampler: BatchSampler, empty: str = "nowhere"
 ) -> list[Stage]:
-    """The stages of one distillation, with batches that suit the student's cost a sample; with
-    `empties` the student learns where its teacher is empty, too."""
+    """The stages of one distillation, with batches that suit the student's cost a sample; `empty`
+    is that of DistillConfig."""
     batch = batch_samples(student)
-    teacher, step = sampler.buffer.teacher, sampler.buffer.step
-    empty = EmptySpace(student, teacher, int(EMPTY_SHARE * batch), step) if empties else None
+    space = None
+    if empty != "nowhere":
+        given = sampler.buffer.teacher, int(EMPTY_SHARE * batch), sampler.buffer.step
+        space = EmptySpace(student, *given, everywhere=empty == "everywhere")
     return [
-        PointStage(student, sampler, batch, SAMPLES_UNTIL, empty),
-        RayStage(student, sampler, batch, SAMPLE_WEIGHT, empty),
+        PointStage(student, sampler, batch, SAMPLES_UNTIL, space),
+        RayStage(student, sampler, batch, SAMPLE_WEIGHT, space),
     ]
 
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from ..adapters import ARCHITECTURES
 
 COMPRESSED = (b"x\x01", b"x^", b"x\x9c", b"x\xda", b"\x1f\x8b")  # by zlib, by gzip
 ORIGINAL = "original program"  # run beside ours, see scripts/oracles.md
 EXACT = "exact maths"  # the program's, in float64, written anew by the tests
+
+# Where readers of a file show density that the occupancy of the field hides: beside its cells,
+# where the file has coarser ones, or anywhere, where it has none.
+Shown = Literal["nowhere", "near", "everywhere"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,7 @@ class FormatFiles:
     starts: tuple[bytes, ...] = ()  # or begins with one of these
     title: str = ""  # that of the class; verified by a test, as `holds` is
     holds: tuple[str, ...] = ()  # architectures that it reads, where these are not what it writes
-    keeps_occupancy: bool = True  # else a reader finds it by asking for density; verified by a test
+    shows: Shown = "nowhere"  # verified by a test
     verified: str = EXACT  # by what it is known that fields are read as their program means them
 
     @property
@@ -52,7 +57,7 @@ FORMAT_FILES = {
         ("mlp",),
         (*RELU, "first_relu=true", "feature_relu=false"),
         title="yenchenlin nerf-pytorch (.tar)",
-        keeps_occupancy=False,
+        shows="everywhere",
         verified=ORIGINAL,
     ),
     "krrish94": FormatFiles(
@@ -62,7 +67,7 @@ FORMAT_FILES = {
         ("mlp",),
         (*RELU, "first_relu=false", "feature_relu=true", "skips=[]"),
         title="krrish94 nerf-pytorch (.ckpt)",
-        keeps_occupancy=False,
+        shows="everywhere",
         verified=ORIGINAL,
     ),
     "nerf_pl": FormatFiles(
@@ -72,7 +77,7 @@ FORMAT_FILES = {
         ("mlp",),
         (*RELU, "first_relu=true", "feature_relu=false", "depth=8", "skips=[4]"),
         title="kwea123 nerf_pl (.ckpt)",
-        keeps_occupancy=False,
+        shows="everywhere",
         verified=ORIGINAL,
     ),
     "bmild": FormatFiles(
@@ -109,6 +114,7 @@ FORMAT_FILES = {
         ("layout=tiny-cuda-nn", "density_activation=exp", "density_in_color=true"),
         starts=COMPRESSED,
         title="instant-ngp (.ingp, .msgpack)",
+        shows="near",
     ),
     "torch-ngp": FormatFiles(
         "nerfconvert.formats.torch_ngp:TorchNgp",
@@ -123,6 +129,7 @@ FORMAT_FILES = {
             f"density_shift={math.log(2)}",
         ),
         title="torch-ngp (.pth)",
+        shows="near",
     ),
     "dvgo": FormatFiles(
         "nerfconvert.formats.dvgo:Dvgo",

@@ -70,8 +70,8 @@ def convert(
     options = settled(options)
     check_convert(options)
     note_fresh_start(options.target, options.job.resume)
-    kept = files_of(options.target, options.format, options.to)[1].keeps_occupancy
-    choice = {"active": options.samplers(), "empties": not kept}
+    shows = files_of(options.target, options.format, options.to)[1].shows
+    choice = {"active": options.samplers(), "empty": shows}
     config = options.budget.distill_config(options.job.seed, **choice)
     timeline = Timeline(on_progress, config.seconds)
     timeline.phase("opening the source")

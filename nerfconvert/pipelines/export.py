@@ -81,7 +81,7 @@ def warn_of_lost_occupancy(options: ExportOptions, field: RadianceField) -> None
     """Logs which part of the box shows density that the occupancy of `field` hides, where OUT keeps
     no occupancy."""
     name, files = files_of(options.target, options.format, field.architecture)
-    if files.keeps_occupancy:
+    if files.shows != "everywhere":
         return
     positions = field.aabb.from_unit(places(field)[POINTS:])
     hidden = ~field.occupancy.query(field.aabb.to_unit(positions))

@@ -48,7 +48,7 @@ def plan(task: Task) -> Plan:
         refine_occupancy(student, seconds=finish_seconds)
 
     return Plan(
-        stages=curriculum(student, sampler, task.config.empties),
+        stages=curriculum(student, sampler, task.config.empty),
         begin=begin,
         finish=finish,
         shared=sampler,
