@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ if sys.version_info >= (3, 11):
     import tomllib as tomllib
 else:
     import tomli as tomllib  # noqa: F401 (others import it from here)
+
+PIECE = 1 << 20  # bytes of a file that are read at once
 
 
 @contextlib.contextmanager
@@ -87,10 +89,23 @@ def write_json(path: Path, document: dict[str, Any]) -> None:
     write_text(path, json.dumps(document, indent=2, allow_nan=False) + "\n")
 
 
+def signs_in(path: Path, signs: Collection[bytes], limit: int) -> set[bytes]:
+    """Those of `signs` that stand in the first `limit` bytes of a file. It is read in pieces: what
+    is mapped ends the process where somebody cuts the file meanwhile. Raises OSError."""
+    overlap, found, tail = max(map(len, signs)) - 1, set(), b""
+    with path.open("rb") as stream:
+        while limit > 0 and (piece := stream.read(min(PIECE, limit))):
+            limit -= len(piece)
+            known = tail + piece
+            found |= {sign for sign in set(signs) - found if sign in known}
+            tail = known[max(0, len(known) - overlap) :]
+    return found
+
+
 def sha256(path: Path) -> str:
     """Hexadecimal SHA-256 of a file, read in pieces."""
     digest = hashlib.sha256()
     with path.open("rb") as stream:
-        while piece := stream.read(1 << 20):
+        while piece := stream.read(PIECE):
             digest.update(piece)
     return digest.hexdigest()

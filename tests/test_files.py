@@ -29,6 +29,16 @@ def test_a_name_that_is_not_utf8_is_escaped(tmp_path):
     assert (tmp_path / "page.html").read_bytes() == "é caf\\udce9.ckpt".encode()
 
 
+@pytest.mark.parametrize("before", [0, 5, files.PIECE - 3, 2 * files.PIECE - 1])
+def test_signs_are_found_across_pieces_and_up_to_the_limit(before, tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(bytes(before) + b"sign" + bytes(9) + b"other")
+    both = {b"sign", b"other", b"missing"}
+    assert files.signs_in(path, both, 1 << 30) == {b"sign", b"other"}
+    assert files.signs_in(path, both, before + 4) == {b"sign"}
+    assert files.signs_in(path, both, before + 3) == set()
+
+
 @pytest.fixture
 def ended() -> int:
     """The number of a process that is no more."""

@@ -5,12 +5,11 @@ The table imports no torch, so that a target is refused before anything is loade
 
 from __future__ import annotations
 
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import FormatError, NerfConvertError, OutputExistsError, UnsupportedError
-from ..files import written_whole
+from ..files import signs_in, written_whole
 from ..registry import Registry
 from .format import Format
 from .format_files import FORMAT_FILES
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from ..volume import Field, FieldInfo, RadianceField
 
 SEARCHED = 256 << 20  # bytes of a file that are searched for signs of its format
+SIGNS = {sign for files in FORMAT_FILES.values() for sign in files.signs}
+HEAD = max(len(start) for files in FORMAT_FILES.values() for start in files.starts)  # bytes
 FORMATS = Registry("format", {name: files.format for name, files in FORMAT_FILES.items()})
 
 
@@ -48,15 +49,16 @@ def possible_formats(path: Path) -> list[str]:
     if not path.is_file():
         raise FormatError(path, "a directory or device; expected a checkpoint file")
     try:
-        with open(path, "rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
-            found = [
-                name
-                for name, files in FORMAT_FILES.items()
-                if any(content.find(sign, 0, SEARCHED) >= 0 for sign in files.signs)
-                or any(content[: len(start)] == start for start in files.starts)
-            ]
-    except (OSError, ValueError):  # unreadable; empty
-        found = []
+        signs = signs_in(path, SIGNS, SEARCHED)
+        with open(path, "rb") as file:
+            head = file.read(HEAD)
+    except OSError:
+        raise _unknown(path) from None
+    found = [
+        name
+        for name, files in FORMAT_FILES.items()
+        if signs & set(files.signs) or head.startswith(files.starts)
+    ]
     if not found:
         raise _unknown(path)
     return found

@@ -7,7 +7,6 @@ A file of an unbounded scene has several levels of occupancy: `parts/ppng_levels
 from __future__ import annotations
 
 import dataclasses
-import mmap
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from ..adapters.ppng import HIDDEN, SH_DEGREE, UNIT_CUBE, PpngConfig, PpngField, cube_about
 from ..errors import FormatError, UnsupportedError
+from ..files import signs_in
 from ..volume import FieldInfo, OccupancyGrid, RadianceField
 from .format import Format
 from .parts.cbor import decode, encode
@@ -39,11 +39,9 @@ class Ppng(Format):
         fixed."""
         try:
             with open(path, "rb") as file:
-                if file.read(1)[0] >> 5 != 5:
-                    return False
-                with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-                    return content.find(b"hqff_type", 0, SIZE_LIMIT) >= 0
-        except (OSError, ValueError, IndexError):
+                is_map = b"\xa0" <= file.read(1) < b"\xc0"
+            return is_map and bool(signs_in(path, {b"hqff_type"}, SIZE_LIMIT))
+        except OSError:
             return False
 
     def read(self, path: Path) -> RadianceField:

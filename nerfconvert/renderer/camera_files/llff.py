@@ -8,6 +8,8 @@ scaled so that the nearest depth is at 4/3: in front of a near plane at 1.
 
 from __future__ import annotations
 
+import io
+import math
 from pathlib import Path
 from tokenize import TokenError
 
@@ -58,7 +60,7 @@ def _table(file: Path) -> np.ndarray:
     try:
         if file.stat().st_size > SIZE_LIMIT:
             raise ValueError(f"it has {file.stat().st_size} bytes; at most {SIZE_LIMIT} expected")
-        table = np.lib.format.open_memmap(file, mode="r")  # no memory for a shape that lies
+        table = _array(file.read_bytes())
     except UNREADABLE as problem:
         reason = " ".join(str(problem).split())[:200]
         raise FormatError(file, f"not a file of camera poses: {reason}") from None
@@ -70,6 +72,17 @@ def _table(file: Path) -> np.ndarray:
     if min(sizes.min(), table[:, 15:].min()) <= 0 or np.ptp(sizes, axis=0).any():
         raise FormatError(file, "expected cameras of one positive size, and positive depths")
     return np.asarray(table, np.float64)
+
+
+def _array(content: bytes) -> np.ndarray:
+    """The array in an .npy file, as a view: it takes no memory for a shape that lies. Raises what
+    is `UNREADABLE`."""
+    stream = io.BytesIO(content)
+    first = np.lib.format.read_magic(stream) == (1, 0)
+    header = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
+    shape, by_columns, dtype = header(stream)
+    numbers = np.frombuffer(content, dtype, math.prod(shape), stream.tell())
+    return numbers.reshape(shape, order="F" if by_columns else "C")
 
 
 def centered(poses, scale: float):
