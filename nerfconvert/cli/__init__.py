@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: list[str]) -> int:
     from .. import __version__
-    from .command_arguments import check_arguments
+    from .command_arguments import check_arguments, with_left_out
     from .commands import COMMANDS
     from .terminal import Terminal
 
@@ -54,10 +54,12 @@ def _run(argv: list[str]) -> int:
     asks_help = not argv or not HELP.isdisjoint(argv)
     if argv and argv[0] not in COMMANDS and argv[0] not in HELP:
         raise UnknownNameError("command", argv[0], COMMANDS)
+    words = argv
     if not asks_help:
-        check_arguments(argv[0], COMMANDS[argv[0]], argv[1:])
+        words = [argv[0], *with_left_out(COMMANDS[argv[0]], argv[1:])]
+        check_arguments(words[0], COMMANDS[words[0]], words[1:])
     with printing() if asks_help else nullcontext():
-        command = _parsed(argv, asks_help)
+        command = _parsed(words, asks_help)
     if command is None:
         return 0
     output = command.output

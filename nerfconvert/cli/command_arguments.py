@@ -15,6 +15,7 @@ from typing import Any, Literal
 from tyro.conf import Positional, arg
 
 from ..errors import UsageError, did_you_mean
+from ..options.groups import MayLack
 
 POSITIONAL = typing.get_args(Positional[int])[1]
 NUMBERS: dict[type, tuple[Callable[[str], Any], str]] = {
@@ -33,6 +34,7 @@ class Argument:
     choices: tuple[str, ...] = ()
     required: bool = False
     many: bool = False
+    ending: str | None = None  # of a value that may be left out
 
     @property
     def title(self) -> str:
@@ -50,6 +52,16 @@ class Argument:
                 make(text)
             except ValueError:
                 raise UsageError(f"{name} must be {wanted}, got '{text}'") from None
+
+
+def with_left_out(command: type, words: Sequence[str]) -> list[str]:
+    """`words` with True behind every flag of `command` whose value is, and may be, left out."""
+    endings = {flag: a.ending for a in arguments_of(command) if a.ending for flag in a.flags}
+    whole = []
+    for word, following in zip(words, [*words, ""][1:], strict=True):
+        left_out = word in endings and not following.endswith(endings[word])
+        whole += [word, str(True)] if left_out else [word]
+    return whole
 
 
 def check_arguments(name: str, command: type, words: Sequence[str]) -> None:
@@ -113,15 +125,17 @@ def _argument(field: dataclasses.Field, hint: Any, notes: tuple) -> Argument:
     values = _values(hint)
     choices = tuple(str(v) for v in values if isinstance(v, str) or v is None)
     literal = any(isinstance(v, str) for v in values)
+    flag_or_text = bool if bool in values else str
     flag = "--" + (said.name or field.name).replace("_", "-")
     return Argument(
         flags=() if POSITIONAL in notes else (flag, *(said.aliases or ())),
         metavar=said.metavar or field.name.upper(),
-        kind=next((v for v in values if isinstance(v, type)), str),
+        kind=next((v for v in values if isinstance(v, type) and v is not bool), flag_or_text),
         choices=choices if literal else (),
         required=field.default is field.default_factory is dataclasses.MISSING
         and typing.get_origin(hint) is not tuple,
         many=typing.get_origin(hint) is tuple,
+        ending=next((note.ending for note in notes if isinstance(note, MayLack)), None),
     )
 
 

@@ -109,6 +109,14 @@ Format = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class MayLack:
+    """Of an option that is `bool | Path`: its value may be left out, which is True. The word behind
+    it is its value where that ends in `ending`."""
+
+    ending: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Budget:
     """How much work goes into the field."""

@@ -26,6 +26,7 @@ from .groups import (
     Gates,
     Job,
     MaxSize,
+    MayLack,
     Overwrite,
     Precision,
     Resolution,
@@ -44,6 +45,7 @@ from .groups import (
 
 Recipe = Literal[tuple(RECIPES)]
 NO_SAMPLERS = "none"  # of active learning
+PAGE = ".html"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +66,12 @@ class ConvertOptions:
     format: Format = None
     precision: Precision = "full"
     report: Annotated[
-        bool, arg(help="Write OUT.report.html as well: the receipt with pictures, in one page.")
+        bool | Path,
+        MayLack(PAGE),
+        optional(
+            metavar=f"[PAGE{PAGE}]",
+            help="Write a page as well: the receipt with pictures; default name: OUT.report.html.",
+        ),
     ] = False
     recipe: Annotated[
         Recipe, arg(help="How to distil: fast is ours, pvd and pvd-al are published ones.")
@@ -85,6 +92,10 @@ class ConvertOptions:
 
     def __post_init__(self):
         as_paths(self, "source", "target")
+        if not isinstance(self.report, bool):
+            as_paths(self, "report")
+            if self.report.suffix != PAGE:
+                raise UsageError(f"--report must end in {PAGE}, got '{self.report}'")
         one_size(self.size, self.max_size)
         if self.size is None:
             object.__setattr__(self, "size", RECIPES[self.recipe].size)

@@ -62,8 +62,12 @@ def check_convert(options: ConvertOptions) -> None:
     views = options.views
     inputs = there(options.source, views.data, views.cameras)
     beside = [receipt_path(options.target), *_beside(options.target, options.job)]
-    beside += [report_path(options.target)] if options.report else []
+    beside += [report_path(options.target)] if options.report is True else []
     check_run(options.target, _may_replace(options), inputs, beside)
+    if isinstance(options.report, Path):
+        check_file(options.report, options.job.overwrite, inputs)
+        if options.report.resolve() == options.target.resolve():
+            raise UsageError(f"{options.report} is OUT itself; name another page with --report")
     check_holds(options.target, options.format, options.to)
     possible_formats(options.source)
     _check_views(views.data, views.cameras)

@@ -58,7 +58,7 @@ PRUNE_SHARE = 0.1  # of N: what finding the places that cameras see may take
 def convert(
     options: ConvertOptions, *, argv: Sequence[str] = (), on_progress: OnProgress | None = None
 ) -> dict[str, Any]:
-    """The receipt of a conversion; writes OUT, OUT.receipt.json and, where asked, OUT.report.html.
+    """The receipt of a conversion; writes OUT, OUT.receipt.json and, where asked, a page.
 
     Started by `torchrun`, all processes train one student; only the first measures and writes, the
     others return {}.
@@ -101,6 +101,7 @@ def convert(
         watched = stoppable(heard, stop, state_path(options.target))
         after, precision = _measured(options, student, evaluator, watched)
     timeline.phase("writing")
+    page = report_path(options.target) if options.report is True else options.report
     warn_of_invalid(options.source, teacher)
     save(student, options.target, options.format, overwrite=True)
     target = describe_file(options.target, student)
@@ -123,15 +124,15 @@ def convert(
         "render": render_speed(before, after),
         "protocol": evaluator.evaluation.protocol,
         "machine": machine(device),
-        "report": str(report_path(options.target)) if options.report else None,
+        "report": str(page) if page else None,
     }
     receipt = strict(document)
     write_json(receipt_path(options.target), receipt)
     remove_unfinished(options.target)
-    if options.report:
+    if page:
         names = [f"{side}, {receipt[side]['architecture']}" for side in ("source", "target")]
         shown = Compared(names, [before.images, after.images], evaluator.evaluation.truth)
-        write_text(report_path(options.target), conversion_page(receipt, shown))
+        write_text(page, conversion_page(receipt, shown))
     pass_gates(receipt)
     return receipt
 

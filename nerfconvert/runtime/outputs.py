@@ -145,7 +145,7 @@ def receipt_path(target: Path) -> Path:
 
 
 def report_path(target: Path) -> Path:
-    """OUT.report.html: the receipt with pictures, as a page."""
+    """OUT.report.html: the receipt with pictures, as a page of no other name."""
     return target.with_name(target.name + ".report.html")
 
 

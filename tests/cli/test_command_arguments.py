@@ -5,7 +5,7 @@ import re
 import pytest
 
 from nerfconvert.cli import HELP, main
-from nerfconvert.cli.command_arguments import arguments_of
+from nerfconvert.cli.command_arguments import arguments_of, with_left_out
 from nerfconvert.cli.commands import COMMANDS
 
 CONVERT = ["convert", "a.ppng", "b.safetensors"]
@@ -29,6 +29,7 @@ CONVERT = ["convert", "a.ppng", "b.safetensors"]
             "got 'fats'; did you mean 'fast'?",
         ),
         ([*CONVERT, "--to", "mlp", "--resume=yes"], "--resume takes no value, got 'yes'"),
+        ([*CONVERT, "--report=page.pdf"], "--report must end in .html, got 'page.pdf'"),
         (["formats", "all"], "formats takes options only: 'all' is one too many"),
     ],
 )
@@ -59,3 +60,17 @@ def test_both_ways_to_give_a_value_are_read(tmp_path, capsys):
     argv = ["convert", "gone.ppng", "b.safetensors", "--to=mlp", "--min_psnr", "-5", "--seed=-1"]
     assert main(argv) == 3
     assert "gone.ppng: no such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "whole"),
+    [
+        (["--report"], ["--report", "True"]),
+        (["--report", "page.html", "--to", "mlp"], ["--report", "page.html", "--to", "mlp"]),
+        (["--report", "a.ppng", "b.th"], ["--report", "True", "a.ppng", "b.th"]),
+        (["--report=page.html"], ["--report=page.html"]),
+        (["--resume", "a.html"], ["--resume", "a.html"]),
+    ],
+)
+def test_a_value_that_may_be_left_out_is_told_by_its_ending(words, whole):
+    assert with_left_out(COMMANDS["convert"], words) == whole

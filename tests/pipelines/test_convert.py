@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from nerfconvert.errors import UsageError
+from nerfconvert.errors import OutputExistsError, UsageError
 from nerfconvert.formats import load
 from nerfconvert.options.groups import Budget, Job, Views
 from nerfconvert.options.per_command import ConvertOptions
@@ -84,6 +84,24 @@ def test_a_report_that_is_in_the_way_is_named_beforehand(scenes, tmp_path):
     asked = options(scenes, tmp_path / "o.safetensors", BUDGET)
     with pytest.raises(UsageError, match=r"report\.html is in the way"):
         convert(replace(asked, report=True))
+
+
+def test_a_report_has_the_name_that_was_asked_for(scenes, tmp_path):
+    page, target = tmp_path / "page.html", tmp_path / "o.safetensors"
+    page.write_text("mine")
+    asked = options(scenes, target, Budget(steps=6, memory_mb=64))
+    with pytest.raises(OutputExistsError):
+        convert(replace(asked, report=str(page)))  # Python callers may pass strings
+    assert page.read_text() == "mine"
+    assert not target.exists()
+    receipt = convert(replace(asked, report=page, job=Job(overwrite=True)))
+    assert receipt["report"] == str(page)
+    assert receipt["target"]["sha256"] in page.read_text()
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "o.safetensors",
+        "o.safetensors.receipt.json",
+        "page.html",
+    ]
 
 
 def test_levels_of_active_learning_are_in_the_receipt(scenes, tmp_path):
