@@ -2,6 +2,7 @@
 
 Real values flow, so whole commands run; what a GPU refuses is refused: an operation whose tensors
 lie on both devices. So is what it does slowly: an index tensor on the CPU, which every use copies.
+What makes the CPU wait for the device is counted.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
+
+from nerfconvert.volume import on_device
 
 DEVICE = torch.device("meta")
 COPIES = {torch.ops.aten.copy_.default, torch.ops.aten._to_copy.default}
@@ -77,8 +80,8 @@ def run(func, args: tuple, kwargs: dict):
     on_cuda = wanted.type == "meta" if wanted is not None else bool(wrappers)
     if func is torch.ops.aten.copy_.default:
         on_cuda = isinstance(args[0], Pretended)
-    if wrappers:
-        _count(func, flat, on_cuda)
+    if wrappers or on_cuda:
+        _count(func, flat, on_cuda, kwargs)
     flat = [x.inner if isinstance(x, Pretended) else x for x in flat]
     flat = [torch.device("cpu") if isinstance(x, torch.device) else x for x in flat]
     args, kwargs = tree_unflatten(flat, structure)
@@ -112,17 +115,28 @@ class Constants(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def _count(func, flat: list, on_cuda: bool) -> None:
+def _count(func, flat: list, on_cuda: bool, kwargs: dict) -> None:
     name = func.name().partition(".")[0]
     masked = "index" in name and any(
         isinstance(x, Pretended) and x.dtype == torch.bool and x.ndim for x in flat[1:]
     )
-    if name in WAITING or masked or (func in COPIES and not on_cuda):
+    if name in WAITING or masked or (func in COPIES and _copy_waits(func, flat, on_cuda, kwargs)):
         waits[name] += 1
+
+
+def _copy_waits(func, flat: list, on_cuda: bool, kwargs: dict) -> bool:
+    """Whether a copy is from the GPU, or to it and not asked to go on beside the CPU."""
+    copy = func is torch.ops.aten.copy_.default
+    source = flat[1] if copy else flat[0]
+    crosses = isinstance(source, Pretended) != on_cuda
+    behind = kwargs.get("non_blocking", False) or (copy and len(flat) > 2 and flat[2] is True)
+    return crosses and not (on_cuda and behind)
 
 
 @contextmanager
 def pretend_cuda() -> Iterator[torch.device]:
     """Within the block "meta" is a device."""
+    on_device._made_once.cache_clear()
     with PretendMode(), Constants():
         yield DEVICE
+    on_device._made_once.cache_clear()

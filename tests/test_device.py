@@ -22,7 +22,7 @@ from nerfconvert.distiller.recipes import DEFAULT, RECIPES
 from nerfconvert.distiller.recipes.pvd import batch as published
 from nerfconvert.distiller.samplers import SAMPLERS
 from nerfconvert.distiller.train_images import train_images
-from nerfconvert.distiller.trainer import Hooks
+from nerfconvert.distiller.trainer import LOOK_EVERY, Hooks
 from nerfconvert.kernels import library
 from nerfconvert.renderer import visibility
 from nerfconvert.renderer.cameras import around
@@ -41,6 +41,7 @@ BOX = Primitive(
 )
 VIEWS = around((0.0, 0.0, 0.0), (3.0, 3.2), 6, torch.Generator().manual_seed(1), size=(16, 16))
 
+MOST_CONSTANTS = 2  # of a field, beyond those that its box has already
 PUBLISHED = [name for name in RECIPES if name != DEFAULT]
 DEVICES = {"compiled": (), "references": (), "cuda": (pytest.mark.needs_cuda,)}
 CASES = [
@@ -156,24 +157,32 @@ def test_the_check_can_fail(device):
         teacher_on(device).encode(torch.zeros(2, 3))
 
 
-def per_step(run) -> float:
-    """Median number of waits between two questions whether to stop."""
+def of_steps(run) -> list[int]:
+    """The waits of each step, between two questions whether to stop, in order."""
     seen = []
     run(Hooks(should_stop=lambda: seen.append(sum(waits.values()))))
-    return statistics.median(b - a for a, b in itertools.pairwise(seen))
+    return [b - a for a, b in itertools.pairwise(seen)]
+
+
+def per_step(run) -> float:
+    """Median number of waits of a step."""
+    return statistics.median(of_steps(run))
 
 
 @pytest.mark.parametrize("device", ["compiled"], indirect=True)
 @pytest.mark.parametrize("name", TRAINABLE)
 def test_a_step_does_not_wait_for_the_device(device, name, monkeypatch):
-    """Distilling: never, but for a look at the loss every tenth step. Images: for the number of
-    marched samples."""
-    monkeypatch.setattr(images, "OCCUPANCY_EVERY", 16)  # as it is: a refresh may wait
+    """Distilling: never, but for constants that the first step makes and a look at the loss every
+    tenth one. Images: for the number of marched samples, and where occupancy is refreshed."""
+    monkeypatch.setattr(images, "OCCUPANCY_EVERY", 16)  # as it is
     teacher, student = teacher_on(device), student_on(device, name)
-    config = DistillConfig(seconds=None, steps=20, memory_mb=16)
-    assert per_step(lambda hooks: distill(teacher, student, VIEWS, config, hooks=hooks)) == 0
+    config = DistillConfig(seconds=None, steps=19, memory_mb=16)
+    distilling = of_steps(lambda hooks: distill(teacher, student, VIEWS, config, hooks=hooks))
+    assert distilling[0] <= MOST_CONSTANTS
+    assert [n for step, n in enumerate(distilling, 1) if step > 1 and step % LOOK_EVERY] == [0] * 16
     pictures = torch.rand(6, 16, 16, 3)
-    assert per_step(lambda hooks: train_images(student, VIEWS, pictures, config, hooks=hooks)) <= 1
+    training = of_steps(lambda h: train_images(student, VIEWS, pictures, config, hooks=h))
+    assert [n for step, n in enumerate(training, 1) if 1 < step < 17 and step % 10] == [1] * 14
 
 
 @pytest.mark.parametrize("device", ["compiled"], indirect=True)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import grid_sample, softplus
 
 from ..kernels.fused_mlp import fused_mlp
-from ..volume import FieldInfo, RadianceField
+from ..volume import FieldInfo, RadianceField, constant
 from .factorized.decoder import frequencies
 from .ranges import check_flags, check_ranges
 
@@ -115,10 +115,10 @@ class DenseField(RadianceField):
         if self.config.mask_size is None:
             return torch.ones(len(positions), dtype=torch.bool, device=positions.device)
         scale, shift = (
-            positions.new_tensor(v) for v in (self.config.mask_scale, self.config.mask_shift)
+            constant(tuple(v), positions) for v in (self.config.mask_scale, self.config.mask_shift)
         )
         node = (positions * scale + shift).round().long()
-        sizes = node.new_tensor(self.mask.shape)
+        sizes = constant(tuple(self.mask.shape), node)
         inside = ((node >= 0) & (node < sizes)).all(1)
         node = node.clamp_min(0).minimum(sizes - 1)
         return inside & self.mask[tuple(node.T)]

@@ -16,7 +16,7 @@ from torch.nn.functional import embedding_bag
 from ..kernels.fused_mlp import fused_mlp
 from ..kernels.hash_encode import PRIMES
 from ..kernels.spherical_harmonics import spherical_harmonics
-from ..volume import FieldInfo, RadianceField
+from ..volume import FieldInfo, RadianceField, constant
 from .activations import DENSITY
 from .dense import frozen
 from .joint import FEATURES, SH_DEGREE
@@ -102,10 +102,10 @@ def look_up(places: Tensor, table: Tensor) -> Tensor:
     """[N, F]: entries of `table` [E, F], E a power of two, between the eight corners of the cells
     of `places` [N, 3], whose unit is a cell."""
     rows = places.t().contiguous()  # points vary fastest, for vectorized loops
-    cells = rows.floor()
-    part = rows - cells
-    primes = torch.tensor(PRIMES, device=places.device)[:, None]
-    low = cells.long() * primes
+    whole = rows.floor()
+    part, cells = rows - whole, whole.long()
+    primes = constant(PRIMES, cells)[:, None]
+    low = cells * primes
     ends = (torch.stack([low, low + primes], 1) & (len(table) - 1)).int()  # [3, 2, N]
     shares = torch.stack([1 - part, part], 1)
     (x, y, z), (of_x, of_y, of_z) = (

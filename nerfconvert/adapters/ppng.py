@@ -26,6 +26,7 @@ from ..volume import (
     RadianceField,
     Role,
     TrainableField,
+    constant,
 )
 from . import joint
 from .ppng_config import PpngConfig
@@ -125,7 +126,7 @@ class PpngField(TrainableField, RadianceField):
         """[n, 3] half turns of the wave of frequency 1 at world positions [n, 3]."""
         span = max(self.cube.size) * 2 ** (self.config.levels - 1)
         inner = positions if len(self.levels) else self.aabb.contracted(positions)
-        return (inner - inner.new_tensor(self.cube.center)).roll(-1, dims=1) / span
+        return (inner - constant(self.cube.center, inner)).roll(-1, dims=1) / span
 
     def _learned(self, turns: Tensor) -> Tensor:
         """[n, 2F * C] of [n, 3]: as `wave_lookup`, from the factors, which gradients reach."""

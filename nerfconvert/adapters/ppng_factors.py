@@ -6,6 +6,7 @@ product of linear samples; of planes it is the sum over a cell's eight corners o
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 
@@ -54,7 +55,7 @@ def plane_samples(factors: Tensor, cell: Tensor, weights: tuple[Tensor, Tensor])
 def rows(table: Tensor, index: Tensor) -> Tensor:
     """Rows [V, n, R * C] at `index` [V, n] among the samples of `table` [V, samples..., R, C]."""
     flat = table.flatten(1, -3).flatten(2)
-    shifts = len(flat[0]) * index.new_tensor(range(len(flat)))[:, None]
+    shifts = len(flat[0]) * torch.arange(len(flat), device=index.device)[:, None]
     return (
         flat.flatten(0, 1)
         .index_select(0, (index + shifts).flatten())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..volume import TrainableField
+from ..volume import TrainableField, sent
 from . import parallel
 
 FIRST_LOOK = 256  # steps: by then a student shows something, or nothing any more
@@ -21,7 +21,7 @@ class Emptied:
 
     def learn(self, opacity: Tensor, least: Tensor) -> None:
         """Takes in one step's rays: their opacity [R], and the least that explains their pixels."""
-        now = torch.stack([opacity.detach().mean(), least.to(opacity.device).mean()])
+        now = torch.stack([opacity.detach().mean(), sent(least, opacity.device).mean()])
         self.means.lerp_(now, 1 - MEMORY)
 
     def looks_so(self, step: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..volume import RadianceField
+from ..volume import RadianceField, sent
 from ..volume.occupancy import dilate
 
 FINE_STEPS = 512
@@ -46,7 +46,7 @@ class LiveOccupancy:
         cells = self.cells[number % PARTS :: PARTS]
         x, y, z = cells // RESOLUTION**2, cells // RESOLUTION % RESOLUTION, cells % RESOLUTION
         corner = torch.stack([x, y, z], -1)
-        shift = torch.rand(corner.shape, generator=generator).to(corner.device)
+        shift = sent(torch.rand(corner.shape, generator=generator), corner.device)
         unit = (corner + shift) / RESOLUTION
         step = self.student.aabb.diagonal / FINE_STEPS
         found = -torch.expm1(-self._density(unit) * step)

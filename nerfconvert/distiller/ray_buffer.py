@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ..volume import RadianceField
+from ..volume import RadianceField, sent
 from .progress import Clock
 from .streams import stream
 from .teacher_rays import NewRays, SampleBatch, TeacherRays, draw_samples, query_teacher, samples_at
@@ -155,6 +155,6 @@ class RayBuffer:
         generator = stream("bank", self.seed, number)  # old name: a new one would change the rays
         new = self.new_rays(number, count, generator)
         jitter = torch.rand(count, generator=generator)
-        given = (t.to(self.teacher.device) for t in (new.rays, jitter, new.importance, new.regions))
-        rays, jitter, importance, regions = given
-        return query_teacher(self.teacher, rays, self.step, jitter, importance, regions)
+        given = (sent(x, self.teacher.device) for x in (jitter, new.importance, new.regions))
+        rays = new.rays.to(self.teacher.device)
+        return query_teacher(self.teacher, rays, self.step, *given)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..renderer.image import render_samples
-from ..volume import RadianceField, Role, TrainableField
+from ..volume import RadianceField, Role, TrainableField, sent
 from . import parallel
 from .empty_space import EmptySpace
 from .losses import density_loss, ray_color_loss, sample_color_loss
@@ -121,7 +121,7 @@ class RayStage:
         batch = self.sampler.rays(self.batch, generator)
         answers, importance = batch.chosen.answers, batch.chosen.importance
         density, rgb, sample_loss = query_student(self.student, batch.samples)
-        background = torch.rand(len(answers), 1, generator=generator).to(density.device)
+        background = sent(torch.rand(len(answers), 1, generator=generator), density.device)
         seen = render_samples(*batch.filled(density, rgb), answers.samples, background)
         target = answers.color + (1 - answers.opacity[:, None]) * background
         error = ray_color_loss(seen.rgb, target, importance)

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..kernels.composite import composite
 from ..kernels.draw_weighted import draw_weighted
 from ..renderer.march import march_and_query, optical_depth_in_front
-from ..volume import RadianceField, Rays, Samples
+from ..volume import RadianceField, Rays, Samples, sent
 
 HIDDEN = 5e-3  # transmittance below which a sample is not distilled
 PER_SAMPLE = ("density", "rgb", "weights", "transmittance")
@@ -72,9 +72,9 @@ class TeacherRays:
         rays = torch.repeat_interleave(counts)
         sample = torch.arange(len(rays)) + (self.bounds[places] - bounds[:-1])[rays]
         device = self.density.device
-        sample, rays = sample.to(device), rays.to(device)
+        sample, rays = sent(sample, device), sent(rays, device)
         starts, deltas = self.samples.t_starts[sample], self.samples.deltas[sample]
-        samples = Samples(starts, deltas, rays, bounds.to(device))
+        samples = Samples(starts, deltas, rays, sent(bounds, device))
         return self._pick(index, sample, samples, bounds)
 
     def _pick(
@@ -104,8 +104,8 @@ class SampleBatch:
 
 def draw_samples(answers: TeacherRays, count: int, generator: torch.Generator) -> Tensor:
     """Indices [count] int64 of samples: half of them uniform, half by the rendering weights."""
-    draw = torch.rand(count, generator=generator, dtype=torch.float64).to(answers.weights.device)
-    half = count // 2
+    draw = torch.rand(count, generator=generator, dtype=torch.float64)
+    draw, half = sent(draw, answers.weights.device), count // 2
     chosen = draw_weighted(answers.weights, draw[:half])
     uniform = (draw[half:] * len(answers.weights)).long()
     return torch.cat([chosen, uniform])

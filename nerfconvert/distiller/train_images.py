@@ -14,7 +14,7 @@ from ..renderer.cameras import Cameras
 from ..renderer.image import query, render_samples
 from ..renderer.march import march_rays
 from ..renderer.visual_hull import visual_hull
-from ..volume import RadianceField, TrainableField
+from ..volume import RadianceField, TrainableField, sent
 from .checkpoint import digest, fingerprint_of
 from .config import DistillConfig
 from .emptied import Emptied, begin_anew
@@ -88,7 +88,7 @@ class ImageStage:
         rays = self.cameras.rays_at(views, columns + 0.5, rows + 0.5).to(device)
         rays = self.student.info.local_rays(rays)
         steps = FINE_STEPS if self.known else COARSE_STEPS
-        jitter = torch.rand(self.rays, generator=generator).to(device)
+        jitter = sent(torch.rand(self.rays, generator=generator), device)
         samples = march_rays(self.student, rays, self.student.aabb.diagonal / steps, jitter)
         density, rgb = query(self.student, rays, samples)
         background, target = self._targets(pixels, generator)
@@ -104,10 +104,10 @@ class ImageStage:
         background of its own: on one alone, thin things of nearly its color fit as nothing."""
         device = self.student.device
         if pixels.shape[-1] == 3:
-            return self.background, pixels.to(device)
+            return self.background, sent(pixels, device)
         background = torch.rand(len(pixels), 3, generator=generator)
         target = pixels[:, :3] + (1 - pixels[:, 3:]) * background
-        return background.to(device), target.to(device)
+        return sent(background, device), sent(target, device)
 
     def finished(self, step: int, fraction: float) -> bool:
         return False

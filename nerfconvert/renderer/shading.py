@@ -37,7 +37,8 @@ def shade(
     is left then counts as more of what was seen. With `stop` and `grain` 0 all samples of the march
     are asked for density and color. NaN densities count as empty, NaN colors as black."""
     color = rays.near.new_zeros(len(rays), 3)
-    seen, shown, depth = state = rays.near.new_tensor([[1.0], [1.0], [0.0]]).repeat(1, len(rays))
+    seen, shown, depth = state = rays.near.new_ones(3, len(rays))
+    depth.zero_()
     for samples in waves(field, rays, step, None, lambda: seen > stop):
         ray, mids = samples.ray_indices, samples.t_mids
         features = field.encode(rays.points(ray, mids))

@@ -16,6 +16,8 @@ from .field import FieldInfo as FieldInfo
 from .field import RadianceField as RadianceField
 from .frustum import Frustum as Frustum
 from .occupancy import OccupancyGrid as OccupancyGrid
+from .on_device import constant as constant
+from .on_device import sent as sent
 from .pace import Pace as Pace
 from .rays import Rays as Rays
 from .rays import Samples as Samples

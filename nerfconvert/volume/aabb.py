@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .contraction import Contraction
+from .on_device import constant
 
 LARGEST = 1e9  # world units from 0: squares and volumes stay far from the largest float32
 
@@ -59,8 +60,8 @@ class Aabb:
         return math.dist(self.low, self.high)
 
     def corners(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        """(low, high), each [3], with the dtype and device of `like`."""
-        return like.new_tensor(self.low), like.new_tensor(self.high)
+        """(low, high), each [3], with the dtype and device of `like`: constants."""
+        return constant(self.low, like), constant(self.high, like)
 
     def contracted(self, positions: Tensor) -> Tensor:
         """World [..., 3] to the space of the corners; the same without a contraction."""
@@ -105,7 +106,7 @@ class Aabb:
         if self.contraction:
             return self._world_cube().intersect(origins, directions)
         low, high = self.corners(origins)
-        safe = torch.where(directions.abs() < 1e-12, directions.new_tensor(1e-12), directions)
+        safe = torch.where(directions.abs() < 1e-12, directions.new_full((), 1e-12), directions)
         t_low, t_high = (low - origins) / safe, (high - origins) / safe
         near = torch.minimum(t_low, t_high).amax(-1).clamp_min(0)
         return near, torch.maximum(t_low, t_high).amin(-1)

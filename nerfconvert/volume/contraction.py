@@ -13,6 +13,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from .on_device import constant
+
 FARTHEST = 1e4  # radii: what is farther counts as there; float32 cannot tell it from infinity
 
 
@@ -66,10 +68,10 @@ class Contraction:
 
     def _local(self, positions: Tensor) -> tuple[Tensor, Tensor]:
         """[..., 3] from the center in radii, and its norm [..., 1]."""
-        local = (positions - positions.new_tensor(self.center)) / self.radius
+        local = (positions - constant(self.center, positions)) / self.radius
         if self.norm == "inf":  # vector_norm takes 30 times as long for rows of three
             return local, local.abs().amax(-1, keepdim=True)
         return local, torch.linalg.vector_norm(local, dim=-1, keepdim=True)
 
     def _at(self, local: Tensor) -> Tensor:
-        return local * self.radius + local.new_tensor(self.center)
+        return local * self.radius + constant(self.center, local)

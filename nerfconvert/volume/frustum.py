@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from .on_device import constant
 from .rays import Rays
 
 
@@ -71,4 +72,4 @@ class Frustum:
 
     def _slopes(self, like: Tensor) -> Tensor:
         """[2]: (a, b) as the class says."""
-        return like.new_tensor([2 * self.focal / self.width, 2 * self.focal / self.height])
+        return constant((2 * self.focal / self.width, 2 * self.focal / self.height), like)

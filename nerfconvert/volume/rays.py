@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .on_device import sent
+
 FARTHEST = 1e30  # world units: rays end behind any box
 
 
@@ -44,8 +46,8 @@ class Rays:
         origins = self.origins.index_select(0, indices)
         return torch.addcmul(origins, self.directions.index_select(0, indices), distances[:, None])
 
-    def to(self, device) -> Rays:
-        return Rays(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+    def to(self, device: torch.device | str) -> Rays:
+        return Rays(*(sent(getattr(self, name), device) for name in self.__dataclass_fields__))
 
     @staticmethod
     def cat(parts: list[Rays]) -> Rays:

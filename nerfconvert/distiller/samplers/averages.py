@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ...volume import sent
+
 FLOOR = 0.25  # of the odds, the part that is uniform: no importance weight exceeds 1 / FLOOR
 
 
@@ -34,7 +36,7 @@ def spread(count: int, generator: torch.Generator, device: torch.device) -> Tens
     Each index is drawn as often, in expectation, as by independent draws.
     """
     draw = torch.rand(count, generator=generator, dtype=torch.float64)
-    return ((torch.arange(count, dtype=torch.float64) + draw) / count).to(device)
+    return sent((torch.arange(count, dtype=torch.float64) + draw) / count, device)
 
 
 def keeping(values: Tensor, share: float) -> Tensor:

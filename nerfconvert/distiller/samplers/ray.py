@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ...kernels.draw_weighted import draw_weighted
 from ...renderer.cameras import Cameras
-from ...volume import FieldInfo
+from ...volume import FieldInfo, sent
 from ..ray_buffer import RayBuffer
 from ..teacher_rays import TeacherRays
 from .averages import learn, odds, spread
@@ -39,7 +39,8 @@ class RaySampler(Sampler):
     ) -> ChosenRays:
         """Rays of one chunk in ascending order."""
         self._follow(buffer)
-        counts = self._sums.new_tensor([len(chunk) for chunk in buffer.chunks])
+        counts = torch.tensor([len(chunk) for chunk in buffer.chunks], dtype=self._sums.dtype)
+        counts = sent(counts, self._sums.device)
         mean = self._sums.sum() / counts.sum()
         masses = counts * odds(self._sums / counts, mean)
         drawn = int(draw_weighted(masses, spread(1, generator, masses.device)))

@@ -11,7 +11,7 @@ from torch import Tensor
 from ....kernels.composite import composite
 from ....renderer.cameras import Cameras
 from ....renderer.march import march_rays
-from ....volume import RadianceField, Rays, Samples
+from ....volume import RadianceField, Rays, Samples, sent
 from .settings import HIGH, LOW
 
 BATCH_RAYS = 4096
@@ -50,13 +50,13 @@ def march_batch(student: RadianceField, rays: Rays, generator: torch.Generator) 
     """Samples of `rays` in the student's occupied cells, which are the teacher's."""
     device = student.device
     step = math.sqrt(3) * max(student.aabb.size) / MAX_STEPS
-    jitter = torch.rand(len(rays), generator=generator).to(device)
+    jitter = sent(torch.rand(len(rays), generator=generator), device)
     rays = student.info.local_rays(rays.to(device))
     samples = march_rays(student, rays, step, jitter)
     kept = int((samples.offsets[1:] <= MOST_SAMPLES).sum())
     if kept < len(rays):
         rays, samples = rays[:kept], _first(samples, kept)
-    background = torch.rand(len(rays), 3, generator=generator).to(device)
+    background = sent(torch.rand(len(rays), 3, generator=generator), device)
     return PublishedBatch(rays, samples, background)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ....volume import Rays
+from ....volume import Rays, sent
 from ...streams import stream
 from .poses import EPOCH
 
@@ -47,7 +47,7 @@ class RayPool:
     def keep(self, rays: Rays, errors: Tensor) -> None:
         """Adds the worst rays of a batch; in a full pool they replace those that were drawn from
         it."""
-        worst = errors.argsort(descending=True)[: self.kept].to(rays.origins.device)
+        worst = sent(errors.argsort(descending=True)[: self.kept], rays.origins.device)
         origins, directions = rays.origins[worst].cpu(), rays.directions[worst].cpu()
         if self.drawn is None:
             self.origins = torch.cat([self.origins, origins])[: self.capacity]
