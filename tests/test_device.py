@@ -21,14 +21,15 @@ from nerfconvert.distiller.distill import distill
 from nerfconvert.distiller.recipes import DEFAULT, RECIPES
 from nerfconvert.distiller.recipes.pvd import batch as published
 from nerfconvert.distiller.samplers import SAMPLERS
+from nerfconvert.distiller.stages import batch_samples
 from nerfconvert.distiller.train_images import train_images
 from nerfconvert.distiller.trainer import LOOK_EVERY, Hooks
 from nerfconvert.kernels import library
 from nerfconvert.renderer import visibility
 from nerfconvert.renderer.cameras import around
-from nerfconvert.renderer.image import render_image, render_rays
+from nerfconvert.renderer.image import rays_at_once, render_image, render_rays
 from nerfconvert.renderer.occupancy import build_occupancy
-from nerfconvert.volume import Aabb, FieldInfo
+from nerfconvert.volume import Aabb, FieldInfo, capacity
 
 from .adapters.test_contract import tiny_config
 from .pretend_cuda import pretend_cuda, waits
@@ -210,6 +211,26 @@ def test_waits_of_published_recipes(device, recipe, monkeypatch):
         per_step(lambda hooks: distill(teacher, student, VIEWS, config, recipe=recipe, hooks=hooks))
         <= most
     )
+
+
+@pytest.mark.parametrize("device", ["compiled"], indirect=True)
+def test_memory_sizes_frames_and_batches(device, monkeypatch):
+    """More rays and rows at once give the same picture, with fewer waits."""
+    monkeypatch.setattr("nerfconvert.renderer.image.CHUNK", 32)
+    monkeypatch.setattr("nerfconvert.adapters.mlp.CHUNK", 32)
+    student, found = student_on(device, "mlp"), []
+    for room in (0, 1 << 40):
+        monkeypatch.setattr(capacity, "room", lambda device, room=room: room)
+        waits.clear()
+        image = render_image(student, VIEWS, 0, step=0.1).cpu()
+        found.append(
+            (image, sum(waits.values()), rays_at_once(student, 32), batch_samples(student))
+        )
+    (image, most, rays, samples), (other, fewer, more_rays, more_samples) = found
+    torch.testing.assert_close(image, other, atol=1e-5, rtol=0)
+    assert image.std() > 0
+    assert fewer < most / 4
+    assert (more_rays, more_samples) == (64 * rays, ray_buffer.MOST_TIMES * samples)
 
 
 @pytest.mark.parametrize("device", ["compiled"], indirect=True)

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from torch.nn.functional import grid_sample, softplus
 
 from ..kernels.fused_mlp import fused_mlp
-from ..volume import FieldInfo, RadianceField, constant
+from ..volume import FieldInfo, RadianceField, at_once, constant
 from .factorized.decoder import frequencies
 from .ranges import check_flags, check_ranges
 
-CHUNK = 1 << 16  # points of one look-up
+CHUNK = 1 << 16  # points of one look-up on a CPU
 NUMBERS = 1 << 29  # of both grids; a scene of 160^3 voxels has 53 million
 NOTHING = -1e4  # raw density of an empty place
 
@@ -99,7 +99,8 @@ class DenseField(RadianceField):
 
     @torch.no_grad()
     def encode(self, positions: Tensor) -> Tensor:
-        return torch.cat([self._look_up(part) for part in positions.split(CHUNK)])
+        chunk = at_once(CHUNK, positions.device, 8 * self.feature_dim + 256)
+        return torch.cat([self._look_up(part) for part in positions.split(chunk)])
 
     def _look_up(self, positions: Tensor) -> Tensor:
         """[n, 1 + C] of world positions [n, 3]."""

@@ -16,13 +16,13 @@ from torch.nn.functional import embedding_bag
 from ..kernels.fused_mlp import fused_mlp
 from ..kernels.hash_encode import PRIMES
 from ..kernels.spherical_harmonics import spherical_harmonics
-from ..volume import FieldInfo, RadianceField, constant
+from ..volume import FieldInfo, RadianceField, at_once, constant
 from .activations import DENSITY
 from .dense import frozen
 from .joint import FEATURES, SH_DEGREE
 from .ranges import check_ranges
 
-CHUNK = 1 << 15  # points of one look-up
+CHUNK = 1 << 15  # points of one look-up on a CPU
 FINEST = 1 << 19  # cells along an axis
 
 
@@ -80,7 +80,8 @@ class HashedField(RadianceField):
 
     @torch.no_grad()
     def encode(self, positions: Tensor) -> Tensor:
-        return torch.cat([self._features(part) for part in positions.split(CHUNK)])
+        chunk = at_once(CHUNK, positions.device, 256 * len(self.config.resolutions) + 512)
+        return torch.cat([self._features(part) for part in positions.split(chunk)])
 
     def _features(self, positions: Tensor) -> Tensor:
         unit = self.aabb.to_unit(positions).clamp(0, 1)

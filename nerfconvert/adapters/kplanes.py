@@ -17,14 +17,14 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 from ..kernels.fused_mlp import fused_mlp
-from ..volume import FieldInfo, RadianceField
+from ..volume import FieldInfo, RadianceField, at_once
 from . import joint
 from .activations import DENSITY
 from .dense import frozen
 from .ranges import check_flags, check_ranges
 
 PLANES = ((0, 1), (0, 2), (1, 2))  # axes of each
-CHUNK = 1 << 15  # points of one look-up
+CHUNK = 1 << 15  # points of one look-up on a CPU
 NUMBERS = 1 << 30  # of all planes; a scene of 128, 256, 512 has 33 million
 HIDDEN = {"density": 64, "color": 64, "basis": 128}  # neurons of the program's networks
 
@@ -92,7 +92,8 @@ class KplanesField(RadianceField):
 
     @torch.no_grad()
     def encode(self, positions: Tensor) -> Tensor:
-        return torch.cat([self._features(part) for part in positions.split(CHUNK)])
+        chunk = at_once(CHUNK, positions.device, 16 * self.config.products + 512)
+        return torch.cat([self._features(part) for part in positions.split(chunk)])
 
     def _features(self, positions: Tensor) -> Tensor:
         """[n, F] of world positions [n, 3]."""

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from ..kernels.fused_mlp import fused_mlp
-from ..volume import FieldInfo, ParameterGroup, RadianceField, Role, TrainableField
+from ..volume import FieldInfo, ParameterGroup, RadianceField, Role, TrainableField, at_once
 from . import joint
 from .activations import DENSITY
 from .mlp_config import MlpConfig
 
-CHUNK = 8192  # rows of one inference pass: its activations stay in the second-level cache
+CHUNK = 8192  # rows of a CPU's inference pass: its activations stay in the second-level cache
 JOINT_INPUTS, JOINT_WIDTH = 28, 64  # of the networks that PVD shares with its hash grid
 RESTART = 4  # octaves from one evaluated sine to the next; doubling doubles the error
 
@@ -89,13 +89,18 @@ class MlpField(TrainableField, RadianceField):
         self.rgb_layer = nn.Linear(head, 3)
 
     def encode(self, positions: Tensor) -> Tensor:
-        """Features [N, F]; without gradients, `CHUNK` rows at a time."""
-        if torch.is_grad_enabled() or len(positions) <= CHUNK:
+        """Features [N, F]; without gradients, a chunk of rows at a time."""
+        chunk = self._chunk()
+        if torch.is_grad_enabled() or len(positions) <= chunk:
             return self._features(positions)
         features = positions.new_empty(len(positions), self.feature_dim)
-        for start in range(0, len(positions), CHUNK):
-            features[start : start + CHUNK] = self._features(positions[start : start + CHUNK])
+        for start in range(0, len(positions), chunk):
+            features[start : start + chunk] = self._features(positions[start : start + chunk])
         return features
+
+    def _chunk(self) -> int:
+        """Rows of one inference pass: about four activations of each are held."""
+        return at_once(CHUNK, self.device, 16 * self.config.width + 1024)
 
     def _features(self, positions: Tensor) -> Tensor:
         h = self._trunk(positions)
@@ -141,11 +146,12 @@ class MlpField(TrainableField, RadianceField):
         return DENSITY[config.density_activation](raw)
 
     def color(self, features: Tensor, directions: Tensor) -> Tensor:
-        if torch.is_grad_enabled() or len(features) <= CHUNK:
+        chunk = self._chunk()
+        if torch.is_grad_enabled() or len(features) <= chunk:
             return self._color(features, directions)
         rgb = features.new_empty(len(features), 3)
-        for start in range(0, len(features), CHUNK):
-            rows = slice(start, start + CHUNK)
+        for start in range(0, len(features), chunk):
+            rows = slice(start, start + chunk)
             rgb[rows] = self._color(features[rows], directions[rows])
         return rgb
 

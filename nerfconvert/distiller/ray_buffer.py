@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ..volume import RadianceField, sent
+from ..volume import RadianceField, at_once, sent
 from .progress import Clock
 from .streams import stream
 from .teacher_rays import NewRays, SampleBatch, TeacherRays, draw_samples, query_teacher, samples_at
 
-CHUNK_RAYS = 8192  # rays of one chunk
+CHUNK_RAYS, RAY_BYTES = 8192, 8192  # of a chunk, on a CPU; of memory for each while it is made
+MOST_TIMES = 8  # as many of them on a GPU, as there are of the samples of a step
 HELD_OUT = -1  # index of the chunk that no step trains on
 LEAST_SHARE, MOST_SHARE = 0.05, 0.75  # of the time that teacher queries may take
 FORGET_SURPRISE, FORGET_ERROR = 0.2, 0.02  # weight of the newest value in running means
@@ -151,7 +152,7 @@ class RayBuffer:
             self.schedule.usual = self.schedule.usual.to(self.teacher.device)
 
     def _chunk(self, number: int, count: int | None = None) -> TeacherRays:
-        count = count or CHUNK_RAYS
+        count = count or at_once(CHUNK_RAYS, self.teacher.device, RAY_BYTES, MOST_TIMES)
         generator = stream("bank", self.seed, number)  # old name: a new one would change the rays
         new = self.new_rays(number, count, generator)
         jitter = torch.rand(count, generator=generator)

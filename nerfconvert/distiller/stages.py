@@ -16,10 +16,11 @@ import torch
 from torch import Tensor
 
 from ..renderer.image import render_samples
-from ..volume import RadianceField, Role, TrainableField, sent
+from ..volume import RadianceField, Role, TrainableField, at_once, sent
 from . import parallel
 from .empty_space import EmptySpace
 from .losses import density_loss, ray_color_loss, sample_color_loss
+from .ray_buffer import MOST_TIMES
 from .samplers.batches import BatchSampler
 from .teacher_rays import SampleBatch
 
@@ -184,7 +185,10 @@ def query_student(student: RadianceField, samples: SampleBatch) -> tuple[Tensor,
 def batch_samples(student: TrainableField) -> int:
     """Samples per step: 64k for tables alone, whose optimizer costs more than their samples; 8k
     with tiny networks, 4k where large matrices make samples expensive, so that every budget has
-    enough steps."""
-    networks = sum(p.numel() for p in student.parameters_of(Role.MATRIX, Role.VECTOR))
+    enough steps. On a GPU up to `MOST_TIMES` as many, as its memory holds: below that it idles."""
+    layers = student.parameters_of(Role.MATRIX, Role.VECTOR)
+    networks = sum(p.numel() for p in layers)
     wanted = min(8192, max(4096, 32768 * 10_000 // networks)) if networks else 65536
+    kept = 12 * sum(len(p) for p in layers) + 512  # bytes of a sample, for the backward pass
+    wanted = at_once(wanted, student.device, kept, MOST_TIMES)
     return wanted // parallel.count()  # several processes share a step

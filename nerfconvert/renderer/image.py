@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from ..kernels.composite import composite
-from ..volume import Aabb, RadianceField, Rays, Samples
+from ..volume import Aabb, RadianceField, Rays, Samples, at_once
 from .cameras import Cameras
 from .crop import cropped
 from .shading import shade
+from .waves import MOST
 
 BACKGROUNDS = {"white": 1.0, "black": 0.0}
-CHUNK, CHUNK_UNBOUNDED = 1 << 15, 1 << 13  # rays marched at once; far off there are more samples
+CHUNK, CHUNK_UNBOUNDED = 1 << 15, 1 << 13  # rays at once, on a CPU; far off there are more samples
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,11 @@ class Rendered:
 def default_step(field: RadianceField) -> float:
     """Marching step in units of the box: its diagonal over 1024."""
     return field.aabb.diagonal / 1024
+
+
+def rays_at_once(field: RadianceField, count: int) -> int:
+    """`count` on a CPU; on a GPU as many as it has memory for, with a wave of samples each."""
+    return at_once(count, field.device, MOST * (8 * field.feature_dim + 256))
 
 
 def query(field: RadianceField, rays: Rays, samples: Samples) -> tuple[Tensor, Tensor]:
@@ -61,7 +67,7 @@ def render_rays(
 ) -> Rendered:
     """Renders R world rays without gradients, `chunk` rays at a time (bounds memory)."""
     step, rays = step or default_step(field), field.info.local_rays(rays)
-    chunk = chunk or (CHUNK_UNBOUNDED if field.aabb.contraction else CHUNK)
+    chunk = chunk or rays_at_once(field, CHUNK_UNBOUNDED if field.aabb.contraction else CHUNK)
     parts = []
     for start in range(0, len(rays), chunk):
         seen = shade(field, rays[start : start + chunk], step)
@@ -110,9 +116,9 @@ def render_camera(
     if background is None:
         background = BACKGROUNDS[field.info.background]
     rays = cropped(cameras.view_rays(view, field.info.pixel_shift), crop).to(field.device)
-    parts = []
-    for start in range(0, len(rays), CHUNK):
-        part = rays[start : start + CHUNK]
+    parts, chunk = [], rays_at_once(field, CHUNK)
+    for start in range(0, len(rays), chunk):
+        part = rays[start : start + chunk]
         parts.append(render_rays(field, part, step=step, background=background))
         if on_chunk:
             on_chunk(len(part))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..renderer.crop import cropped
-from ..renderer.image import render_rays
+from ..renderer.image import rays_at_once, render_rays
 from ..renderer.panes import to_bytes
 from ..volume import RadianceField, Rays
 from .looks import Look, Scenery
@@ -86,10 +86,10 @@ class Painter:
         self, field: RadianceField, rays: Rays, unwanted: Callable[[], bool]
     ) -> tuple[Tensor, Tensor] | None:
         """Colors [R, 3] and opacity [R] on the CPU; None where nobody waits for them."""
-        parts = []
-        for start in range(0, len(rays), CHUNK):
+        parts, chunk = [], rays_at_once(field, CHUNK)
+        for start in range(0, len(rays), chunk):
             if unwanted():
                 return None
-            part = rays[start : start + CHUNK].to(field.device)
+            part = rays[start : start + chunk].to(field.device)
             parts.append(render_rays(field, part, background=self.background))
         return tuple(torch.cat([getattr(p, n) for p in parts]).cpu() for n in ("rgb", "opacity"))
