@@ -177,7 +177,7 @@ def test_a_step_does_not_wait_for_the_device(device, name, monkeypatch):
     tenth one. Images: for the number of marched samples, and where occupancy is refreshed."""
     monkeypatch.setattr(images, "OCCUPANCY_EVERY", 16)  # as it is
     teacher, student = teacher_on(device), student_on(device, name)
-    config = DistillConfig(seconds=None, steps=19, memory_mb=16)
+    config = DistillConfig(seconds=None, steps=19, memory_mb=16, empty="everywhere")
     distilling = of_steps(lambda hooks: distill(teacher, student, VIEWS, config, hooks=hooks))
     assert distilling[0] <= MOST_CONSTANTS
     assert [n for step, n in enumerate(distilling, 1) if step > 1 and step % LOOK_EVERY] == [0] * 16

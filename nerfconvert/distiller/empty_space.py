@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..volume import RadianceField
+from ..volume import RadianceField, sent
 from ..volume.occupancy import dilate
 from .losses import emptiness_loss
 
@@ -45,7 +45,7 @@ class EmptySpace:
     def loss(self, generator: torch.Generator) -> Tensor:
         """Mean over fresh places, scalar."""
         draws = torch.rand(self.near + len(self.edges), 4, generator=generator, dtype=torch.float64)
-        draws = draws.to(self.edges.device)
+        draws = sent(draws, self.edges.device)
         which, within = draws[: self.near, 3], draws[: self.near, :3].float()
         around = (draws[self.near :, :3].float() - 0.5) * self.edges + 0.5
         positions = torch.cat([self._beside(which, within), self.student.aabb.from_unit(around)])
