@@ -11,7 +11,7 @@ import math
 import numpy as np
 import torch
 
-from tests.formats.test_ppng import harmonics as harmonics
+from tests.formats.ppng_reference import harmonics as harmonics
 
 PRIMES = (1, 2654435761, 805459861)
 

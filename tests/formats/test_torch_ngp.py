@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 
 import numpy as np
 import pytest
@@ -11,68 +10,13 @@ import torch
 
 from nerfconvert.adapters.hashgrid import HashgridConfig, HashgridField
 from nerfconvert.adapters.hashgrid_config import PRESETS
-from nerfconvert.errors import FormatError, UnsupportedError
-from nerfconvert.formats import identify, load, save
-from nerfconvert.formats.torch_ngp import TorchNgp
+from nerfconvert.errors import UnsupportedError
+from nerfconvert.formats import load, save
 from nerfconvert.volume import Aabb, FieldInfo
 from tests.formats import hash_grids
-from tests.formats.files import tiny_hashgrid, tiny_torch_ngp
+from tests.formats.files import tiny_hashgrid
 from tests.formats.hash_grids import compare, harmonics
-
-LEVELS, BASE, LOG2 = 3, 4, 11
-
-
-def tiny_checkpoint(bound: float = 1.0, finest: float = 20, base: int = BASE) -> dict:
-    """What the program saves, with random parameters, small sizes and the entry that states the
-    resolutions, which the program has in its code."""
-    width = 16
-    levels = hash_grids.levels_of_torch_ngp(LEVELS, base, finest, LOG2)
-    offsets = np.cumsum([0, *(entries for _, entries, _ in levels)])
-    cascades = 1 + math.ceil(math.log2(bound))
-    model = {
-        "aabb_train": torch.tensor([-bound] * 3 + [bound] * 3),
-        "aabb_infer": torch.tensor([-bound] * 3 + [bound] * 3),
-        "density_grid": torch.rand(cascades, 128**3),
-        "density_bitfield": torch.full((cascades * 128**3 // 8,), 255, dtype=torch.uint8),
-        "step_counter": torch.zeros(16, 2, dtype=torch.int32),
-        "encoder.embeddings": torch.randn(int(offsets[-1]), 2),
-        "encoder.offsets": torch.from_numpy(offsets.astype(np.int32)),
-        "sigma_net.0.weight": torch.randn(width, 2 * LEVELS) * 0.5,
-        "sigma_net.1.weight": torch.randn(16, width) * 0.5,
-        "color_net.0.weight": torch.randn(width, 31) * 0.5,
-        "color_net.1.weight": torch.randn(width, width) * 0.5,
-        "color_net.2.weight": torch.randn(3, width) * 0.5,
-    }
-    stats = {"loss": [0.1], "valid_loss": [], "results": [np.float64(30.0)], "best_result": None}
-    return {
-        "epoch": 3,
-        "global_step": 300,
-        "stats": {**stats, "checkpoints": ["a.pth"]},
-        "mean_count": 7,
-        "mean_density": 0.1,
-        "model": model,
-        "nerfconvert.resolutions": [base, finest],
-    }
-
-
-def reference(content: dict, scale=0.33, offset=(0.0, 0.0, 0.0), log2_size: int = LOG2):
-    """(density, rgb) per world unit of a checkpoint at a world position, in float64."""
-    state = {k: v.double().numpy() for k, v in content["model"].items()}
-    bound, (base, finest) = float(state["aabb_train"][3]), content["nerfconvert.resolutions"]
-    levels = hash_grids.levels_of_torch_ngp(LEVELS, base, finest, log2_size)
-    density_net = [state[f"sigma_net.{i}.weight"] for i in range(2)]
-    color_net = [state[f"color_net.{i}.weight"] for i in range(3)]
-
-    def answer(position: np.ndarray, direction: np.ndarray):
-        local = position[[1, 2, 0]] * scale + np.array(offset)
-        unit = (local + bound) / (2 * bound)
-        encoded = hash_grids.look_up(unit, levels, state["encoder.embeddings"])
-        h = hash_grids.network(encoded, density_net)
-        seen = np.concatenate([harmonics(direction[[1, 2, 0]]), h[1:]])
-        rgb = hash_grids.sigmoid(hash_grids.network(seen, color_net))
-        return math.exp(h[0]) * scale, rgb
-
-    return answer
+from tests.formats.torch_ngp_checkpoints import reference, tcnn_checkpoint, tiny_checkpoint
 
 
 def arguments(content: dict) -> tuple[float, float, list[float]]:
@@ -204,21 +148,6 @@ def test_without_occupancy_everything_may_be_occupied(kind, tmp_path):
     assert load(tmp_path / "ngp.pth").occupancy.fraction() == 1
 
 
-def tcnn_checkpoint(bound: float) -> dict:
-    """What the program saves with --tcnn, whose sizes are fixed."""
-    growth = np.exp2(np.log2(2048 * bound / 16) / 15)
-    levels = hash_grids.levels_of_tcnn(16, 16, growth, 19)
-    rows = sum(entries for _, entries, _ in levels)
-    model = {
-        "aabb_train": torch.tensor([-bound] * 3 + [bound] * 3),
-        "encoder.params": torch.randn(rows * 2) * 0.3,
-        "sigma_net.params": torch.randn(32 * 64 + 64 * 16) * 0.3,
-        "encoder_dir.params": torch.zeros(0),
-        "color_net.params": torch.randn(32 * 64 + 64 * 64 + 64 * 16) * 0.3,
-    }
-    return {"model": model, "levels": levels}
-
-
 @pytest.mark.parametrize("bound", [1.0, 2.0])
 def test_tiny_cuda_nn_s_padding_is_a_bias(bound, tmp_path):
     content = tcnn_checkpoint(bound)
@@ -237,87 +166,3 @@ def test_tiny_cuda_nn_s_padding_is_a_bias(bound, tmp_path):
     density, rgb = compare(load(tmp_path / "ngp.pth"), answer, points=20)
     assert density < 2e-3  # float32 places 2048 * bound cells
     assert rgb < 1e-3
-
-
-def lying(**changes) -> dict:
-    """A checkpoint in which some tensors are other ones, or gone."""
-    content = tiny_checkpoint()
-    model = {**content["model"], **changes}
-    content["model"] = {name: tensor for name, tensor in model.items() if tensor is not None}
-    return content
-
-
-@pytest.mark.parametrize(
-    ("changes", "why"),
-    [
-        ({"aabb_train": None}, "aabb_train is"),
-        ({"aabb_train": torch.tensor([-1.0, -1, -1, 1, 1, 2])}, "aabb_train is"),
-        ({"aabb_train": torch.full((6,), math.nan)}, "aabb_train is"),
-        ({"encoder.offsets": None}, "encoder.offsets"),
-        ({"encoder.offsets": torch.tensor([0, 128, 100])}, "expected to ascend"),
-        ({"encoder.offsets": torch.tensor([0, 128, 1128, 1648])}, "levels begin at|table"),
-        ({"encoder.offsets": torch.tensor([0, 1 << 28, 1 << 30])}, "log2_table_size"),
-        ({"encoder.offsets": torch.arange(3)}, "encoder.offsets are"),
-        ({"encoder.embeddings": torch.zeros(5, 2)}, "table has shape"),
-        ({"encoder.embeddings": torch.zeros(5)}, "encoder.embeddings"),
-        ({"sigma_net.0.weight": torch.zeros(16, 7)}, "density_weights.0 has shape"),
-        ({"sigma_net.0.weight": None}, "found no weight matrix sigma_net.0"),
-        ({"sigma_net.1.weight": torch.zeros(20, 16)}, "density_weights.1 has shape"),
-        ({"color_net.0.weight": torch.zeros(16, 32)}, "color_net.0.weight has 32 columns"),
-        ({"color_net.2.weight": torch.full((3, 16), math.nan)}, "NaN or infinite"),
-        ({"density_bitfield": torch.ones(64, dtype=torch.uint8)}, "density_bitfield has shape"),
-        ({"density_bitfield": torch.ones(128**3 // 8)}, "density_bitfield has"),
-        ({"bg_net.0.weight": torch.zeros(64, 24)}, "its background is a network"),
-        ({"sigma_net.weights": torch.zeros(64)}, "its networks are those of"),
-    ],
-)
-def test_lies(changes, why, tmp_path):
-    torch.save(lying(**changes), tmp_path / "ngp.pth")
-    with pytest.raises(FormatError, match=why) as caught:
-        load(tmp_path / "ngp.pth")
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "stated", [[4, 2048.0], [16, 20], [4, math.nan], [4, "20"], [4, 3], [4, 1e9], [4], "4 20", None]
-)
-def test_other_resolutions_are_noticed(stated, tmp_path):
-    content = tiny_checkpoint()
-    content["nerfconvert.resolutions"] = stated
-    torch.save(content, tmp_path / "ngp.pth")
-    with pytest.raises(FormatError, match=r"resolution|levels begin|table has shape"):
-        load(tmp_path / "ngp.pth")
-
-
-@pytest.mark.parametrize("name", ["sigma_net.params", "color_net.params", "encoder.params"])
-def test_vectors_of_the_wrong_length(name, tmp_path):
-    model = tcnn_checkpoint(1.0)["model"]
-    model[name] = model[name][:-1]
-    torch.save({"model": model}, tmp_path / "ngp.pth")
-    with pytest.raises(FormatError, match=r"numbers; expected|whole number|table has shape"):
-        load(tmp_path / "ngp.pth")
-
-
-def test_a_hash_grid_of_pvd_is_another_program_s(tmp_path):
-    content = tiny_checkpoint()
-    content["model"]["encoder.offsets"] = torch.arange(15, dtype=torch.int32)
-    torch.save(content, tmp_path / "ngp.pth")
-    assert not TorchNgp().sniff(tmp_path / "ngp.pth")
-
-
-class Evil:
-    def __reduce__(self):
-        return os.system, ("touch /tmp/nerfconvert-was-here",)
-
-
-def test_nothing_is_run(tmp_path):
-    content = {**tiny_checkpoint(), "extra": Evil()}
-    torch.save(content, tmp_path / "ngp.pth")
-    with pytest.raises(FormatError, match="system"):
-        load(tmp_path / "ngp.pth")
-    assert not os.path.exists("/tmp/nerfconvert-was-here")
-
-
-def test_a_field_of_ours_is_known_by_its_content(tmp_path):
-    save(tiny_torch_ngp(), tmp_path / "any.name", format="torch-ngp")
-    assert identify(tmp_path / "any.name").name == "torch-ngp"
