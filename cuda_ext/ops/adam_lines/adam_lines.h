@@ -3,11 +3,12 @@
 
 #include "portable.h"
 
-// marks [ceil(count / 16)]: 1 where one of 16 numbers may have a gradient, which is 0 elsewhere. momentum, size: inverses
-// of the bias corrections, of the mean gradient and of the root of the mean square.
-#define NC_ARGUMENTS_adam_lines(T)                                                              \
-  int64_t count, T* table, T* first, T* second, T* grad, uint8_t* marks, double rate, double beta1, \
-      double beta2, double momentum, double size, double eps
+// marks [ceil(count / 16)]: 1 where one of 16 numbers may have a gradient, which is 0 elsewhere.
+// momentum, size: inverses of the bias corrections, of the mean gradient and of the root of the
+// mean square.
+#define NC_ARGUMENTS_adam_lines(T)                                                    \
+  int64_t count, T* table, T* first, T* second, T* grad, uint8_t* marks, double rate, \
+      double beta1, double beta2, double momentum, double size, double eps
 
 namespace nc {
 

@@ -1,5 +1,5 @@
-// draw_weighted: ONE draw from a list of weights by its inverse cumulative distribution, and the sum
-// of one block of the list.
+// draw_weighted: ONE draw from a list of weights by its inverse cumulative distribution, and the
+// sum of one block of the list.
 //
 // Only the running sums of blocks are stored: a search among them, then a walk along one block.
 #pragma once

@@ -1,6 +1,6 @@
 // hash_encode on CUDA: one thread a point and level. The backward adds up within a warp what falls
-// on the same entries, then atomically: its last bits may differ from run to run (on the CPU they do
-// not).
+// on the same entries, then atomically: its last bits may differ from run to run (on the CPU they
+// do not).
 #include "hash_encode.h"
 #include "launch.h"
 

@@ -3,9 +3,9 @@
 
 #include "portable.h"
 
-// Twice over the rays: march counts, the caller sums up, march_write writes. offsets [R + 1]: zeros,
-// whose element r + 1 becomes the number of samples of ray r; then their running sums. kept: what
-// the CPU holds from the first call to the second, which frees it; CUDA marches again instead.
+// Twice over the rays: march counts, the caller sums up, march_write writes. offsets [R + 1]:
+// zeros, whose element r + 1 becomes the number of samples of ray r; then their running sums. kept:
+// what the CPU holds from the first call to the second, which frees it; CUDA marches again instead.
 #define NC_ARGUMENTS_march(T)                                                             \
   int64_t rays, int64_t resolution, const T* origins, const T* directions, const T* near, \
       const T* far, const T* low, const T* high, const uint64_t* words, double step,      \

@@ -24,7 +24,8 @@ int march_wave(int64_t n_rays, int64_t resolution, const T* low, const T* high,
     return kOutOfMemory;
   }
   const auto grid = march_grid(words, static_cast<int>(resolution), low, high, occupied.data());
-#pragma omp parallel for schedule(dynamic, kPart) num_threads(useful_threads(threads, n_rays, kGrain))
+  const int used = useful_threads(threads, n_rays, kGrain);
+#pragma omp parallel for schedule(dynamic, kPart) num_threads(used)
   for (int64_t r = 0; r < n_rays; ++r) march_wave_ray(grid, rays, r, t_starts, counts, next);
   return kOk;
 }

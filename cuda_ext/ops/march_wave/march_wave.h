@@ -3,9 +3,9 @@
 
 #include "../march/march.h"
 
-// first [R]: lattice index from which each ray goes on, 0 at its beginning. t_starts [R, most]: zeros
-// behind the counts [R] samples of a ray. next [R]: where it goes on; the end of the lattice where
-// it has no further sample.
+// first [R]: lattice index from which each ray goes on, 0 at its beginning. t_starts [R, most]:
+// zeros behind the counts [R] samples of a ray. next [R]: where it goes on; the end of the lattice
+// where it has no further sample.
 #define NC_ARGUMENTS_march_wave(T)                                                        \
   int64_t rays, int64_t resolution, const T* origins, const T* directions, const T* near, \
       const T* far, const T* low, const T* high, const uint64_t* words, double step,      \

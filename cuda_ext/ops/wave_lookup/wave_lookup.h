@@ -4,9 +4,9 @@
 #include "portable.h"
 
 // volumes [2 * count, size, size, size, width]: z, y, x; those of sines and cosines alternate.
-#define NC_ARGUMENTS_wave_lookup(T)                                                      \
-  int64_t points, int64_t count, int64_t size, int64_t width, const T* turns, const T* frequencies, \
-      const T* volumes, T* features
+#define NC_ARGUMENTS_wave_lookup(T)                                           \
+  int64_t points, int64_t count, int64_t size, int64_t width, const T* turns, \
+      const T* frequencies, const T* volumes, T* features
 
 namespace nc {
 
