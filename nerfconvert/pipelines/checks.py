@@ -18,6 +18,7 @@ from ..options.per_command import ConvertOptions, ExportOptions, TrainOptions
 from ..options.showing import CompareOptions, RenderOptions, ViewOptions
 from ..runtime import network
 from ..runtime.crop_file import read_crop
+from ..runtime.extras import require
 from ..runtime.given import check_cameras, there
 from ..runtime.outputs import (
     check_file,
@@ -133,7 +134,7 @@ def check_view(options: ViewOptions) -> None:
     check_cameras(options.data or options.cameras, None)
     if options.crop is not None and options.crop.exists():
         read_crop(options.crop)
-    network.require_viser()
+    require("viser", extra="view", of="view")
     network.check_port(options.host, options.port)
 
 

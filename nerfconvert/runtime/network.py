@@ -1,20 +1,10 @@
-"""What serving a page needs: the package for it, and a port. Imports no torch."""
+"""What serving a page needs: a port. Imports no torch."""
 
 from __future__ import annotations
 
-import importlib.util
 import socket
 
-from ..errors import BackendError, UsageError
-
-
-def require_viser() -> None:
-    """Raises BackendError where the package that makes the page is not installed."""
-    if importlib.util.find_spec("viser") is None:
-        raise BackendError(
-            "view needs the package viser, which is not installed: `pip install viser`, or install "
-            "nerfconvert with its extra 'view' (`pip install '.[view]'`)"
-        )
+from ..errors import UsageError
 
 
 def check_port(host: str, port: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import re
@@ -17,7 +18,6 @@ import numpy as np
 import pytest
 
 from nerfconvert.cli import main
-from nerfconvert.pipelines import checks
 from nerfconvert.runtime.crop_file import read_crop
 from tests.conftest import ROOT
 
@@ -132,7 +132,7 @@ def test_a_host_that_is_not_ours_is_named(capsys, host):
 
 
 def test_without_viser_the_extra_is_named(capsys, monkeypatch):
-    monkeypatch.setattr(checks.network.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert main(["view", str(STILL)]) == 6
     said = capsys.readouterr().err
     assert "pip install viser" in said
