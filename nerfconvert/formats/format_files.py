@@ -30,6 +30,7 @@ class FormatFiles:
     title: str = ""  # that of the class; verified by a test, as `holds` is
     holds: tuple[str, ...] = ()  # architectures that it reads, where these are not what it writes
     shows: Shown = "nowhere"  # verified by a test
+    beside: tuple[str, ...] = ()  # settings in its folder, or in that of the run, that are read
     verified: str = EXACT  # by what it is known that fields are read as their program means them
 
     @property
@@ -58,6 +59,7 @@ FORMAT_FILES = {
         (*RELU, "first_relu=true", "feature_relu=false"),
         title="yenchenlin nerf-pytorch (.tar)",
         shows="everywhere",
+        beside=("args.txt", "config.txt"),
         verified=ORIGINAL,
     ),
     "krrish94": FormatFiles(
@@ -68,6 +70,7 @@ FORMAT_FILES = {
         (*RELU, "first_relu=false", "feature_relu=true", "skips=[]"),
         title="krrish94 nerf-pytorch (.ckpt)",
         shows="everywhere",
+        beside=("config.yml",),
         verified=ORIGINAL,
     ),
     "nerf_pl": FormatFiles(
@@ -144,6 +147,7 @@ FORMAT_FILES = {
         (".pth",),
         (b"aabb_train",),
         title="PVD, PVD-AL (.pth)",
+        beside=("args.txt",),
         holds=("mlp", "hashgrid", "vm", "tensorial"),
     ),
     "ngp_pl": FormatFiles(
@@ -166,6 +170,7 @@ FORMAT_FILES = {
         (".ckpt",),
         (b"_model.",),
         title="nerfstudio (.ckpt, or a run's folder)",
+        beside=("config.yml", "dataparser_transforms.json"),
         holds=("mlp", "hashgrid", "hashed", "vm", "cp"),
         verified=ORIGINAL + ", tiny-cuda-nn: " + EXACT,
     ),
@@ -174,6 +179,7 @@ FORMAT_FILES = {
         (".pth",),
         (b"field.grids.0.0",),
         title="K-Planes (.pth, or its folder)",
+        beside=("config.py",),
         holds=("kplanes",),
         verified=ORIGINAL,
     ),

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import FormatError
+from ..formats.format_files import FORMAT_FILES
+from ..formats.run_folder import CHECKPOINTS, checkpoint_of
 
 
 def there(*paths: Path | None) -> Iterable[Path]:
@@ -33,3 +35,15 @@ def check_cameras(path: Path | None, split: str | None, *, images: bool = False)
     capture = read_capture(path, Asked(split))
     for view in capture.views if images else ():
         view.image_file(capture.file)
+
+
+def files_of_field(path: Path) -> list[Path]:
+    """The files that reading the field `path` may open: the checkpoint, settings of its program."""
+    checkpoint = checkpoint_of(path)
+    folders = [checkpoint.parent]
+    if checkpoint.parent.name == CHECKPOINTS:
+        folders.append(checkpoint.parent.parent)
+    names = {name for files in FORMAT_FILES.values() for name in files.beside}
+    settings = [folder / name for folder in folders for name in sorted(names)]
+    found = [path, checkpoint, *(file for file in settings if file.is_file())]
+    return list(dict.fromkeys(found))
