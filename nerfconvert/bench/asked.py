@@ -15,13 +15,15 @@ from ..runtime.given import check_cameras
 from ..runtime.outputs import check_folder
 from .benchmark import BenchConfig
 from .config_toml import read_bench_config
+from .executors import EXECUTORS
 
 
 def asked_benchmark(options: BenchOptions) -> tuple[Path, BenchConfig]:
     """The config's path, and the benchmark on the photographs that `options` name.
 
-    Raises UsageError, FormatError.
+    Raises UsageError, FormatError, BackendError (ray is missing).
     """
+    EXECUTORS[options.executor].require()
     check_folder(options.output)
     path, data = _paths(options)
     config = read_bench_config(path)

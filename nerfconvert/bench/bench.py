@@ -23,8 +23,9 @@ from ..runtime.signals import StopRequest, stop_on_signals
 from .asked import asked_benchmark
 from .benchmark import BenchConfig
 from .cells import bench_document
+from .executors import EXECUTORS, Executor
 from .matrix_plan import MatrixPlan
-from .process import Outcome, run_child
+from .process import Outcome
 from .runs import Run
 from .steps import Asked, Step
 
@@ -56,18 +57,21 @@ def bench(
     """
     folder = options.output
     path, config = asked_benchmark(options)
-    device = pick_device(options.where.device)
+    executor = EXECUTORS[options.executor]
+    device = pick_device(options.where.device if executor.here else "cpu")
     about = {
         "version": __version__,
         "argv": list(argv),
         "config": os.path.relpath(path, folder),
         "data": os.path.relpath(config.data, folder) if config.data else None,
+        "executor": options.executor,
         "machine": machine(device),
     }
     folder.mkdir(parents=True, exist_ok=True)
     with alone_in(folder), stop_on_signals() as stop:
         work = Bench(config, options, about, stop, on_progress, on_cell)
-        work.everything()
+        with executor(work.asked, stop, work.hear) as runs:
+            work.everything(runs)
         return work.write()
 
 
@@ -86,21 +90,47 @@ class Bench:
         self.config, self.options, self.about, self.stop = config, options, about, stop
         self.folder = options.output.absolute()
         self.on_progress, self.on_cell = on_progress, on_cell
-        self.plan = MatrixPlan(Asked(config, self.folder, options.where))
+        self.asked = Asked(config, self.folder, options.where)
+        self.plan = MatrixPlan(self.asked)
+        self.waiting = list(self.plan.steps)
+        self.running: dict[Run, Step] = {}
         self.made: set[Path] = set()  # by this process
-        self.done = 0
 
-    def everything(self) -> None:
-        """Every step of the plan, in its order. Raises BenchInterruptedError."""
-        for step in self.plan.steps:
+    def everything(self, executor: Executor) -> None:
+        """Every step of the plan, in its order as far as `executor` makes one run at a time.
+
+        Raises BenchInterruptedError, once what was running has saved its state.
+        """
+        while self.waiting or self.running:
+            self._start_ready(executor)
+            ended = executor.ended() if self.running else None
+            step = self.running.pop(ended[0]) if ended else None
+            if self.stop() and not self.running:
+                raise BenchInterruptedError(self.stop.signum)
+            if step and not self.stop():
+                self._finish(step, *ended)
+
+    def _start_ready(self, executor: Executor) -> None:
+        """Starts what is ready, as many runs as there may be; finishes what is there already."""
+        while len(self.running) < executor.at_once and not self.stop():
+            step = next((step for step in self.waiting if step.ready), None)
+            if step is None:
+                return
+            self.waiting.remove(step)
             run = step.made()
             if isinstance(run, Outcome):
                 self._finish(step, None, run)
-                continue
-            outcome = Outcome(0, None) if self._is_there(run) else self._child(run)
-            if self.stop():
-                raise BenchInterruptedError(self.stop.signum)
-            self._finish(step, run, outcome)
+            elif self._is_there(run):
+                self._finish(step, run, Outcome(0, None))
+            else:
+                self.running[run] = step
+                executor.start(run)
+
+    def hear(self, run: Run, line: str) -> None:
+        """Passes on what a run prints."""
+        if self.on_progress:
+            left = len(self.waiting) + len(self.running)
+            self.on_progress(1 - left / len(self.plan.steps), f"{run.title}: {line}")
 
     def _is_there(self, run: Run) -> bool:
         """Whether the run need not be made, or not again."""
@@ -111,7 +141,6 @@ class Bench:
 
     def _finish(self, step: Step, run: Run | None, outcome: Outcome) -> None:
         step.finish(run, outcome)
-        self.done += 1
         self.write()
         if step.cell and self.on_cell:
             self.on_cell(strict(step.cell.entry()))
@@ -133,20 +162,3 @@ class Bench:
         write_text(self.folder / "matrix.md", matrix_markdown(document))
         write_text(self.folder / "bench.html", matrix_page(document))
         return document
-
-    def _child(self, run: Run) -> Outcome:
-        run.target.parent.mkdir(parents=True, exist_ok=True)
-        printed = run.account.with_name(f".{run.account.name}.printed") if run.prints else None
-
-        def hear(line: str) -> None:
-            if self.on_progress:
-                self.on_progress(self.done / len(self.plan.steps), f"{run.title}: {line}")
-
-        hear("starts")
-        argv = [*run.argv, *run.flags()]
-        outcome = run_child(argv, self.folder, printed, should_stop=self.stop, on_line=hear)
-        if printed and outcome.exit_code == 0:
-            os.replace(printed, run.account)
-        elif printed:
-            printed.unlink(missing_ok=True)
-        return outcome

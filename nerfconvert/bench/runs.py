@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..distiller.recipes import DEFAULT
 from ..files import sha256
 from ..options.groups import Where
+from ..runtime.given import files_of_field
 from ..runtime.outputs import receipt_path, state_path
 from .benchmark import BenchConfig, Target, Teacher, as_settings
 from .cells import Cell
@@ -34,6 +35,7 @@ class Run:
     target: Path  # what it writes
     account: Path  # the JSON document with its figures
     prints: bool = False  # the account is what the command prints, not a file that it writes
+    reads: tuple[Path, ...] = ()  # files, and folders with all that is in them
 
     def finished(self) -> bool:
         return self.target.is_file() and self.account.is_file()
@@ -47,6 +49,11 @@ class Run:
         report = ["--report"] if self.argv[0] == "convert" else []
         resume = ["--resume"] if state_path(self.target).exists() else []
         return ["--json", *report, *resume, *(["--overwrite"] if self.target.exists() else [])]
+
+    def moved(self, folder: Path, there: Path) -> Run:
+        """The same run where the benchmark's `folder` is `there`; what it reads moves along."""
+        target, account = (there / path.relative_to(folder) for path in (self.target, self.account))
+        return replace(self, target=target, account=account)
 
     def forget(self) -> None:
         """Removes the files of the run."""
@@ -64,8 +71,8 @@ def teacher_run(config: BenchConfig, teacher: Teacher, folder: Path, where: Wher
         "--memory-mb", str(config.memory_mb), *_views(config, folder),
         "--seed", str(config.seed + TEACHER_SEED), *_where(where),
     ]  # fmt: skip
-    title = f"teacher {teacher.name}"
-    return _conversion(title, folder, f"teachers/{teacher.name}", teacher.path, asked)
+    title, name = f"teacher {teacher.name}", f"teachers/{teacher.name}"
+    return _conversion(title, folder, name, teacher.path, asked, config)
 
 
 def cell_run(config: BenchConfig, cell: Cell, source: Path, folder: Path, where: Where) -> Run:
@@ -81,7 +88,7 @@ def cell_run(config: BenchConfig, cell: Cell, source: Path, folder: Path, where:
     if config.curves:
         asked += _curve(option, count)
     name = f"cells/{cell.teacher.name}-to-{target.name}-{cell.recipe}"
-    return _conversion(cell.title, folder, name, source, asked)
+    return _conversion(cell.title, folder, name, source, asked, config)
 
 
 def scratch_run(
@@ -103,7 +110,8 @@ def scratch_run(
     path = f"scratch/{target.name}-{_digest(['train', data, *asked])}.safetensors"
     argv = ("train", data, path, *asked)
     account = folder / f"{path}.json"
-    return Run(f"{target.name} from scratch", argv, folder / path, account, prints=True)
+    title = f"{target.name} from scratch"
+    return Run(title, argv, folder / path, account, prints=True, reads=(config.data,))
 
 
 def comparison_run(
@@ -115,13 +123,22 @@ def comparison_run(
     name = f"compared/{scratch.stem}-{_digest(['compare', *paths, *asked])}"
     argv = ("compare", *paths, "-o", name, *asked)
     account = folder / name / "compare.json"
-    return Run(f"{scratch.stem} beside the teachers", argv, account, account)
+    title, reads = f"{scratch.stem} beside the teachers", _reads(config, scratch, *teachers)
+    return Run(title, argv, account, account, reads=reads)
 
 
-def _conversion(title: str, folder: Path, name: str, source: Path, asked: list[str]) -> Run:
+def _conversion(
+    title: str, folder: Path, name: str, source: Path, asked: list[str], config: BenchConfig
+) -> Run:
     path = f"{name}-{_digest(['convert', sha256(source), *asked])}.safetensors"
     argv = ("convert", os.path.relpath(source, folder), path, *asked)
-    return Run(title, argv, folder / path, receipt_path(folder / path))
+    reads = _reads(config, source)
+    return Run(title, argv, folder / path, receipt_path(folder / path), reads=reads)
+
+
+def _reads(config: BenchConfig, *fields: Path) -> tuple[Path, ...]:
+    files = [file for path in fields for file in files_of_field(path)]
+    return (*files, *([config.data] if config.data else []))
 
 
 def _curve(option: str, count: float, first: float = 0.0) -> list[str]:

@@ -178,6 +178,15 @@ class BenchOptions:
         Path, arg(aliases=("-o",), metavar="DIR", help="Folder for all files and the matrix.")
     ]
     data: Data = None
+    executor: Annotated[
+        Literal["local", "ray"],
+        arg(
+            help="local: here, one run after the other. ray: all at once on the Ray cluster of "
+            "RAY_ADDRESS, else of this machine (`ray start --head`). There each run takes as many "
+            "CPUs as it would have threads here (OMP_NUM_THREADS), files are sent there and back, "
+            "a run whose worker is lost starts again, and seconds are those of the nodes."
+        ),
+    ] = "local"
     where: Where = field(default_factory=Where)
     overwrite: Annotated[
         bool, arg(aliases=("-w",), help="Run everything anew; default: only what is missing.")
