@@ -19,6 +19,7 @@ from torch import Tensor
 from ...kernels.spherical_harmonics import spherical_harmonics
 from ...volume import Aabb, Pace, RadianceField, Visibility
 from ..harmonics import SEEN, fit_harmonics, seen_colors
+from .density_scale import OUTSIDE, fit_density, soft
 from .lattice import Lattice
 
 log = logging.getLogger(__name__)
@@ -27,11 +28,7 @@ MAX_VOXELS = 1 << 23  # 0.9 GB of parameters
 BATCH = 1 << 14  # vertices asked at once
 EMPTY = 0.01  # optical depth of a voxel below which nothing is stored
 HIDDEN = 0.02  # transmittance that no camera misses
-THIN, SOLID = 0.2, 1.0  # optical depths of a voxel between which its raw density is linear
-OUTSIDE, DEEPEST = -1.6, 8.0  # bounds of raw density, as optical depths
 POINTS = 4  # per vertex, to which density is fitted
-TETHER = 0.3  # weight of a vertex's own sample beside the points around it
-ITERATIONS = 8  # of conjugate gradients
 WEAK = 1e-3  # weight of a color that came from neighbours, beside one that was fitted
 FILLINGS = 4  # voxels that color spreads into what is empty or hidden
 SH_BANDS = 3  # degree 2
@@ -154,7 +151,7 @@ class _Fit:
     def density(self, lattice: Lattice, depth: Tensor) -> Tensor:
         """Raw density [V]: regularised least squares over random points around the vertices that
         are not plainly outside, by conjugate gradients from the vertices' own samples."""
-        raw, points, end = _soft(depth), POINTS, math.inf
+        raw, points, end = soft(depth), POINTS, math.inf
         if self.pace.limited:
             allowed = DENSITY_SHARE * self.pace.left
             query = max(1e-9, len(depth) * self.per_query)
@@ -166,8 +163,8 @@ class _Fit:
         centers = lattice.vertices[raw > OUTSIDE]
         points = torch.rand(points, *centers.shape, generator=generator).to(centers.device)
         points = points.add_(centers).sub_(0.5).clamp_(0, lattice.cells).view(-1, 3)
-        wanted = _soft(self.depth(lattice, points))
-        return _fit_density(lattice, raw, points, wanted, lambda: self.pace.spent >= end)
+        wanted = soft(self.depth(lattice, points))
+        return fit_density(lattice, raw, points, wanted, lambda: self.pace.spent >= end)
 
     def colors(self, lattice: Lattice, depth: Tensor) -> Tensor:
         """Table [V, 28] with the coefficients of the vertices that are seen to have density; the
@@ -204,58 +201,6 @@ def every(visibility: Visibility, stride: int) -> Visibility:
         directions=visibility.directions[::stride],
         transmittance=lambda positions: visibility.transmittance(positions)[:, ::stride],
     )
-
-
-def _soft(depth: Tensor) -> Tensor:
-    """Optical depth on the scale of raw density: d between THIN and SOLID, logarithms beyond."""
-    depth = depth.clamp_min(1e-8)
-    low = THIN * (1 + (depth / THIN).log())
-    high = SOLID * (1 + (depth / SOLID).log())
-    soft = torch.where(depth < THIN, low, torch.where(depth > SOLID, high, depth))
-    return soft.clamp(OUTSIDE, DEEPEST)
-
-
-def _fit_density(
-    lattice: Lattice, raw: Tensor, points: Tensor, wanted: Tensor, late: Callable[[], bool]
-) -> Tensor:
-    """`raw` density [V], moved so that it is `wanted` [N] between vertices, at `points` [N, 3];
-    nearly so where it gets `late`."""
-    column = raw[:, None].clone().requires_grad_()
-    with torch.enable_grad():
-        at_points = lattice.look_up(column, points)[:, 0]
-    error = wanted - at_points.detach()
-    # what lies beyond the bounds already is as good as at them
-    beyond = ((wanted >= DEEPEST) & (error < 0)) | ((wanted <= OUTSIDE) & (error > 0))
-    counts = (~beyond).to(raw.dtype)
-
-    def spread(values: Tensor) -> Tensor:
-        (gradient,) = torch.autograd.grad(at_points, column, values, retain_graph=True)
-        return gradient[:, 0]
-
-    def apply(direction: Tensor) -> Tensor:
-        return spread(counts * lattice.look_up(direction[:, None], points)[:, 0]) + (
-            TETHER * direction
-        )
-
-    return raw + _conjugate_gradients(apply, spread(counts * error), late)
-
-
-def _conjugate_gradients(
-    apply: Callable[[Tensor], Tensor], right: Tensor, late: Callable[[], bool]
-) -> Tensor:
-    """x [V] with apply(x) = right, nearly; `apply` is symmetric and positive."""
-    solution, residual, direction = torch.zeros_like(right), right.clone(), right
-    square = residual @ residual
-    for _ in range(ITERATIONS):
-        if square < 1e-20 or late():
-            break
-        applied = apply(direction)
-        rate = square / (direction @ applied)
-        solution += rate * direction
-        residual -= rate * applied
-        before, square = square, residual @ residual
-        direction = residual + square / before * direction
-    return solution
 
 
 def _fill(lattice: Lattice, table: Tensor, weight: Tensor) -> None:
