@@ -3,11 +3,13 @@
 Density: the teacher's optical depth across a voxel, put on a scale that is linear where it matters
 and logarithmic at both ends, is sampled at the vertices and then fitted by least squares to
 points between them. Below zero that scale goes on, so that interpolation finds a surface between
-two vertices and relu cuts it off there. Color: harmonics by least squares over directions.
+two vertices and relu cuts it off there. Color: harmonics by least squares over directions, then
+moved to be right between the vertices, too.
 """
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 from collections.abc import Callable, Sequence
@@ -19,6 +21,7 @@ from torch import Tensor
 from ...kernels.spherical_harmonics import spherical_harmonics
 from ...volume import Aabb, Pace, RadianceField, Visibility
 from ..harmonics import SEEN, fit_harmonics, seen_colors
+from .color_sweeps import sweep_colors
 from .density_scale import OUTSIDE, fit_density, soft
 from .lattice import Lattice
 
@@ -29,6 +32,7 @@ BATCH = 1 << 14  # vertices asked at once
 EMPTY = 0.01  # optical depth of a voxel below which nothing is stored
 HIDDEN = 0.02  # transmittance that no camera misses
 POINTS = 4  # per vertex, to which density is fitted
+FAINT = 0.01  # how little of a point must be seen for its color to count between vertices
 WEAK = 1e-3  # weight of a color that came from neighbours, beside one that was fitted
 FILLINGS = 4  # voxels that color spreads into what is empty or hidden
 SH_BANDS = 3  # degree 2
@@ -178,21 +182,41 @@ class _Fit:
             self.visibility = every(self.visibility, stride)
         for part in rows.split(BATCH):
             table[part, 1:], transmittance = self.fit_colors(lattice, part)
-            seen = -torch.expm1(-depth[part]) * transmittance.mean(1)
-            weight[part] = seen.where(transmittance.amax(1) > SEEN, 0.0)
+            weight[part] = _shown(depth[part], transmittance)
             self.pace.report("querying colors", self.part)
         _fill(lattice, table, weight)
+        rows = ((weight > FAINT) & (soft(depth) > 0)).nonzero()[:, 0]
+        sweep_colors(lattice, table, rows, functools.partial(self.colors_seen, lattice), self.late)
         return table
+
+    def late(self) -> bool:
+        """Whether the time is over."""
+        return self.pace.limited and not self.pace.left
 
     def fit_colors(self, lattice: Lattice, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Coefficients [N, 27] of the vertices `rows` [N], and their transmittance [N, K]."""
-        basis = spherical_harmonics(self.visibility.directions, SH_BANDS)
         positions = lattice.world(lattice.vertices[rows])
         transmittance = self.visibility.transmittance(positions)
-        features = self.teacher.encode(positions)
+        return self.harmonics(self.teacher.encode(positions), transmittance), transmittance
+
+    def harmonics(self, features: Tensor, transmittance: Tensor) -> Tensor:
+        """Coefficients [N, 27] of points with `features` [N, F] and `transmittance` [N, K]."""
+        basis = spherical_harmonics(self.visibility.directions, SH_BANDS)
         given = features, self.visibility.directions, transmittance
         rgb, counted = seen_colors(self.teacher, *given)
-        return fit_harmonics(basis, rgb, counted, self.activation).flatten(1), transmittance
+        return fit_harmonics(basis, rgb, counted, self.activation).flatten(1)
+
+    def colors_seen(self, lattice: Lattice, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Those of `points` [N, 3] that are seen to have density, their coefficients, and how much
+        of them is seen, for `sweep_colors`."""
+        self.pace.report("querying colors", self.part)
+        positions = lattice.world(points)
+        transmittance = self.visibility.transmittance(positions)
+        features = self.teacher.encode(positions)
+        depth = self.teacher.density(features).nan_to_num(0.0) * lattice.edge
+        shown = _shown(depth, transmittance)
+        rows = (shown > FAINT).nonzero()[:, 0]
+        return points[rows], self.harmonics(features[rows], transmittance[rows]), shown[rows]
 
 
 def every(visibility: Visibility, stride: int) -> Visibility:
@@ -201,6 +225,13 @@ def every(visibility: Visibility, stride: int) -> Visibility:
         directions=visibility.directions[::stride],
         transmittance=lambda positions: visibility.transmittance(positions)[:, ::stride],
     )
+
+
+def _shown(depth: Tensor, transmittance: Tensor) -> Tensor:
+    """[N] how much of points with optical `depth` [N] of a voxel cameras see: the opacity times the
+    mean of `transmittance` [N, K]; 0 where none sees them."""
+    shown = -torch.expm1(-depth) * transmittance.mean(1)
+    return shown.where(transmittance.amax(1) > SEEN, 0.0)
 
 
 def _fill(lattice: Lattice, table: Tensor, weight: Tensor) -> None:

@@ -82,6 +82,7 @@ class Lattice:
         """World positions of points [N, 3] in units of cells."""
         return self.aabb.from_unit(points / self.cells)
 
-    def look_up(self, table: Tensor, points: Tensor) -> Tensor:
-        """Interpolated rows [N, C] of [V, C] at points [N, 3] in units of cells."""
-        return voxel_lookup(points / self.cells, table, self.words, self.first, self.cells)
+    def look_up(self, table: Tensor, points: Tensor, sparse: bool = False) -> Tensor:
+        """Interpolated rows [N, C] of [V, C] at points [N, 3] in units of cells; with `sparse`
+        gradients hold only the rows that the points touch."""
+        return voxel_lookup(points / self.cells, table, self.words, self.first, self.cells, sparse)
