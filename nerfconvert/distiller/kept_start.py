@@ -7,7 +7,8 @@ import logging
 import torch
 from torch import Tensor
 
-from ..renderer.image import query, render_samples
+from ..renderer.image import default_step
+from ..renderer.shading import shade
 from ..volume import TrainableField
 from . import parallel
 from .teacher_rays import TeacherRays
@@ -40,15 +41,15 @@ class KeptStart:
         return True
 
 
-@torch.no_grad()
 def ray_error(student: TrainableField, answers: TeacherRays) -> float:
-    """Mean squared error of the colors of the teacher's rays, on black and on white."""
-    given = answers.rays, answers.samples
-    density, rgb = (x.nan_to_num(0.0) for x in query(student, *given))
+    """Mean squared error of the colors of the teacher's rays, on black and on white, as `student`
+    is rendered: at the teacher's own samples, which end where it is opaque, light would pass
+    through a softer student."""
+    seen = shade(student, answers.rays, default_step(student))
 
     def error(background: float) -> Tensor:
-        seen = render_samples(density, rgb, answers.samples, background).rgb
+        shown = seen.color + (1 - seen.opacity[:, None]) * background
         wanted = answers.color + (1 - answers.opacity[:, None]) * background
-        return (seen - wanted).square().sum()
+        return (shown - wanted).square().sum()
 
     return float(error(0.0) + error(1.0)) / max(1, 6 * len(answers))

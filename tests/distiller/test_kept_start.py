@@ -10,6 +10,7 @@ from nerfconvert.distiller import optimizers
 from nerfconvert.distiller.config import DistillConfig
 from nerfconvert.distiller.distill import distill
 from nerfconvert.distiller.kept_start import KeptStart, ray_error, starts_in_closed_form
+from nerfconvert.renderer.image import query, render_rays, render_samples
 from nerfconvert.renderer.visibility import estimate_visibility
 from nerfconvert.volume import Pace, Role
 from nerfconvert.volume.occupancy import transfer_occupancy
@@ -46,6 +47,23 @@ def test_the_error_is_that_of_colors_on_black_and_on_white(monkeypatch):
     field.table.data[:, 0] = -100
     missing = torch.cat([held_out.color, held_out.color - held_out.opacity[:, None]])
     assert ray_error(field, held_out) == pytest.approx(float(missing.square().mean()), rel=1e-4)
+
+
+def test_a_soft_student_is_judged_as_it_is_rendered(monkeypatch):
+    """Its light does not pass where the teacher's samples end."""
+    held_out = scene.filled_sampler(monkeypatch).buffer.held_out_rays(200)
+    field = started()
+    field.table.data[:, 0] *= 0.3
+    square = 0.0
+    for background in (0.0, 1.0):
+        shown = render_rays(field, held_out.rays, step=0.005, background=background).rgb
+        wanted = held_out.color + (1 - held_out.opacity[:, None]) * background
+        square += float((shown - wanted).square().mean()) / 2
+    assert ray_error(field, held_out) == pytest.approx(square, rel=0.03)
+    with torch.no_grad():
+        answers = query(field, held_out.rays, held_out.samples)
+    opacity = render_samples(*answers, held_out.samples, 1.0).opacity
+    assert float((opacity - held_out.opacity).square().mean()) > 3 * square
 
 
 def test_training_that_spoils_a_start_does_not_count(monkeypatch):
