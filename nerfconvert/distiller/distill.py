@@ -12,7 +12,7 @@ from ..volume.occupancy import transfer_occupancy
 from .checkpoint import digest_of, fingerprint_of
 from .config import DistillConfig
 from .progress import Clock, Distilled, Progress
-from .recipes import DEFAULT, RECIPES, refuse_active, refuse_space
+from .recipes import DEFAULT, RECIPES, refuse
 from .recipes.plan import Plan, Task
 from .trainer import Hooks, Trainer
 
@@ -48,8 +48,7 @@ def distill(
     `config` asks for active learning and the recipe has none, or the teacher's box is not of the
     world and the recipe needs one, DivergedError when the student becomes NaN.
     """
-    refuse_active(config.active, recipe)
-    refuse_space(teacher.info.bounded, recipe)
+    refuse(recipe, config.active, teacher.info.bounded)
     hooks, clock = hooks or Hooks(), Clock(config)
     clock.go_on_from(spent)
     transfer_occupancy(student, teacher)

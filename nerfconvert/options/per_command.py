@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg
 
 from ..adapters import TRAINABLE
-from ..distiller.recipes import DEFAULT, RECIPES, refuse_active
+from ..distiller.recipes import DEFAULT, RECIPES, refuse
 from ..distiller.samplers import SAMPLERS
 from ..errors import UnknownNameError, UsageError
 from ..students.sizes import one_size
@@ -99,7 +99,7 @@ class ConvertOptions:
         one_size(self.size, self.max_size)
         if self.size is None:
             object.__setattr__(self, "size", RECIPES[self.recipe].size)
-        refuse_active(self.samplers(), self.recipe)
+        refuse(self.recipe, self.samplers())
         if self.gates.max_drop is not None and self.views.data is None:
             raise UsageError("--max-drop compares with the truth: give --data as well")
 

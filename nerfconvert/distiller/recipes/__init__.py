@@ -52,17 +52,14 @@ RECIPES = _Table(
 )
 
 
-def refuse_active(samplers: Collection[str], recipe: str) -> None:
-    """Raises UsageError where `recipe` does not support the `samplers` of active learning."""
-    if samplers and not RECIPES[recipe].supports_active:
-        known = ", ".join(name for name, r in RECIPES.items() if r.supports_active)
-        asked = f"active learning ({', '.join(samplers)}; --active)"
-        raise UsageError(f"{asked} is for --recipe {known}, not for {recipe}")
-
-
-def refuse_space(bounded: bool, recipe: str) -> None:
-    """Raises UsageError where `recipe` needs a box of the world and the teacher has none."""
-    if not (bounded or RECIPES[recipe].any_space):
-        known = ", ".join(name for name, r in RECIPES.items() if r.any_space)
-        asked = "a forward-facing or unbounded field"
-        raise UsageError(f"{asked} is for --recipe {known}, not for {recipe}")
+def refuse(recipe: str, samplers: Collection[str], bounded: bool = True) -> None:
+    """Raises UsageError where `recipe` does not support the `samplers` of active learning, or needs
+    a box of the world and the teacher is not `bounded`."""
+    asked = {
+        "supports_active": samplers and f"active learning ({', '.join(samplers)}; --active)",
+        "any_space": not bounded and "a forward-facing or unbounded field",
+    }
+    for support, what in asked.items():
+        if what and not getattr(RECIPES[recipe], support):
+            known = ", ".join(name for name, r in RECIPES.items() if getattr(r, support))
+            raise UsageError(f"{what} is for --recipe {known}, not for {recipe}")

@@ -15,7 +15,7 @@ from nerfconvert.adapters.mlp import MlpConfig, MlpField
 from nerfconvert.distiller.config import DistillConfig
 from nerfconvert.distiller.distill import distill
 from nerfconvert.distiller.progress import Clock
-from nerfconvert.distiller.recipes import RECIPES, refuse_space
+from nerfconvert.distiller.recipes import RECIPES, refuse
 from nerfconvert.distiller.recipes.plan import Task
 from nerfconvert.distiller.recipes.pvd import batch as published
 from nerfconvert.distiller.recipes.pvd.batch import Answer, answer, draw_rays, march_batch
@@ -303,6 +303,6 @@ def test_a_curve_survives_an_interruption(teacher, tmp_path):
 
 def test_published_recipes_need_a_box_of_the_world():
     with pytest.raises(UsageError, match="not for pvd"):
-        refuse_space(False, "pvd")
-    refuse_space(False, "fast")
-    refuse_space(True, "pvd")
+        refuse("pvd", (), bounded=False)
+    refuse("fast", (), bounded=False)
+    refuse("pvd", (), bounded=True)
