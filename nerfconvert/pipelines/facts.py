@@ -1,4 +1,4 @@
-"""Facts about the field in a checkpoint: what it is, what it can be used for, what is wrong."""
+"""Facts about the field in a checkpoint: what it is, and what is wrong with it."""
 
 from __future__ import annotations
 
@@ -48,8 +48,6 @@ def facts(path: Path) -> dict[str, Any]:
         **_occupancy(field),
         "config": dataclasses.asdict(field.config),
         "provenance": dict(field.info.provenance),
-        "can": ["convert", "render", "compare"],
-        "cannot": [],
         "problems": problems(field),
     }
 
@@ -60,11 +58,11 @@ def _contraction(field: RadianceField) -> dict[str, Any] | None:
 
 
 def _occupancy(field: RadianceField) -> dict[str, Any]:
-    """Occupied part of the box, 0 to 1; None where the file stores no occupancy."""
+    """Occupied part of the box, 0 to 1; None where the file leaves nothing out, or stores none."""
     fraction = field.occupancy.fraction()
     if fraction < 1:
         return {"occupancy": fraction}
-    reason = "the file stores none; it is found when the field is first used"
+    reason = "the file leaves no cell out; it is found when the field is first used"
     return {"occupancy": None, "occupancy_reason": reason}
 
 

@@ -93,7 +93,6 @@ def _info_pairs(entry: dict[str, Any]) -> list[tuple[str, str]]:
         pairs.append(("space", told))
     if entry["occupancy"] is not None:
         pairs.append(("occupied", f"{entry['occupancy']:.1%}"))
-    pairs += [(key, ", ".join(entry[key])) for key in ("can", "cannot") if entry.get(key)]
     return pairs + [("problem", text) for text in entry["problems"]]
 
 

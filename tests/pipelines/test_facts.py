@@ -7,8 +7,11 @@ import dataclasses
 import pytest
 import torch
 
-from nerfconvert.formats import save
+from nerfconvert.formats import FORMATS, load, save
+from nerfconvert.formats.format_files import FORMAT_FILES
 from nerfconvert.pipelines.facts import HALF, facts, problems
+from nerfconvert.pipelines.info import info
+from nerfconvert.report.tables import info_tables
 from tests.formats.files import tiny_mlp, write_sample
 
 
@@ -18,6 +21,27 @@ def test_what_was_assumed_is_said_with_a_remedy(tmp_path, name, said):
     found = [text for text in facts(path)["problems"] if text.startswith("not in the file")]
     assert any(said in text and "assumed" in text for text in found)
     assert all(text.endswith(".") and "\n" not in text for text in found)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_what_is_said_of_a_file_is_so(tmp_path, name):
+    """Of each format, in the document and in the table that is printed."""
+    path = write_sample(name, tmp_path)
+    document, field = info([path]), load(path)
+    (entry,) = document["files"]
+    assert (entry["format"], entry["architecture"]) == (name, field.architecture)
+    assert field.architecture in FORMAT_FILES[name].architectures
+    assert entry["bytes"] == path.stat().st_size
+    assert entry["parameters"] == sum(p.numel() for p in field.parameters())
+    assert (entry["frame"], entry["background"]) == (field.info.frame, field.info.background)
+    assert entry["aabb"] == [list(field.aabb.low), list(field.aabb.high)]
+    assert (entry["contraction"] is None) == (field.aabb.contraction is None)
+    left_out = int((~field.occupancy.dense()).sum())
+    assert (entry["occupancy"] is None) == (left_out == 0) == ("occupancy_reason" in entry)
+    if left_out:
+        assert entry["occupancy"] == pytest.approx(1 - left_out / field.occupancy.resolution**3)
+    (table,) = info_tables(document)
+    assert {name, field.architecture} <= {cell for row in table[-1] for cell in row}
 
 
 def test_what_the_file_says_is_no_problem():

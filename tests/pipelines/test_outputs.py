@@ -30,7 +30,6 @@ def test_a_forward_facing_field_without_a_focal_length_says_what_is_assumed(path
     assert field.info.frustum == LLFF
     assert field.info.provenance["frustum_from"].startswith("assumed")
     (entry,) = info_document([path])["files"]
-    assert "render" in entry["can"]
     assert "lacks the focal length" in entry["problems"][0]
 
 
