@@ -25,11 +25,11 @@ from nerfconvert.distiller.stages import batch_samples
 from nerfconvert.distiller.train_images import train_images
 from nerfconvert.distiller.trainer import LOOK_EVERY, Hooks
 from nerfconvert.kernels import library
-from nerfconvert.renderer import visibility
+from nerfconvert.renderer import cone_march, visibility
 from nerfconvert.renderer.cameras import around
 from nerfconvert.renderer.image import rays_at_once, render_image, render_rays
 from nerfconvert.renderer.occupancy import build_occupancy
-from nerfconvert.volume import Aabb, FieldInfo, capacity
+from nerfconvert.volume import Aabb, Contraction, FieldInfo, capacity
 
 from .adapters.test_contract import tiny_config
 from .pretend_cuda import pretend_cuda, waits
@@ -249,3 +249,19 @@ def test_waits_of_rendering(device, density, waves, monkeypatch):
     render_rays(field, rays, step=0.01)
     assert waves[0] <= len(asked) <= waves[1]
     assert sum(waits.values()) <= 3 * len(asked) + 6
+
+
+@pytest.mark.parametrize("device", ["compiled"], indirect=True)
+def test_waits_of_rendering_an_unbounded_field(device, monkeypatch):
+    """Three for every wave of samples, as else, and four for every section of the rays."""
+    space = Aabb((-2, -2, -2), (2, 2, 2), Contraction("inf", (0.0, 0.0, 0.0), 1.0))
+    field = ADAPTERS["hashgrid"](tiny_config("hashgrid"), FieldInfo(aabb=space)).to(device)
+    rays = VIEWS.view_rays(0).to(device)
+    render_rays(field, rays[:8], step=0.1)  # constants, and distances between cells
+    asked, sections, encode, segments = [], [], field.encode, cone_march._segments
+    monkeypatch.setattr(field, "encode", lambda x: asked.append(len(x)) or encode(x))
+    monkeypatch.setattr(cone_march, "_segments", lambda *x: sections.append(0) or segments(*x))
+    waits.clear()
+    render_rays(field, rays, step=0.1)
+    assert 4 < len(sections) <= len(asked)
+    assert sum(waits.values()) <= 3 * len(asked) + 4 * len(sections) + 1

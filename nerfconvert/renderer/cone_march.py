@@ -73,8 +73,9 @@ def cone_sections(
 
 
 def _packed(starts: Tensor, deltas: Tensor, ray_indices: Tensor, n_rays: int) -> Samples:
-    owned = torch.bincount(ray_indices, minlength=n_rays)
-    return Samples(starts, deltas, ray_indices, torch.cat([owned.new_zeros(1), owned.cumsum(0)]))
+    every = torch.arange(n_rays + 1, device=ray_indices.device)
+    offsets = torch.searchsorted(ray_indices, every)  # unlike bincount it does not wait for a GPU
+    return Samples(starts, deltas, ray_indices, offsets)
 
 
 def _segments(
