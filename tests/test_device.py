@@ -25,7 +25,7 @@ from nerfconvert.distiller.stages import batch_samples
 from nerfconvert.distiller.train_images import train_images
 from nerfconvert.distiller.trainer import LOOK_EVERY, Hooks
 from nerfconvert.kernels import library
-from nerfconvert.renderer import cone_march, visibility
+from nerfconvert.renderer import cone_march, occupancy, visibility
 from nerfconvert.renderer.cameras import around
 from nerfconvert.renderer.image import rays_at_once, render_image, render_rays
 from nerfconvert.renderer.occupancy import build_occupancy
@@ -265,3 +265,15 @@ def test_waits_of_rendering_an_unbounded_field(device, monkeypatch):
     render_rays(field, rays, step=0.1)
     assert 4 < len(sections) <= len(asked)
     assert sum(waits.values()) <= 3 * len(asked) + 4 * len(sections) + 1
+
+
+@pytest.mark.parametrize("device", ["compiled"], indirect=True)
+def test_finding_the_occupancy_does_not_wait_for_every_batch(device, monkeypatch):
+    monkeypatch.setattr(occupancy, "BATCH", 256)
+    field = AnalyticField(AnalyticConfig(primitives=(BOX,)), INFO).to(device)
+    asked, encode = [], field.encode
+    monkeypatch.setattr(field, "encode", lambda x: asked.append(len(x)) or encode(x))
+    waits.clear()
+    build_occupancy(field, resolution=16)
+    assert len(asked) > 10
+    assert sum(waits.values()) <= 10

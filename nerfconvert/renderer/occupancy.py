@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import NerfConvertError
-from ..volume import RadianceField
+from ..volume import RadianceField, sent
 from ..volume.occupancy import dilate
 
 log = logging.getLogger(__name__)
@@ -52,10 +52,10 @@ def build_occupancy(
         candidates = candidates.repeat_interleave(2, axis)
     occupied = probe.find(candidates, FINE_POINTS)
     occupied |= probe.find_rim(occupied, torch.ones_like(occupied))
-    if probe.n_invalid:
-        log.warning("%d densities were NaN and count as empty", probe.n_invalid)
+    if n_invalid := probe.n_invalid:
+        log.warning("%d densities were NaN and count as empty", n_invalid)
     if not occupied.any():
-        nan = f" ({probe.n_invalid} densities were NaN)" if probe.n_invalid else ""
+        nan = f" ({n_invalid} densities were NaN)" if n_invalid else ""
         raise NerfConvertError(f"the field is empty: found no density anywhere in its box{nan}")
     field.occupancy.assign(occupied)
 
@@ -107,7 +107,12 @@ class Probe:
         edge = min(field.aabb.size) / resolution  # world units, of the finest cells
         self.least_density = -torch.log1p(torch.tensor(-threshold)).item() / edge
         self.field, self.generator, self.progress = field, generator, progress
-        self.n_invalid = 0
+        self._invalid = torch.zeros((), dtype=torch.int64, device=field.device)
+
+    @property
+    def n_invalid(self) -> int:
+        """How many densities were NaN; waits for the device."""
+        return int(self._invalid)
 
     def find(self, candidates: Tensor, points: int) -> Tensor:
         """[r, r, r] bool: candidates ([r, r, r] bool) with density at one of `points` points."""
@@ -128,7 +133,8 @@ class Probe:
         for start in range(0, len(cells), BATCH // points):
             rows = slice(start, start + BATCH // points)
             within = torch.rand(len(cells[rows]), points, 3, generator=self.generator) * size
-            unit = (cells[rows][:, None] + (corners + within).to(cells.device)) / len(candidates)
+            places = sent(corners + within, cells.device)
+            unit = (cells[rows][:, None] + places) / len(candidates)
             found[rows] = self._dense(unit)
         occupied = torch.zeros_like(candidates)
         occupied[tuple(cells[found].T)] = True
@@ -140,7 +146,7 @@ class Probe:
         density = self.field.density(self.field.encode(positions))
         if self.field.aabb.contraction:  # whose outer cells are longer in the world
             density = density * self.field.aabb.contraction.stretch(positions)
-        self.n_invalid += int(density.isnan().sum())
+        self._invalid += density.isnan().sum()
         if self.progress:
             self.progress(len(density))
         return (density.view(len(unit), -1) > self.least_density).any(1)
