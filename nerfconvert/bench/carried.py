@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ..errors import UsageError
+from ..errors import UsageError, told_of
 from ..files import written_whole
 
 MOST_BYTES = 2 << 30  # that are sent at once: a field, a folder of photographs, what a run wrote
@@ -31,12 +31,16 @@ def packed(paths: Iterable[Path], root: Path) -> Files:
 
 
 def unpack(files: Files, root: Path, last: Path | None = None) -> None:
-    """Writes `files` below `root`, each whole or not at all, the file `last` after all others."""
+    """Writes `files` below `root`, each whole or not at all, the file `last` after all others.
+
+    Raises NerfConvertError where that fails, as on a full disk.
+    """
     for name in sorted(files, key=lambda name: root / name == last):
         path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with written_whole(path) as partial:
-            partial.write_bytes(files[name])
+        with told_of(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with written_whole(path) as partial:
+                partial.write_bytes(files[name])
 
 
 def files_in(path: Path) -> Iterator[Path]:

@@ -85,7 +85,8 @@ class RayRuns(Executor):
     def start(self, run: Run) -> None:
         paths = [Path(os.path.abspath(path)) for path in run.reads]
         state = state_path(run.target)
-        root = Path(os.path.commonpath([self.asked.folder, *paths]))
+        home = os.path.abspath(self.asked.folder)
+        root = Path(os.path.commonpath([home, *paths]))
         try:
             inputs = [self._send(path, root) for path in paths]
         except (OSError, UsageError) as error:
@@ -97,7 +98,7 @@ class RayRuns(Executor):
             number=len(self.tasks),
             run=run,
             home=self.asked.folder,
-            place=os.path.relpath(self.asked.folder, root),
+            place=os.path.relpath(home, root),
             threads=self.threads,
             settings=tuple((k, v) for k, v in os.environ.items() if k.startswith("NERFCONVERT_")),
         )

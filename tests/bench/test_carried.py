@@ -6,7 +6,7 @@ import pytest
 
 from nerfconvert.bench import carried
 from nerfconvert.bench.carried import packed, unpack
-from nerfconvert.errors import UsageError
+from nerfconvert.errors import NerfConvertError, UsageError
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_the_account_is_written_after_all_else(home, tmp_path):
     files = packed([home / "field.tar", home / "photos"], home)
     (tmp_path / "there" / "photos" / "train").mkdir(parents=True)
     (tmp_path / "there" / "photos" / "train" / "1.png").mkdir()  # cannot be written
-    with pytest.raises(OSError):
+    with pytest.raises(NerfConvertError, match=r"1\.png: cannot be written"):
         unpack(files, tmp_path / "there", last=tmp_path / "there" / "field.tar")
     assert not (tmp_path / "there" / "field.tar").exists()
 

@@ -103,7 +103,8 @@ def test_a_killed_worker_changes_nothing(raylets, tmp_path):
 
 def test_an_interrupted_benchmark_brings_its_state_home(raylets, tmp_path):
     (tmp_path / "bench.toml").write_text(TOP + "seconds = 8\n" + FILE + HASHGRID)
-    options = BenchOptions(config=tmp_path / "bench.toml", output=tmp_path / "out", executor="ray")
+    output = tmp_path / "other" / ".." / "out"
+    options = BenchOptions(config=tmp_path / "bench.toml", output=output, executor="ray")
     before, sent = signal.getsignal(signal.SIGTERM), []
 
     def interrupt(fraction: float, note: str) -> None:
