@@ -16,7 +16,6 @@ from .recipes import DEFAULT, RECIPES, refuse
 from .recipes.plan import Plan, Task
 from .trainer import Hooks, Trainer
 
-START_SHARE = 1 / 3  # of a budget in seconds: what everything before the first step may take
 REPORT_EVERY = 0.25  # seconds between reports of the start
 
 
@@ -43,10 +42,11 @@ def distill(
     student before the first gradient step (dB) outside the clock; `spent` seconds of the budget are
     used already. With `state_path` the run is saved there every 30 s and at its end, and `resume`
     goes on from it. The student takes over the teacher's occupancy; what else happens is up to the
-    `recipe`, a name of RECIPES. Of a budget in seconds all that comes before the first step takes a
-    third, about. Raises NerfConvertError for a teacher that none of the rays hits, UsageError where
-    `config` asks for active learning and the recipe has none, or the teacher's box is not of the
-    world and the recipe needs one, DivergedError when the student becomes NaN.
+    `recipe`, a name of RECIPES. Of a budget in seconds all that comes before the first step takes
+    the student's `start_share`, about. Raises NerfConvertError for a teacher that none of the rays
+    hits, UsageError where `config` asks for active learning and the recipe has none, or the
+    teacher's box is not of the world and the recipe needs one, DivergedError when the student
+    becomes NaN.
     """
     refuse(recipe, config.active, teacher.info.bounded)
     hooks, clock = hooks or Hooks(), Clock(config)
@@ -71,7 +71,7 @@ def distill(
     if not resumed:
         try:
             with training_precision():
-                plan.begin(_pace(clock, hooks))
+                plan.begin(_pace(clock, hooks, student.start_share))
         except StoppedError:
             return Distilled([], 0, 0, 0, clock.seconds, clock.seconds, None, True, [])
         trainer.initialise_s = clock.seconds
@@ -85,8 +85,8 @@ def distill(
     return outcome
 
 
-def _pace(clock: Clock, hooks: Hooks) -> Pace:
-    """What is left of the start's share of the budget; it reports as training does, and stops."""
+def _pace(clock: Clock, hooks: Hooks, share: float) -> Pace:
+    """What is left of the start's `share` of the budget; it reports as training does, and stops."""
     told = clock.seconds
 
     def tell(what: str) -> None:
@@ -105,7 +105,7 @@ def _pace(clock: Clock, hooks: Hooks) -> Pace:
 
     tell("start")
     seconds = clock.config.seconds
-    left = None if seconds is None else max(0.0, START_SHARE * seconds - clock.seconds)
+    left = None if seconds is None else max(0.0, share * seconds - clock.seconds)
     return Pace(left, report)
 
 

@@ -53,9 +53,11 @@ class TrainableField(Field):
         sparse_gradients: row tables get sparse gradients, of the rows that a step touched, and
             those of tables are kept between steps. Off unless the trainer sets it for a run: few
             optimizers support them.
+        start_share: part of a budget in seconds that all before the first step may take.
     """
 
     sparse_gradients: bool = False
+    start_share: float = 1 / 3
 
     @abc.abstractmethod
     def parameter_groups(self) -> list[ParameterGroup]:

@@ -239,6 +239,15 @@ def test_checkpoints_come_in_order_with_the_clock_stopped(teacher):
     assert outcome.seconds >= 3
 
 
+def test_a_student_says_what_part_of_the_seconds_its_start_may_take(teacher, monkeypatch):
+    given, field = [], student()
+    monkeypatch.setattr(field, "start_share", 0.6)
+    monkeypatch.setattr(field, "initialize_from", lambda t, v, pace: given.append(pace.seconds))
+    hooks, config = Hooks(should_stop=lambda: bool(given)), DistillConfig(seconds=100)
+    distill(teacher, field, cameras(1), config, hooks=hooks, spent=20)
+    assert given[0] == pytest.approx(40, abs=5)
+
+
 def test_images_alone_teach_a_field(teacher):
     views, field = cameras(3, 24), student()
     images = torch.stack([render_image(teacher, views, i) for i in range(24)])

@@ -67,6 +67,7 @@ class TensorialField(TrainableField, RadianceField):
     architecture = "tensorial"
     Config = TensorialConfig
     feature_dim = CHANNELS
+    start_share = 2 / 3  # steps of as many seconds gain less: their rays are fewer than the voxels
 
     words: Tensor  # [B^3] int64, see kernels.voxel_lookup
     first: Tensor  # [B^3] int64
