@@ -189,6 +189,7 @@ FORMAT_FILES = {
         (b"aabb",),
         ("analytic",),
         title="procedural scene (TOML)",
+        shows="everywhere",
         verified="read back to the bit",
     ),
 }

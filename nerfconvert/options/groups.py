@@ -69,6 +69,10 @@ Frame = Annotated[
         help="Frame of the file's poses; default: world, of a program's camera path its own.",
     ),
 ]
+Crop = Annotated[
+    Path | None,
+    optional(metavar="FILE", help="Only what is in the box that `view` exported."),
+]
 ResumeFilm = Annotated[
     bool, arg(help="Go on with the frames that an interrupted run has kept in OUT.frames.")
 ]

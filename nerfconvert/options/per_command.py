@@ -20,6 +20,7 @@ from ..errors import UnknownNameError, UsageError
 from ..students.sizes import one_size
 from .groups import (
     Budget,
+    Crop,
     Data,
     EvalViews,
     Format,
@@ -65,6 +66,7 @@ class ConvertOptions:
     settings: Settings = ()
     format: Format = None
     precision: Precision = "full"
+    crop: Crop = None
     report: Annotated[
         bool | Path,
         MayLack(PAGE),
@@ -100,6 +102,11 @@ class ConvertOptions:
         if self.size is None:
             object.__setattr__(self, "size", RECIPES[self.recipe].size)
         refuse(self.recipe, self.samplers())
+        if self.crop is not None and self.views.data is not None:
+            raise UsageError(
+                "--crop takes a part of the scene, but photographs show all of it: give --cameras "
+                "instead of --data"
+            )
         if self.gates.max_drop is not None and self.views.data is None:
             raise UsageError("--max-drop compares with the truth: give --data as well")
 
@@ -119,6 +126,7 @@ class ExportOptions:
     target: Positional[Annotated[Path, arg(metavar="OUT", help="File to write.")]]
     format: Format = None
     precision: Precision = "full"
+    crop: Crop = None
     overwrite: Overwrite = False
 
     def __post_init__(self):

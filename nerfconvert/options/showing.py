@@ -17,6 +17,7 @@ from .groups import (
     MOST,
     Background,
     CameraFile,
+    Crop,
     Data,
     EvalViews,
     Frame,
@@ -61,10 +62,7 @@ class RenderOptions:
         str | None, optional(metavar="WxH", help="Size of the frames, pixels; default 400x400.")
     ] = None
     background: Background = None
-    crop: Annotated[
-        Path | None,
-        optional(metavar="FILE", help="Only what is in the box that `view` exported is seen."),
-    ] = None
+    crop: Crop = None
     frames: Annotated[
         int, arg(metavar="N", help="Frames of the orbit, or of a path of keyframes.")
     ] = 48

@@ -61,7 +61,7 @@ def check_convert(options: ConvertOptions) -> None:
     options = settled(options)
     _check_student(options.to, options.size, options.max_size, options.settings)
     views = options.views
-    inputs = there(options.source, views.data, views.cameras)
+    inputs = there(options.source, views.data, views.cameras, options.crop)
     beside = [receipt_path(options.target), *_beside(options.target, options.job)]
     beside += [report_path(options.target)] if options.report is True else []
     check_run(options.target, _may_replace(options), inputs, beside)
@@ -73,12 +73,14 @@ def check_convert(options: ConvertOptions) -> None:
     possible_formats(options.source)
     _check_views(views.data, views.cameras)
     check_cameras(views.cameras or views.data, "train")
+    _check_crop(options.crop)
 
 
 def check_export(options: ExportOptions) -> None:
     """Raises as `check_convert` does."""
-    inputs = there(options.source)
+    inputs = there(options.source, options.crop)
     check_file(options.target, options.overwrite, inputs)
+    _check_crop(options.crop)
     name, files = files_of(options.target, options.format)
     if not files.writes:
         raise UnsupportedError(f"{options.target}: {name} files can be read but not written")
@@ -106,8 +108,7 @@ def check_render(options: RenderOptions) -> None:
             raise OutputExistsError(options.output)
     possible_formats(options.checkpoint)
     check_cameras(options.cameras, None)
-    if options.crop is not None:
-        read_crop(options.crop)
+    _check_crop(options.crop)
 
 
 def check_compare(options: CompareOptions) -> None:
@@ -133,9 +134,14 @@ def check_view(options: ViewOptions) -> None:
         possible_formats(path)
     check_cameras(options.data or options.cameras, None)
     if options.crop is not None and options.crop.exists():
-        read_crop(options.crop)
+        _check_crop(options.crop)
     require("viser", extra="view", of="view")
     network.check_port(options.host, options.port)
+
+
+def _check_crop(path: Path | None) -> None:
+    if path is not None:
+        read_crop(path)
 
 
 def _beside(target: Path, job: Job) -> list[Path]:

@@ -26,13 +26,14 @@ from ..metrics.image_metrics import mean_psnr
 from ..metrics.timeline import OnProgress, Timeline
 from ..options.per_command import ConvertOptions
 from ..renderer.cameras import Cameras
+from ..renderer.crop import crop_occupancy
 from ..report.compared import Compared
 from ..report.gates import gates, pass_gates
 from ..report.page import conversion_page
 from ..report.quality import curve_point, quality, render_speed
 from ..report.receipt import describe_file, stages, strict
 from ..runtime.device import machine, pick_device, with_backend
-from ..runtime.inputs import as_read, open_field, refuse_empty, warn_of_invalid
+from ..runtime.inputs import as_read, open_crop, open_field, refuse_empty, warn_of_invalid
 from ..runtime.outputs import (
     files_of,
     note_fresh_start,
@@ -84,6 +85,9 @@ def convert(
     teacher = NanMaskedField(open_field(options.source, device, seen_by))
     source = describe_file(options.source, teacher)  # now: the file may be gone at the end
     refuse_empty(options.source, teacher)
+    crop = open_crop(options.crop)
+    if crop:
+        crop_occupancy(teacher, crop)
     check_space(options.target, options.format, options.to, student_info(teacher))
     load_s = time.perf_counter() - started
     evaluator = Evaluator(held_out(teacher, options.views, options.job.seed))
@@ -114,6 +118,7 @@ def convert(
         "recipe": options.recipe,
         "active": ",".join(options.samplers()) or "none",
         "source": {**source, "nan": teacher.counts()},
+        "crop": [crop.low, crop.high] if crop else None,
         "target": {**target, "outside_box": outside},
         "quality": figures,
         "gates": _judged(options, target, figures, after),

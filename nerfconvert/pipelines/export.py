@@ -12,17 +12,23 @@ from torch import Tensor
 from .. import __version__
 from ..adapters import TRAINABLE
 from ..errors import UnsupportedError
+from ..files import partial_path
 from ..formats import FORMATS, load, save
 from ..formats.rounding import round_to_half
 from ..options.per_command import ExportOptions
+from ..renderer.crop import crop_occupancy
+from ..renderer.occupancy import build_occupancy
 from ..report.receipt import describe_file, strict
+from ..runtime.inputs import open_crop
 from ..runtime.outputs import files_of
-from ..volume import RadianceField
+from ..volume import Aabb, OccupancyGrid, RadianceField
+from ..volume.occupancy import dilate
 from .checks import check_export
 
 log = logging.getLogger(__name__)
 SCHEMA = "nerfconvert.export/1"
 CELLS, SHOWN = 128, 0.01  # optical depth of a cell, of so many along the box, that can be seen
+NEAR = 4  # cells of an occupancy that a file with coarser ones may add
 POINTS = 1 << 14  # in occupied cells, and as many anywhere in the box
 
 
@@ -36,7 +42,10 @@ def export(options: ExportOptions) -> dict[str, Any]:
     field = load(options.source)
     source = describe_file(options.source, field)  # now: OUT may replace it
     refuse_other(options, field)
-    written = load(options.source)
+    crop, written = open_crop(options.crop), load(options.source)
+    if crop:
+        _crop(options, field, crop)
+        written.occupancy = field.occupancy
     if options.precision == "half":
         round_to_half(written)
     save(written, options.target, options.format, overwrite=True)
@@ -48,6 +57,7 @@ def export(options: ExportOptions) -> dict[str, Any]:
             "schema": SCHEMA,
             "version": __version__,
             "source": source,
+            "crop": [crop.low, crop.high] if crop else None,
             "target": describe_file(options.target, again),
             "exact": not any(found.values()),
             "max_difference": found,
@@ -74,6 +84,42 @@ def refuse_other(options: ExportOptions, field: RadianceField) -> None:
         words = [str(options.source), str(options.target), "--to", to, *format]
         why += f"; `nerfconvert convert {shlex.join(words)}` trains one that it can hold"
     raise UnsupportedError(why)
+
+
+def _crop(options: ExportOptions, field: RadianceField, box: Aabb) -> None:
+    """Empties `field` outside of `box`. Raises UnsupportedError where OUT would show what is there,
+    or the field has no place in the world; NerfConvertError where nothing is left."""
+    if field.info.frame == "ndc" and field.info.frustum is None:
+        raise UnsupportedError(
+            f"--crop: {options.source} does not tell the camera of its forward-facing scene: no "
+            "box of the world lies anywhere in it"
+        )
+    if bool((field.occupancy.words == -1).all()):  # of a file without
+        build_occupancy(field)
+    crop_occupancy(field, box)
+    partial = partial_path(options.target)
+    try:
+        save(field, partial, options.format, overwrite=True)
+        lost = _shows_more(load(partial), field)
+    finally:
+        partial.unlink(missing_ok=True)
+    if lost:
+        name, _ = files_of(options.target, options.format, field.architecture)
+        raise UnsupportedError(
+            f"--crop: {name} files keep no occupancy, so that more of the field would be there; a "
+            ".safetensors file does, and `nerfconvert convert --crop` makes others"
+        )
+
+
+@torch.no_grad()
+def _shows_more(again: RadianceField, field: RadianceField) -> bool:
+    """Whether `again` has density in cells that are more than `NEAR` from those of `field`."""
+    known = OccupancyGrid(field.occupancy.resolution)
+    known.assign(dilate(field.occupancy.dense(), NEAR))
+    unit = places(again)
+    unit = unit[~known.query(unit) & again.occupancy.query(unit)]
+    density = again.density(again.encode(again.aabb.from_unit(unit)))
+    return bool((density * min(again.aabb.size) / CELLS > SHOWN).any())
 
 
 @torch.no_grad()

@@ -18,11 +18,9 @@ from ..renderer.image import render_image
 from ..renderer.panes import to_bytes
 from ..renderer.video import write_images, write_video
 from ..report.receipt import describe_file, strict
-from ..runtime.crop_file import read_crop
 from ..runtime.device import machine, pick_device, with_backend
-from ..runtime.inputs import open_field
+from ..runtime.inputs import open_crop, open_field
 from ..runtime.outputs import frames_path
-from ..volume import Aabb
 from .checks import check_render
 
 
@@ -44,7 +42,7 @@ def render(
     else:
         cameras = camera_path(field, options.cameras, options.frames, size, options.frame)
     background = background_of(field, options.background)
-    crop = None if options.crop is None else Aabb(*read_crop(options.crop))
+    crop = open_crop(options.crop)
     seconds: list[float] = []
 
     def frame(view: int) -> np.ndarray:

@@ -10,11 +10,9 @@ from ..metrics.evaluation import background_of
 from ..options.showing import ViewOptions
 from ..renderer.scene import read_scene
 from ..report.receipt import describe_file
-from ..runtime.crop_file import read_crop
 from ..runtime.device import machine, pick_device, with_backend
-from ..runtime.inputs import open_field
+from ..runtime.inputs import open_crop, open_field
 from ..runtime.outputs import crop_path
-from ..volume import Aabb
 from .checks import check_view
 
 
@@ -44,7 +42,7 @@ def view(options: ViewOptions, *, on_ready: Callable[[dict[str, Any]], None]) ->
         host=options.host,
         port=options.port,
         crop_file=crop_file,
-        crop=Aabb(*read_crop(options.crop)) if options.crop and options.crop.exists() else None,
+        crop=open_crop(options.crop if options.crop and options.crop.exists() else None),
         cameras=cameras,
     )
     try:

@@ -9,12 +9,13 @@ from pathlib import Path
 import torch
 
 from .. import formats
-from ..errors import NerfConvertError
+from ..errors import FormatError, NerfConvertError
 from ..files import partial_path
 from ..renderer.occupancy import build_occupancy
 from ..renderer.scene import read_scene
-from ..volume import FieldInfo, Frustum, RadianceField
+from ..volume import Aabb, FieldInfo, Frustum, RadianceField
 from ..volume.nan_masked import NanMaskedField
+from .crop_file import read_crop
 
 log = logging.getLogger(__name__)
 LLFF = Frustum(width=504, height=378, focal=408)  # of its phones; the program's own units
@@ -61,6 +62,17 @@ def as_read(
         return field
     finally:
         partial.unlink(missing_ok=True)
+
+
+def open_crop(path: Path | None) -> Aabb | None:
+    """The box of the world in a crop file; None without one. Raises FormatError."""
+    if path is None:
+        return None
+    low, high = read_crop(path)
+    try:
+        return Aabb(low, high)
+    except ValueError as problem:  # too thin for float32
+        raise FormatError(path, f"not a crop box: {problem}") from problem
 
 
 def with_frustum(info: FieldInfo, cameras: Path | None) -> FieldInfo:

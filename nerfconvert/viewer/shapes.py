@@ -53,9 +53,8 @@ def occupied_points(field: RadianceField) -> np.ndarray:
             inner &= padded.roll(step, axis)[1:-1, 1:-1, 1:-1]
     found = (bricks & ~inner).nonzero()
     found = found[:: -(-len(found) // MOST_POINTS) or 1]
-    positions, scale = field.aabb.from_unit((found + 0.5) / b), field.aabb.diagonal
-    if field.info.frustum is not None:
-        positions, scale = field.info.frustum.to_world(positions), field.info.frustum.near_plane
+    positions, frustum = field.info.from_unit((found + 0.5) / b), field.info.frustum
+    scale = field.aabb.diagonal if frustum is None else frustum.near_plane
     middle = torch.tensor(field.info.middle)
     near = (positions - middle).norm(dim=1) < FARTHEST * scale
     return positions[near].float().numpy()

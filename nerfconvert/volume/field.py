@@ -15,6 +15,7 @@ from .frustum import Frustum
 from .occupancy import OccupancyGrid
 from .rays import Rays
 
+UNKNOWN_FRUSTUM = "the frustum of this forward-facing field is not known"
 Part = Literal["space", "features", "decoder"]  # of a field, see `RadianceField`
 
 
@@ -48,6 +49,18 @@ class FieldInfo:
             return self.aabb.center
         return tuple(self.frustum.to_world(torch.tensor(self.aabb.center)).tolist())
 
+    def from_unit(self, unit: Tensor) -> Tensor:
+        """Unit cube of the box [..., 3] to the world.
+
+        Raises ValueError for a field of frame "ndc" without a frustum.
+        """
+        positions = self.aabb.from_unit(unit)
+        if self.frustum is not None:
+            return self.frustum.to_world(positions)
+        if self.frame == "ndc":
+            raise ValueError(UNKNOWN_FRUSTUM)
+        return positions
+
     def local_rays(self, rays: Rays) -> Rays:
         """World rays [R] as those that march through the field.
 
@@ -56,7 +69,7 @@ class FieldInfo:
         if self.frustum is not None:
             return self.frustum.rays(rays)
         if self.frame == "ndc":
-            raise ValueError("the frustum of this forward-facing field is not known")
+            raise ValueError(UNKNOWN_FRUSTUM)
         return rays
 
 

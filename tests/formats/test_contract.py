@@ -114,7 +114,7 @@ def test_round_trip(name, tmp_path):
     assert list(tmp_path.iterdir()) == [tmp_path / "field"]
 
 
-@pytest.mark.parametrize("name", [*NETWORKS, "instant-ngp", "torch-ngp"])
+@pytest.mark.parametrize("name", [*NETWORKS, "instant-ngp", "torch-ngp", "scene"])
 def test_the_table_tells_who_keeps_occupancy(name, tmp_path):
     """One corner is occupied: a file that keeps that reads back with most of the box empty.
 

@@ -14,6 +14,7 @@ from nerfconvert.options.per_command import ConvertOptions
 from nerfconvert.options.showing import CompareOptions
 from nerfconvert.pipelines.compare import compare
 from nerfconvert.pipelines.convert import convert
+from nerfconvert.runtime.crop_file import write_crop
 from nerfconvert.runtime.signals import InterruptedRunError
 
 SETTINGS = ("log2_table_size=10", "finest_resolution=32", "n_levels=4", "hidden_width=16")
@@ -84,6 +85,28 @@ def test_a_report_that_is_in_the_way_is_named_beforehand(scenes, tmp_path):
     asked = options(scenes, tmp_path / "o.safetensors", BUDGET)
     with pytest.raises(UsageError, match=r"report\.html is in the way"):
         convert(replace(asked, report=True))
+
+
+def test_a_crop_is_converted_alone(scenes, tmp_path):
+    whole = load(scenes / "glass.toml").aabb
+    middle, end = 3 * (0.5,), 3 * (1.0,)
+    box = whole.part(torch.tensor(middle), torch.tensor(end))
+    write_crop(tmp_path / "box.json", box.low, box.high)
+    asked = options(scenes, tmp_path / "o.safetensors", Budget(steps=4, memory_mb=64))
+    receipt = convert(replace(asked, crop=tmp_path / "box.json"))
+    assert receipt["crop"] == [list(box.low), list(box.high)]
+    made = load(tmp_path / "o.safetensors").occupied_box()
+    slack = 2 * whole.size[0] / 128  # cells of the source
+    assert all(a > b - slack for a, b in zip(made.low, box.low, strict=True))
+
+
+def test_photographs_cannot_be_cropped(scenes, tmp_path):
+    with pytest.raises(UsageError, match="photographs show all of it"):
+        replace(
+            options(scenes, tmp_path / "o.safetensors", BUDGET),
+            crop=tmp_path / "box.json",
+            views=Views(data=tmp_path),
+        )
 
 
 def test_a_report_has_the_name_that_was_asked_for(scenes, tmp_path):

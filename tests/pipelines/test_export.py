@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 
@@ -9,11 +10,13 @@ import pytest
 import torch
 
 from nerfconvert import ExportOptions, export
+from nerfconvert.adapters.mlp import MlpField
 from nerfconvert.cli import main
 from nerfconvert.errors import UnsupportedError
 from nerfconvert.files import sha256
 from nerfconvert.formats import load, save
 from nerfconvert.pipelines.export import differences
+from nerfconvert.runtime.crop_file import write_crop
 from tests.adapters.test_contract import tiny
 from tests.formats.files import tiny_mlp, tiny_nerf_pytorch, tiny_tensorf
 
@@ -74,6 +77,69 @@ def test_an_occupancy_that_is_lost_is_named(tmp_path, caplog):
     caplog.clear()
     export(ExportOptions(source=asked.source, target=asked.target, overwrite=True))
     assert "occupancy" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda: tiny("vm"), "out.safetensors"),
+        (lambda: tiny("hashgrid"), "out.safetensors"),
+    ],
+)
+def test_a_crop_holds_what_is_in_the_box(make, name, tmp_path):
+    field = make()
+    cells = torch.ones((32,) * 3, dtype=torch.bool)
+    cells[:16, :16, :16] = False
+    field.occupancy.assign(cells)
+    save(field, tmp_path / "in.safetensors")
+    box = field.aabb.part(torch.full((3,), 0.25), torch.full((3,), 0.75))
+    write_crop(tmp_path / "box.json", box.low, box.high)
+    asked = {"source": tmp_path / "in.safetensors", "target": tmp_path / name}
+    document = export(ExportOptions(**asked, crop=tmp_path / "box.json"))
+    assert document["exact"] is True
+    assert document["crop"] == [list(box.low), list(box.high)]
+    unit = torch.rand(2000, 3, generator=torch.Generator().manual_seed(0))
+    cell = 1 / 32
+    outside = ((unit - 0.5).abs() > 0.25 + cell).any(1)
+    seen = load(tmp_path / name).occupancy.query(unit)
+    assert seen[~outside].any()
+    assert not seen[outside].any()
+
+
+def test_the_crop_of_a_file_without_occupancy_holds_no_empty_cells(tmp_path, scenes):
+    source, target = scenes / "glass.toml", tmp_path / "out.safetensors"
+    box = load(source).aabb.part(torch.zeros(3), torch.full((3,), 0.5))
+    write_crop(tmp_path / "box.json", box.low, box.high)
+    export(ExportOptions(source=source, target=target, crop=tmp_path / "box.json"))
+    assert 0 < load(target).occupancy.fraction() < 0.1  # 1 / 8 are in the box
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "says"),
+    [
+        (tiny_nerf_pytorch, "out.tar", "nerf-pytorch files keep no occupancy"),
+        (lambda: tiny("tensorial"), "out.npz", "svox2 files keep no occupancy"),
+        (tiny_tensorf, "out.th", "does not tell the camera of its forward-facing scene"),
+    ],
+)
+def test_a_crop_that_the_file_would_lose_is_refused(make, name, says, tmp_path, capsys):
+    field = make()
+    if isinstance(field, MlpField):  # one with density, of the world
+        torch.nn.init.constant_(field.density_layer.bias, 30.0)
+        field.info = dataclasses.replace(field.info, frame="world")
+    cells = torch.ones((32,) * 3, dtype=torch.bool)
+    cells[0] = False
+    field.occupancy.assign(cells)
+    save(field, tmp_path / "in.safetensors")
+    box = field.aabb.part(torch.full((3,), 0.25), torch.full((3,), 0.75))
+    write_crop(tmp_path / "box.json", box.low, box.high)
+    words = ["export", str(tmp_path / "in.safetensors"), "--crop", str(tmp_path / "box.json")]
+    assert main([*words, str(tmp_path / name)]) == 2
+    assert says in capsys.readouterr().err
+    (tmp_path / "box.json").write_text("{}")
+    assert main([*words, str(tmp_path / "out.safetensors")]) == 3
+    assert "not a crop box" in capsys.readouterr().err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["box.json", "in.safetensors"]
 
 
 def test_half_precision_is_asked_for(tmp_path, capsys):
