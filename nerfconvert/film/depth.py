@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..renderer.cameras import Cameras
-from ..renderer.image import render_camera
+from ..renderer.image import Rendered, render_camera
 from ..renderer.panes import depth_map
 from ..volume import RadianceField
 from .readable import readable
@@ -31,7 +31,7 @@ class DepthScale:
         height = max(1, round(LOOK_WIDTH * cameras.height / cameras.width))
         small, seen = cameras.resized(LOOK_WIDTH, height), []
         for view in torch.linspace(0, len(cameras) - 1, min(LOOKS, len(cameras))).long().tolist():
-            depth, opacity = mean_depth(field, small, view)
+            depth, opacity = mean_depth(render_camera(field, small, view))
             seen.append(depth[opacity > 0.5])
         distances = torch.cat(seen)
         if not len(distances):
@@ -39,16 +39,13 @@ class DepthScale:
         near, far = (float(distances.quantile(q)) for q in SHOWN)
         return cls(near, far)
 
-    def picture(
-        self, field: RadianceField, cameras: Cameras, view: int, background: float
-    ) -> np.ndarray:
-        """[H, W, 3] uint8 of one view, readable, with the scale."""
-        depth, opacity = (readable(part).numpy() for part in mean_depth(field, cameras, view))
+    def picture(self, seen: Rendered, background: float) -> np.ndarray:
+        """[H, W, 3] uint8 of what a camera saw, readable, with the scale."""
+        depth, opacity = (readable(part).numpy() for part in mean_depth(seen))
         return depth_map(depth, opacity, (self.near, self.far), background)
 
 
-def mean_depth(field: RadianceField, cameras: Cameras, view: int) -> tuple[Tensor, Tensor]:
+def mean_depth(seen: Rendered) -> tuple[Tensor, Tensor]:
     """Distance [H, W] at which a view's rays end on average, and their opacity [H, W]; on the CPU.
     The distance is 0 where there is nothing."""
-    seen = render_camera(field, cameras, view)
     return (seen.depth / seen.opacity.clamp_min(1e-6)).cpu(), seen.opacity.cpu()

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..metrics.image_metrics import psnr
 from ..renderer.cameras import Cameras
-from ..renderer.image import render_image
+from ..renderer.image import Rendered, render_camera
 from ..renderer.panes import grid, heat_map, pane, to_bytes
 from ..volume import RadianceField
 from .depth import DepthScale
@@ -48,20 +48,19 @@ class Film:
 
     def frame(self, view: int) -> np.ndarray:
         """[H, W, 3] uint8: pictures, errors below or beside them, then depth."""
-        images = [
-            render_image(field, self.cameras, view, background=self.background).cpu()
+        seen = [
+            render_camera(field, self.cameras, view, background=self.background)
             for field in self.fields
         ]
+        images = [shot.rgb.cpu() for shot in seen]
         truth = None if self.truth is None else self.truth[view]
-        depths = [] if self.depth is None else self._depths(view)
+        depths = [] if self.depth is None else self._depths(seen)
         return compose(self.labels, images, truth, layout=self.layout, frame=view, depths=depths)
 
-    def _depths(self, view: int) -> list[np.ndarray]:
-        panes = []
-        for field, label in zip(self.fields, self.labels, strict=True):
-            picture = self.depth.picture(field, self.cameras, view, self.background)
-            panes.append(pane(picture, f"depth of {label.title}"))
-        return panes
+    def _depths(self, seen: Sequence[Rendered]) -> list[np.ndarray]:
+        pictures = [self.depth.picture(shot, self.background) for shot in seen]
+        pairs = zip(pictures, self.labels, strict=True)
+        return [pane(picture, f"depth of {label.title}") for picture, label in pairs]
 
 
 def compose(

@@ -10,8 +10,10 @@ from nerfconvert.film.labels import Label
 from nerfconvert.film.request import film_request
 from nerfconvert.renderer.camera_paths import orbit
 from nerfconvert.renderer.cameras import Cameras, focal_of, look_at
+from nerfconvert.renderer.image import render_camera
 from nerfconvert.renderer.panes import GAP, SECOND, STRIP
 from nerfconvert.runtime.inputs import load
+from nerfconvert.volume.nan_masked import NanMaskedField
 
 SCENE = """
 aabb = [[-1, -1, -1], [1, 1, 1]]
@@ -76,12 +78,26 @@ def test_a_film_shows_the_same_camera_in_every_pane(box):
     assert len(film) == 2
 
 
+def test_depth_and_color_are_of_one_march(box):
+    """The pane of depth is what a rendering of its own gives, and asks the field for nothing."""
+    cameras, asked = orbit(box, 2, size=(160, 120)), []
+    for depth in (False, True):
+        field = NanMaskedField(box)
+        film = Film([field, field], names(2), cameras, 0.0, depth=depth)
+        before = dict(field.asked)
+        frame = film.frame(1)
+        asked.append({kind: field.asked[kind] - before[kind] for kind in before})
+    assert asked[0] == asked[1]
+    expected = film.depth.picture(render_camera(box, cameras, 1), 0.0)
+    assert np.array_equal(frame[-120:, -160:], expected)
+
+
 def test_depth_is_where_the_box_begins(box):
     """From 3 units away straight on, the face is 2.5 units away; matter is dense, so the mean is
     near its surface."""
     eye = torch.tensor([[3.0, 0.0, 0.0]])
     cameras = Cameras(look_at(eye, torch.zeros(3)), 31, 31, focal_of(31, 30.0))
-    depth, opacity = mean_depth(box, cameras, 0)
+    depth, opacity = mean_depth(render_camera(box, cameras, 0))
     assert opacity[15, 15] > 0.99
     assert abs(float(depth[15, 15]) - 2.5) < 0.01
     assert depth[0, 0] == opacity[0, 0] == 0
@@ -94,7 +110,7 @@ def test_an_empty_view_has_a_scale(box):
     away = Cameras(look_at(eye, torch.tensor([6.0, 0.0, 0.0])), 31, 31, focal_of(31, 30.0))
     scale = DepthScale.of(box, away)
     assert (scale.near, scale.far) == (0.0, box.aabb.diagonal)
-    scale.picture(box, away, 0, 1.0)
+    scale.picture(render_camera(box, away, 0), 1.0)
 
 
 def test_another_film_is_another_request(box):
