@@ -1,13 +1,22 @@
+import time
+
 import pytest
 import torch
 
 from nerfconvert.formats import load
-from nerfconvert.metrics.evaluation import Evaluator, held_out, settled_median, teaching_cameras
+from nerfconvert.metrics.evaluation import (
+    Evaluator,
+    held_out,
+    render_view,
+    settled_median,
+    teaching_cameras,
+)
 from nerfconvert.options.groups import Views
 from nerfconvert.renderer.camera_paths import Orbit, camera_path, read_orbit
 from nerfconvert.renderer.cameras import on_circle
 from nerfconvert.renderer.framing import shown_ball
 from nerfconvert.renderer.occupancy import build_occupancy
+from nerfconvert.volume.nan_masked import NanMaskedField
 from tests.conftest import write_transforms
 
 
@@ -73,6 +82,34 @@ def test_every_frame_of_the_orbit_sees_the_middle(teacher):
 def test_the_first_frames_do_not_count_where_enough_follow():
     assert settled_median([90.0, 50.0, 1.0, 2.0, 3.0]) == 2.0
     assert settled_median([90.0, 50.0, 1.0]) == 50.0
+
+
+class Cold(NanMaskedField):
+    """A field that has to warm up: its first answer takes `nap` seconds longer."""
+
+    def __init__(self, field, nap: float):
+        super().__init__(field)
+        self.nap = nap
+
+    def encode(self, positions):
+        time.sleep(self.nap)
+        self.nap = 0.0
+        return super().encode(positions)
+
+
+@pytest.mark.parametrize(("views", "nap", "frames"), [(1, 1.0, 5), (3, 1.0, 5), (1, 2.1, 1)])
+def test_few_views_are_timed_until_the_field_is_warm(teacher, views, nap, frames):
+    """But only as long as that takes little time."""
+    evaluation = held_out(teacher, Views(eval_views=views, resolution="8"), 0)
+    field, warm, heard = Cold(teacher, nap), NanMaskedField(teacher), []
+    evaluator = Evaluator(evaluation)
+    pictures = evaluator.render(field, lambda view, seconds: heard.append(view))
+    assert heard == list(range(views)) == list(range(len(pictures.images)))
+    assert (pictures.seconds_per_frame < 0.5) == (frames > 1)
+    assert evaluator.seconds > nap
+    for frame in range(frames):
+        render_view(warm, evaluation, frame % views)
+    assert field.asked == warm.asked
 
 
 def test_a_median_of_nothing_is_refused():
