@@ -72,6 +72,7 @@ def checkpoints(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*.safetensors")}
 
 
+@pytest.mark.timeout(600)  # eleven runs, most of them on two busy nodes
 def test_a_killed_worker_changes_nothing(raylets, tmp_path):
     """Two teachers, one of them made first, to two students."""
     (tmp_path / "bench.toml").write_text(TOP + "steps = 6\n" + MADE + FILE + HASHGRID + MLP)
