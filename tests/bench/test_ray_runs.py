@@ -96,7 +96,8 @@ def test_a_killed_worker_changes_nothing(raylets, tmp_path):
     assert checkpoints(tmp_path / "ray") == checkpoints(tmp_path / "local")
     for one, other in zip(document["cells"], alone["cells"], strict=True):
         assert one["receipt"]["quality"] == other["receipt"]["quality"]
-        assert one["receipt"]["source"] == other["receipt"]["source"]
+        sources = [cell["receipt"]["source"] | {"nan": None} for cell in (one, other)]
+        assert sources[0] == sources[1]  # how often it was asked depends on how fast frames are
     names = [{p.relative_to(o.output) for p in o.output.rglob("*")} for o in (here, there)]
     assert names[0] == names[1]
     assert bench(there, on_progress=lambda *note: said.append(note))["cells"] == document["cells"]
