@@ -96,7 +96,8 @@ class LocalPage:
         def show(painted: Painted) -> None:
             quality = RESTING if painted.division == 1 else MOVING
             image = np.ascontiguousarray(painted.image)
-            client.scene.set_background_image(image, format="jpeg", jpeg_quality=quality)
+            how = {"format": "jpeg", "jpeg_quality": quality, "depth": painted.depth}
+            client.scene.set_background_image(image, **how)
             client.flush()
             self.panel.say(_told(painted))
 

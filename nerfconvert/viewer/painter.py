@@ -20,15 +20,19 @@ CHUNK = 4096  # rays between two looks at whether anybody still waits for the pi
 QUICK = 0.08  # seconds that a picture may take while the camera moves
 COARSEST = 16  # of a canvas, along each side
 FAINT = 0.02  # opacity below which nothing is to be seen
+SOLID = 0.5  # opacity that hides shapes behind it
+REACH = 160.0  # world units: the page packs distances up to a little more into 24 bits
 LINE = 0.55  # gray of the line between two fields
 
 
 @dataclass(frozen=True)
 class Painted:
     """A picture [h, w, 3] uint8, what part of the canvas it is along a side, and whether anything
-    is in sight."""
+    is in sight; `depth` [h, w] float32 along the camera's axis in world units, at least `REACH`
+    where nothing hides what is behind it, or None where distances are too long or no world's."""
 
     image: np.ndarray
+    depth: np.ndarray | None
     division: int
     anything: bool
     seconds: float
@@ -63,7 +67,7 @@ class Painter:
         if scenery.second is not None:
             edge = round(cameras.width * min(max(scenery.edge, 0.0), 1.0))
         rgb = torch.full((*shape, 3), self.background)
-        opacity = torch.zeros(shape)
+        opacity, depth = torch.zeros(shape), torch.full(shape, 2 * REACH)
         parts = (scenery.first, slice(0, edge)), (scenery.second, slice(edge, None))
         for number, columns in parts:
             if columns.start == cameras.width or columns.stop == 0:
@@ -76,20 +80,34 @@ class Painter:
                 return None
             rgb[:, columns] = seen[0].view(*index.shape, 3)
             opacity[:, columns] = seen[1].view(index.shape)
+            along = rays.directions[index.flatten()] @ -look.pose[:3, 2]
+            distance = torch.where(seen[1] > SOLID, along * seen[2] / seen[1], 2 * REACH)
+            depth[:, columns] = distance.view(index.shape)
         if 0 < edge < cameras.width:
             rgb[:, edge - 1] = LINE
         seconds = time.perf_counter() - begun
         self._pace += 0.5 * (seconds / opacity.numel() - self._pace)
-        return Painted(to_bytes(rgb), division, bool((opacity > FAINT).any()), seconds)
+        shown = [self.fields[number] for number, _ in parts if number is not None]
+        told = depth.numpy() if all(_within_reach(field, look) for field in shown) else None
+        anything = bool((opacity > FAINT).any())
+        return Painted(to_bytes(rgb), told, division, anything, seconds)
 
     def _seen(
         self, field: RadianceField, rays: Rays, unwanted: Callable[[], bool]
-    ) -> tuple[Tensor, Tensor] | None:
-        """Colors [R, 3] and opacity [R] on the CPU; None where nobody waits for them."""
+    ) -> tuple[Tensor, ...] | None:
+        """Colors [R, 3], opacity [R] and depth [R] on the CPU; None where nobody waits for them."""
         parts, chunk = [], rays_at_once(field, CHUNK)
         for start in range(0, len(rays), chunk):
             if unwanted():
                 return None
             part = rays[start : start + chunk].to(field.device)
             parts.append(render_rays(field, part, background=self.background))
-        return tuple(torch.cat([getattr(p, n) for p in parts]).cpu() for n in ("rgb", "opacity"))
+        names = "rgb", "opacity", "depth"
+        return tuple(torch.cat([getattr(p, n) for p in parts]).cpu() for n in names)
+
+
+def _within_reach(field: RadianceField, look: Look) -> bool:
+    """Whether all of a field's box is a part of the world nearer than `REACH`."""
+    corners = torch.tensor([field.aabb.low, field.aabb.high])
+    farthest = (corners - look.pose[:3, 3]).abs().amax(0).norm()
+    return field.info.bounded and bool(farthest < REACH)

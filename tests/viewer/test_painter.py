@@ -8,10 +8,10 @@ import torch
 
 from nerfconvert.formats import load
 from nerfconvert.renderer.camera_paths import orbit
-from nerfconvert.renderer.image import render_image
+from nerfconvert.renderer.image import render_camera, render_image
 from nerfconvert.renderer.panes import to_bytes
 from nerfconvert.viewer.looks import Look, Scenery
-from nerfconvert.viewer.painter import COARSEST, QUICK, Painter
+from nerfconvert.viewer.painter import COARSEST, QUICK, REACH, Painter
 from nerfconvert.volume import Aabb
 from tests.conftest import ROOT
 
@@ -90,3 +90,26 @@ def test_the_first_picture_is_as_coarse_as_it_takes(fields, look):
     seconds = 4000 * 3000 * painter._pace
     assert division == COARSEST or seconds / division**2 <= QUICK
     assert division == 1 or seconds / (division / 2) ** 2 > QUICK
+
+
+def test_depth_is_that_of_the_renderer_along_the_axis(fields, look):
+    """A wipe has the depth of each field on its side; nothing in sight hides nothing."""
+    painted = Painter(fields, 1.0).paint(look, Scenery(second=1, edge=0.5), 1, wanted)
+    cameras = look.cameras(1)
+    columns, rows = np.meshgrid(np.arange(48) + 0.5, np.arange(32) + 0.5)
+    slopes = np.hypot((columns - 24) / cameras.mean_focal, (rows - 16) / cameras.mean_focal)
+    for field, side in zip(fields, (slice(0, 24), slice(24, 48)), strict=True):
+        seen = render_camera(field, cameras, 0)
+        solid = (seen.opacity > 0.5).numpy()[:, side]
+        assert solid.any()
+        distance = (seen.depth / seen.opacity).numpy()[:, side]
+        found = painted.depth[:, side]
+        expected = distance / np.sqrt(1 + slopes[:, side] ** 2)
+        assert np.allclose(found[solid], expected[solid], rtol=1e-4)
+        assert (found[~solid] >= REACH).all()
+
+
+def test_a_scene_that_is_too_far_has_no_depth(fields, look):
+    pose = look.pose.clone()
+    pose[:3, 3] *= 100
+    assert Painter(fields, 1.0).paint(Look(pose, ANGLE, 8, 8), Scenery(), 1, wanted).depth is None
