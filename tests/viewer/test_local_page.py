@@ -23,6 +23,7 @@ from tests.conftest import ROOT
 
 STILL = ROOT / "scenes" / "checkpoints" / "still-life.safetensors"
 WINDOW = (760, 420)
+SMALL = (520, 400)  # pixels, of which each takes time without a GPU; the panel needs these
 # Of WebGL without a GPU and of a library of viser's page: nothing that we could mend.
 THEIRS = re.compile(r"THREE\.Clock|GL Driver Message|software WebGL|WebGL-")
 PATIENCE = 120_000  # ms, on a machine that does other things
@@ -62,6 +63,13 @@ def wait_for(page, text: str) -> None:
     page.get_by_text(re.compile(text)).first.wait_for(timeout=PATIENCE)
 
 
+def wait_for_change(page, before: np.ndarray, least: float = 1.0) -> None:
+    """Until the picture is another one, by a gray level on average."""
+    until = time.monotonic() + PATIENCE / 1000
+    while np.abs(shown(page) - before).mean() <= least:
+        assert time.monotonic() < until
+
+
 def test_the_page_shows_a_field_and_follows_the_camera(open_page, tmp_path):
     """One browser after the other: each needs seconds to start its page without a GPU."""
     pytest.importorskip("viser")
@@ -83,9 +91,7 @@ def test_the_page_shows_a_field_and_follows_the_camera(open_page, tmp_path):
         page.mouse.down()
         page.mouse.move(320, 250, steps=8)
         page.mouse.up()
-        until = time.monotonic() + PATIENCE / 1000
-        while np.abs(shown(page) - before).mean() <= 5:
-            assert time.monotonic() < until
+        wait_for_change(page, before, 5)
         wait_for(page, "^full resolution")
 
         page.get_by_text("Export", exact=True).click()
@@ -111,6 +117,47 @@ def test_the_page_shows_a_field_and_follows_the_camera(open_page, tmp_path):
         assert process.returncode == 130, said
         assert "Traceback" not in said
         assert out == ""
+
+
+def test_wipe_and_crop_are_set_with_the_mouse(open_page, tmp_path):
+    pytest.importorskip("viser")
+    crop = tmp_path / "box.json"
+    with viewer(str(STILL), str(ROOT / "scenes" / "glass.toml"), "--crop", str(crop)) as (
+        _,
+        document,
+    ):
+        tab = open_page(document["address"], SMALL)
+        page = tab.page
+        wait_for(page, "^full resolution")
+        alone = shown(page)
+        page.get_by_role("combobox").and_(page.locator(":visible")).nth(1).click()
+        page.get_by_role("option", name="glass").and_(page.locator(":visible")).click()
+        knob = page.get_by_role("slider").bounding_box()
+        drag(page, knob, -200)
+        wait_for_change(page, alone)
+        wait_for(page, "^full resolution")
+
+        wiped = shown(page)
+        page.get_by_text("Crop to this box").click()
+        upper = page.locator(".multi-slider-thumb").nth(1).bounding_box()  # of X
+        drag(page, upper, -100)
+        wait_for_change(page, wiped)
+        page.get_by_text("Export", exact=True).click()
+        wait_for(page, "wrote ")
+        low, high = read_crop(crop)
+        assert low == (-1.0, -1.0, -1.0)
+        assert -0.9 < high[0] < 0.9
+        assert high[1:] == (1.0, 1.0)
+        tab.complaints[:] = [said for said in tab.complaints if not THEIRS.search(said)]
+
+
+def drag(page, knob: dict[str, float], pixels: float) -> None:
+    """The middle of `knob`, sideways."""
+    x, y = knob["x"] + knob["width"] / 2, knob["y"] + knob["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + pixels, y, steps=8)
+    page.mouse.up()
 
 
 def test_a_port_that_is_taken_is_named(capsys):
