@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from .. import __version__
 from ..adapters import ADAPTERS
 from ..distiller import parallel
 from ..distiller.config import DistillConfig
@@ -28,10 +28,11 @@ from ..options.per_command import ConvertOptions
 from ..renderer.cameras import Cameras
 from ..renderer.crop import crop_occupancy
 from ..report.compared import Compared
-from ..report.gates import gates, pass_gates
+from ..report.conversion_receipt import choices, findings, times
+from ..report.gates import pass_gates
 from ..report.page import conversion_page
-from ..report.quality import curve_point, quality, render_speed
-from ..report.receipt import describe_file, stages, strict
+from ..report.quality import curve_point
+from ..report.receipt import describe_file, strict
 from ..runtime.device import machine, pick_device, with_backend
 from ..runtime.inputs import as_read, open_crop, open_field, refuse_empty, warn_of_invalid
 from ..runtime.outputs import (
@@ -46,12 +47,11 @@ from ..runtime.signals import InterruptedRunError, StopRequest, stop_on_signals
 from ..students.planning import check_student, plan_student
 from ..students.presets import field_config
 from ..students.student_box import student_info
-from ..volume import Pace, RadianceField, TrainableField
+from ..volume import Aabb, Pace, RadianceField, TrainableField
 from ..volume.nan_masked import NanMaskedField
 from .checks import check_convert, settled
 from .watching import stoppable, watching
 
-SCHEMA = "nerfconvert.receipt/1"
 PRUNE_SHARE = 0.1  # of N: what finding the places that cameras see may take
 
 
@@ -71,25 +71,14 @@ def convert(
     options = settled(options)
     check_convert(options)
     note_fresh_start(options.target, options.job.resume)
-    shows = files_of(options.target, options.format, options.to)[1].shows
-    choice = {"active": options.samplers(), "empty": shows}
-    config = options.budget.distill_config(options.job.seed, **choice)
+    config = _config(options)
     timeline = Timeline(on_progress, config.seconds)
     timeline.phase("opening the source")
     device = parallel.start(pick_device(options.where.device))
-    asked = _asked(options)
-    check_student(options.to, device, **asked)
-    known = field_config(options.to, options.size, asked["settings"])
-    check_config(options.target, options.format, options.to, known)
-    seen_by = options.views.data or options.views.cameras
-    teacher = NanMaskedField(open_field(options.source, device, seen_by))
-    source = describe_file(options.source, teacher)  # now: the file may be gone at the end
-    refuse_empty(options.source, teacher)
-    crop = open_crop(options.crop)
-    if crop:
-        crop_occupancy(teacher, crop)
-    check_space(options.target, options.format, options.to, student_info(teacher))
+    _check_target(options, device)
+    source = _opened(options, device)
     load_s = time.perf_counter() - started
+    teacher = source.field
     evaluator = Evaluator(held_out(teacher, options.views, options.job.seed))
     views = len(evaluator.evaluation.cameras)
     heard = timeline.measures("measuring the source", views, views)
@@ -105,54 +94,66 @@ def convert(
         watched = stoppable(heard, stop, state_path(options.target))
         after, precision = _measured(options, student, evaluator, watched)
     timeline.phase("writing")
-    page = report_path(options.target) if options.report is True else options.report
     warn_of_invalid(options.source, teacher)
     save(student, options.target, options.format, overwrite=True)
-    target = describe_file(options.target, student)
-    figures = quality(evaluator.evaluation, before, after, outcome.psnr_initial)
-    document = {
-        "schema": SCHEMA,
-        "version": __version__,
-        "argv": list(argv),
-        "seed": options.job.seed,
-        "recipe": options.recipe,
-        "active": ",".join(options.samplers()) or "none",
-        "source": {**source, "nan": teacher.counts()},
-        "crop": [crop.low, crop.high] if crop else None,
-        "target": {**target, "outside_box": outside},
-        "quality": figures,
-        "gates": _judged(options, target, figures, after),
-        **precision,
-        "time": {**_time(outcome, evaluator, started), "load_s": load_s},
-        "stages": stages(outcome),
-        "curve": outcome.curve,
-        "render": render_speed(before, after),
-        "protocol": evaluator.evaluation.protocol,
-        "machine": machine(device),
-        "report": str(page) if page else None,
-    }
-    receipt = strict(document)
+    target = {**describe_file(options.target, student), "outside_box": outside}
+    pictures = before, after
+    page = report_path(options.target) if options.report is True else options.report or None
+    asked = {"argv": list(argv), **choices(options, page)}
+    made = {**source.told(), "target": target, "machine": machine(device), **precision}
+    found = findings(options, target, evaluator, pictures, outcome)
+    receipt = strict(asked | made | found | {"time": times(outcome, evaluator, started, load_s)})
     write_json(receipt_path(options.target), receipt)
     remove_unfinished(options.target)
     if page:
         names = [f"{side}, {receipt[side]['architecture']}" for side in ("source", "target")]
-        shown = Compared(names, [before.images, after.images], evaluator.evaluation.truth)
+        shown = Compared(names, [side.images for side in pictures], evaluator.evaluation.truth)
         write_text(page, conversion_page(receipt, shown))
     pass_gates(receipt)
     return receipt
 
 
-def _judged(
-    options: ConvertOptions, target: dict[str, Any], figures: dict[str, Any], after: Pictures
-) -> list[dict[str, Any]]:
-    """The `gates` of the receipt."""
-    found = {
-        "min_psnr": figures["psnr_target_vs_source"],
-        "max_drop": -(figures["delta_vs_truth"] or 0.0),
-        "max_size": target["bytes"],
-        "max_seconds_per_frame": after.seconds_per_frame,
-    }
-    return gates(options.gates, options.max_size, found)
+@dataclass(frozen=True)
+class _Source:
+    """The opened source, what its file was then, which may be gone at the end, and the part of it
+    that is converted."""
+
+    field: NanMaskedField
+    file: dict[str, Any]
+    crop: Aabb | None
+
+    def told(self) -> dict[str, Any]:
+        """Its entries in the receipt."""
+        box = [self.crop.low, self.crop.high] if self.crop else None
+        return {"source": {**self.file, "nan": self.field.counts()}, "crop": box}
+
+
+def _opened(options: ConvertOptions, device: torch.device) -> _Source:
+    """The source; refused where it is empty, or where OUT cannot hold what lies in its space."""
+    seen_by = options.views.data or options.views.cameras
+    teacher = NanMaskedField(open_field(options.source, device, seen_by))
+    file = describe_file(options.source, teacher)
+    refuse_empty(options.source, teacher)
+    crop = open_crop(options.crop)
+    if crop:
+        crop_occupancy(teacher, crop)
+    check_space(options.target, options.format, options.to, student_info(teacher))
+    return _Source(teacher, file, crop)
+
+
+def _config(options: ConvertOptions) -> DistillConfig:
+    """The optimisation's own config."""
+    shows = files_of(options.target, options.format, options.to)[1].shows
+    choice = {"active": options.samplers(), "empty": shows}
+    return options.budget.distill_config(options.job.seed, **choice)
+
+
+def _check_target(options: ConvertOptions, device: torch.device) -> None:
+    """Refuses a student that is too large, or that OUT cannot hold."""
+    asked = _asked(options)
+    check_student(options.to, device, **asked)
+    known = field_config(options.to, options.size, asked["settings"])
+    check_config(options.target, options.format, options.to, known)
 
 
 def _asked(options: ConvertOptions) -> dict[str, Any]:
@@ -247,15 +248,3 @@ def _measured(
     after = evaluator.render(as_read(student, *file), heard)
     cost = mean_psnr(after.images, whole.images)
     return after, {"precision": "half", "psnr_half_vs_full": cost}
-
-
-def _time(outcome: Distilled, evaluator: Evaluator, started: float) -> dict[str, float]:
-    return {
-        "total_s": time.perf_counter() - started,
-        "initialise_s": outcome.initialise_s,
-        "distill_s": outcome.seconds,
-        "evaluate_s": evaluator.seconds,
-        "steps": outcome.steps,
-        "rays": outcome.rays,
-        "samples": outcome.samples,
-    }
