@@ -118,6 +118,7 @@ def test_an_interrupted_benchmark_brings_its_state_home(raylets, tmp_path):
         bench(options, on_progress=interrupt)
     assert [p.suffix for p in (tmp_path / "out" / "cells").iterdir()] == [".state"]
     (cell,) = bench(options)["cells"]
+    assert cell["receipt"], cell
     assert "--resume" in cell["receipt"]["argv"]
     assert signal.getsignal(signal.SIGTERM) is before
     assert not list((tmp_path / "out").rglob("*.state"))
