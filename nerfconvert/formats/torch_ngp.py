@@ -24,6 +24,7 @@ from .parts.shown import shown
 from .parts.torch_file import TorchFile
 from .parts.torch_ngp_content import RESOLUTIONS, check_choices, content_of, cube_of, reaches
 from .parts.torch_ngp_state import from_tcnn, from_torch
+from .parts.unpickle import TensorRef
 
 SCALE = 0.33  # the program's default of --scale; that of --offset is 0
 COARSEST, FINEST_PER_BOUND = 16, 2048  # cells along the cube; the latter times the bound
@@ -50,7 +51,7 @@ class TorchNgp(Format):
         except FormatError:  # damaged, which reading it says
             return True
         offsets = model.get("encoder.offsets")
-        is_pvd = offsets is not None and offsets.shape == (PVD_LEVELS + 1,)
+        is_pvd = isinstance(offsets, TensorRef) and offsets.shape == (PVD_LEVELS + 1,)
         return not is_pvd and ("encoder.embeddings" in model or "encoder.params" in model)
 
     def read(self, path: Path) -> HashgridField:

@@ -34,6 +34,7 @@ def lying(**changes) -> dict:
         ({"encoder.offsets": torch.tensor([0, 128, 1128, 1648])}, "levels begin at|table"),
         ({"encoder.offsets": torch.tensor([0, 1 << 28, 1 << 30])}, "log2_table_size"),
         ({"encoder.offsets": torch.arange(3)}, "encoder.offsets are"),
+        ({"encoder.offsets": (0, 128, 1128)}, "encoder.offsets"),  # found by scripts/fuzz.py
         ({"encoder.embeddings": torch.zeros(5, 2)}, "table has shape"),
         ({"encoder.embeddings": torch.zeros(5)}, "encoder.embeddings"),
         ({"sigma_net.0.weight": torch.zeros(16, 7)}, "density_weights.0 has shape"),
