@@ -16,7 +16,7 @@ from ..distiller.progress import Distilled, Progress
 from ..distiller.train_images import train_images
 from ..distiller.trainer import Hooks
 from ..formats import check_config, save
-from ..metrics.evaluation import Evaluation, Evaluator, from_data
+from ..metrics.evaluation import Evaluation, Evaluator, Pictures, from_data
 from ..metrics.image_metrics import mean_psnr
 from ..metrics.timeline import OnProgress, Timeline
 from ..options.groups import parse_resolution
@@ -38,6 +38,7 @@ from .watching import stoppable, watching
 
 log = logging.getLogger(__name__)
 
+SCHEMA = "nerfconvert.train/1"
 SHOWN = 1.0  # dB over an empty picture from which on a field shows something
 
 
@@ -82,34 +83,39 @@ def train(
         written = as_read(field, options.target, options.format)
         pictures = evaluator.render(written, stoppable(heard, stop, state_path(options.target)))
     timeline.phase("writing")
-    views, figures = against_truth("vs_truth", pictures, evaluator.evaluation)
-    empty_psnr = _psnr_of_empty(figures["psnr_vs_truth"], evaluator.evaluation)
+    found = _found(pictures, evaluator.evaluation)
     save(field, options.target, options.format, overwrite=True)
     remove_unfinished(options.target)
-    return strict(
-        {
-            "schema": "nerfconvert.train/1",
-            "version": __version__,
-            "argv": list(argv),
-            "seed": options.job.seed,
-            **describe_file(options.target, field),
-            **figures,
-            "psnr_of_empty": empty_psnr,
-            "worst_view": worst(views),
-            "per_view": views,
-            "views": len(views),
-            "resolution": evaluator.evaluation.resolution,
-            "seconds": outcome.seconds,
-            "total_s": time.perf_counter() - started,
-            "steps": outcome.steps,
-            "stages": stages(outcome),
-            "curve": outcome.curve,
-            "placement": placement.document(),
-            "seconds_per_frame": pictures.seconds_per_frame,
-            "protocol": evaluator.evaluation.protocol,
-            "machine": machine(device),
-        }
-    )
+    asked = {"schema": SCHEMA, "version": __version__, "argv": list(argv), "seed": options.job.seed}
+    made = {"placement": placement.document(), "machine": machine(device)}
+    file = describe_file(options.target, field)
+    return strict({**asked, **file, **made, **found, **_spent(outcome, started)})
+
+
+def _found(pictures: Pictures, evaluation: Evaluation) -> dict[str, Any]:
+    """What the account says of the field's `pictures`."""
+    views, figures = against_truth("vs_truth", pictures, evaluation)
+    return {
+        **figures,
+        "psnr_of_empty": _psnr_of_empty(figures["psnr_vs_truth"], evaluation),
+        "worst_view": worst(views),
+        "per_view": views,
+        "views": len(views),
+        "resolution": evaluation.resolution,
+        "seconds_per_frame": pictures.seconds_per_frame,
+        "protocol": evaluation.protocol,
+    }
+
+
+def _spent(outcome: Distilled, started: float) -> dict[str, Any]:
+    """What the account says of a training that `started` then by the clock."""
+    return {
+        "seconds": outcome.seconds,
+        "total_s": time.perf_counter() - started,
+        "steps": outcome.steps,
+        "stages": stages(outcome),
+        "curve": outcome.curve,
+    }
 
 
 def _asked(options: TrainOptions) -> dict[str, Any]:
