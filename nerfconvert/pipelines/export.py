@@ -12,14 +12,13 @@ from torch import Tensor
 from .. import __version__
 from ..adapters import TRAINABLE
 from ..errors import UnsupportedError
-from ..files import partial_path
 from ..formats import FORMATS, load, save
 from ..formats.rounding import round_to_half
 from ..options.per_command import ExportOptions
 from ..renderer.crop import crop_occupancy
 from ..renderer.occupancy import build_occupancy
 from ..report.receipt import describe_file, strict
-from ..runtime.inputs import open_crop
+from ..runtime.inputs import open_crop, written_beside
 from ..runtime.outputs import files_of
 from ..volume import Aabb, OccupancyGrid, RadianceField
 from ..volume.occupancy import dilate
@@ -94,15 +93,11 @@ def _crop(options: ExportOptions, field: RadianceField, box: Aabb) -> None:
             f"--crop: {options.source} does not tell the camera of its forward-facing scene: no "
             "box of the world lies anywhere in it"
         )
-    if bool((field.occupancy.words == -1).all()):  # of a file without
+    if field.occupancy.full:  # of a file without
         build_occupancy(field)
     crop_occupancy(field, box)
-    partial = partial_path(options.target)
-    try:
-        save(field, partial, options.format, overwrite=True)
-        lost = _shows_more(load(partial), field)
-    finally:
-        partial.unlink(missing_ok=True)
+    with written_beside(field, options.target, options.format) as trial:
+        lost = _shows_more(load(trial), field)
     if lost:
         name, _ = files_of(options.target, options.format, field.architecture)
         raise UnsupportedError(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -35,7 +37,7 @@ def load(
     if field.info.frame == "ndc" and field.info.frustum is None:
         field.info = with_frustum(field.info, cameras)
         log.info("%s: frustum %s", path, field.info.provenance["frustum_from"])
-    if bool((field.occupancy.words == -1).all()):
+    if field.occupancy.full:
         try:
             build_occupancy(field)
         except NerfConvertError as error:
@@ -53,13 +55,22 @@ def as_read(
 ) -> RadianceField:
     """What a reader of `target` will find: `field` written beside it, opened, and removed. Formats
     round numbers, and some keep no occupancy. Where no reader finds anything, `field` itself."""
-    partial = partial_path(target)
     try:
-        formats.save(field, partial, format, overwrite=True)
-        return open_field(partial, field.device, cameras)
+        with written_beside(field, target, format) as trial:
+            return open_field(trial, field.device, cameras)
     except NerfConvertError as problem:
         log.warning("as it is written it cannot be read back: %s", problem)
         return field
+
+
+@contextlib.contextmanager
+def written_beside(field: RadianceField, target: Path, format: str | None) -> Iterator[Path]:
+    """A file with `field` as `target` would be, under a name beside it; removed when the block
+    ends. Raises what `formats.save` does."""
+    partial = partial_path(target)
+    try:
+        formats.save(field, partial, format, overwrite=True)
+        yield partial
     finally:
         partial.unlink(missing_ok=True)
 

@@ -87,6 +87,11 @@ class OccupancyGrid(nn.Module):
         """Fraction of the cells that are occupied, 0 to 1."""
         return int(torch.count_nonzero(self.dense())) / self.resolution**3
 
+    @property
+    def full(self) -> bool:
+        """Whether every cell is occupied, as where a file keeps no occupancy."""
+        return bool((self.words == -1).all())
+
     def bounds(self) -> tuple[Tensor, Tensor] | None:
         """Unit-cube corners ([3], [3]) of the occupied cells, or None when all are empty."""
         cells = self.dense().nonzero()
