@@ -126,21 +126,42 @@ class Muon:
     @torch.no_grad()
     def step(self, scale: float) -> None:
         """One step at `scale` times the learning rate; parameters without gradients stay."""
-        alike: dict[torch.Size, list[tuple[Tensor, Tensor]]] = {}
-        for p, momentum in zip(self.params, self.momentum):
-            if p.grad is None:
-                continue
-            momentum.lerp_(p.grad, 1 - self.MOMENTUM)
-            alike.setdefault(p.shape, []).append((p, p.grad.lerp(momentum, self.MOMENTUM)))
-        for (rows, columns), group in alike.items():
-            params, updates = zip(*group)
-            rate = self.lr * scale * math.sqrt(max(1.0, rows / columns))
-            for p, update in zip(params, orthogonalize(torch.stack(updates))):
-                p.add_(update, alpha=-rate)
+        given = [(p, m) for p, m in zip(self.params, self.momentum) if p.grad is not None]
+        if not given:
+            return
+        params, momenta = (list(column) for column in zip(*given))
+        grads = [p.grad for p in params]
+        torch._foreach_lerp_(momenta, grads, 1 - self.MOMENTUM)
+        updates = torch._foreach_lerp(grads, momenta, self.MOMENTUM)
+        for group in together([p.shape for p in params]):
+            found = orthogonalize(stacked([updates[i] for i in group]))
+            for i, update in zip(group, found):
+                rows, columns = params[i].shape
+                rate = self.lr * scale * math.sqrt(max(1.0, rows / columns))
+                params[i].add_(update[:rows, :columns], alpha=-rate)
 
     def state(self) -> list[Tensor]:
         """The tensors that a resumed run needs, for `copy_`."""
         return self.momentum
+
+
+def together(shapes: list[torch.Size]) -> list[list[int]]:
+    """Numbers of the matrices that are orthogonalized at once: those of one shape, and all small
+    ones, whose cost is that of calls."""
+    groups: dict[torch.Size | None, list[int]] = {}
+    for i, shape in enumerate(shapes):
+        groups.setdefault(None if max(shape) < ROUNDED_SIZE else shape, []).append(i)
+    return list(groups.values())
+
+
+def stacked(matrices: list[Tensor]) -> Tensor:
+    """[B, m, n]: matrices side by side, with rows and columns of zeros up to the largest; an
+    orthogonal factor has them where its matrix has them."""
+    rows, columns = (max(size) for size in zip(*(x.shape for x in matrices)))
+    stack = matrices[0].new_zeros(len(matrices), rows, columns)
+    for place, x in zip(stack, matrices):
+        place[: len(x), : x.shape[1]] = x
+    return stack
 
 
 def orthogonalize(matrices: Tensor) -> Tensor:

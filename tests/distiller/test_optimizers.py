@@ -7,10 +7,13 @@ from torch import nn
 from nerfconvert.distiller.optimizers import (
     BY_ROLE,
     Adam,
+    Muon,
     RoleOptimizer,
     RowRmsprop,
     orthogonalize,
     schedule,
+    stacked,
+    together,
     training_bytes,
 )
 from nerfconvert.kernels.kept_gradient import KeptGradient, kept_gradient
@@ -39,6 +42,33 @@ def test_matrices_of_a_batch_do_not_meet():
     matrices = torch.randn(4, 24, 16) * torch.tensor([1e-20, 1.0, 0.0, 1e20])[:, None, None]
     for matrix, found in zip(matrices, orthogonalize(matrices), strict=True):
         torch.testing.assert_close(found, orthogonalize(matrix[None])[0], atol=1e-5, rtol=0)
+
+
+def test_small_matrices_of_any_shape_share_a_batch():
+    shapes = [(64, 32), (16, 64), (128, 20), (7, 7), (128, 20)]
+    matrices = [torch.randn(shape) for shape in shapes]
+    assert together([x.shape for x in matrices]) == [[0, 1, 3], [2, 4]]
+    small = matrices[:2] + matrices[3:4]
+    for matrix, found in zip(small, orthogonalize(stacked(small)), strict=True):
+        rows, columns = matrix.shape
+        alone = orthogonalize(matrix[None])[0]
+        torch.testing.assert_close(found[:rows, :columns], alone, atol=1e-5, rtol=0)
+        assert not found[rows:].any()
+        assert not found[:, columns:].any()
+
+
+def test_muon_steps_each_matrix_as_if_alone():
+    given = [nn.Parameter(torch.randn(shape)) for shape in [(64, 32), (16, 64), (130, 20)]]
+    alone = [nn.Parameter(p.detach().clone()) for p in given]
+    optimizers = [Muon(given, 0.1), *(Muon([p], 0.1) for p in alone)]
+    for _ in range(2):
+        for p, other in zip(given, alone):
+            p.grad = torch.randn_like(p)
+            other.grad = p.grad.clone()
+        for optimizer in optimizers:
+            optimizer.step(0.5)
+    for p, other in zip(given, alone):
+        torch.testing.assert_close(p, other, atol=1e-5, rtol=0)
 
 
 class Roles(TrainableField):
