@@ -21,6 +21,7 @@ class Architecture:
     parameters: tuple[int, int, int] | None = None  # once trained, by SIZES; verified by a test
     more_sizes: tuple[str, ...] = ()  # presets beside SIZES
     by_scene: bool = False  # whether the box or the occupancy of a scene changes `parameters`
+    samplers: tuple[str, ...] = ()  # of active learning, that gained where they were measured
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -34,6 +35,7 @@ ARCHITECTURES = {
         "nerfconvert.adapters.mlp_config:MLP",
         (84_548, 595_844, 2_305_796),
         ("nerf", "krrish94", "pvd"),
+        samplers=("camera", "ray", "point"),
     ),
     "hashgrid": Architecture(
         "nerfconvert.adapters.hashgrid:HashgridField",

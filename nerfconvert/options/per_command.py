@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from ..adapters import TRAINABLE
+from ..adapters import ARCHITECTURES, TRAINABLE
 from ..distiller.recipes import DEFAULT, RECIPES, refuse
 from ..distiller.samplers import SAMPLERS
 from ..errors import UnknownNameError, UsageError
@@ -45,7 +45,7 @@ from .groups import (
 )
 
 Recipe = Literal[tuple(RECIPES)]
-NO_SAMPLERS = "none"  # of active learning
+NO_SAMPLERS, MEASURED = "none", "auto"  # of active learning
 PAGE = ".html"
 
 
@@ -83,9 +83,10 @@ class ConvertOptions:
         arg(
             metavar="NAMES",
             help="Active learning, of fast: cameras, rays and samples where OUT is worst; "
-            f"{NO_SAMPLERS}, or some of {','.join(SAMPLERS)}.",
+            f"{NO_SAMPLERS}, some of {','.join(SAMPLERS)}, or {MEASURED}: those that gained where "
+            "they were measured (for mlp all, else none).",
         ),
-    ] = NO_SAMPLERS
+    ] = MEASURED
     budget: Budget = field(default_factory=Budget)
     views: Views = field(default_factory=Views)
     gates: Gates = field(default_factory=Gates)
@@ -112,11 +113,14 @@ class ConvertOptions:
 
     def samplers(self) -> tuple[str, ...]:
         """The samplers of `active`, in the order of the table. Raises UnknownNameError."""
-        names = {name.strip() for name in self.active.split(",")}
-        for name in names - {*SAMPLERS, NO_SAMPLERS}:
-            raise UnknownNameError(SAMPLERS.kind, name, (*SAMPLERS, NO_SAMPLERS))
-        if NO_SAMPLERS in names and len(names) > 1:
-            raise UsageError(f"--active {self.active}: {NO_SAMPLERS} stands alone")
+        names, words = {name.strip() for name in self.active.split(",")}, {NO_SAMPLERS, MEASURED}
+        for name in names - {*SAMPLERS, *words}:
+            raise UnknownNameError(SAMPLERS.kind, name, (*SAMPLERS, NO_SAMPLERS, MEASURED))
+        if names & words and len(names) > 1:
+            raise UsageError(f"--active {self.active}: {min(names & words)} stands alone")
+        if names == {MEASURED} and self.to in ARCHITECTURES:
+            if RECIPES[self.recipe].supports_active:
+                names = set(ARCHITECTURES[self.to].samplers)
         return tuple(name for name in SAMPLERS if name in names)
 
 

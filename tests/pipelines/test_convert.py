@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from nerfconvert.distiller.samplers import SAMPLERS
 from nerfconvert.errors import OutputExistsError, UsageError
 from nerfconvert.formats import load
 from nerfconvert.options.groups import Budget, Job, Views
@@ -131,6 +132,17 @@ def test_levels_of_active_learning_are_in_the_receipt(scenes, tmp_path):
     assert convert(asked)["active"] == "camera,ray"
     again = options(scenes, tmp_path / "p.safetensors", BUDGET)
     assert convert(again)["active"] == "none"
+    mlp = ("depth=2", "width=16", "skips=[]", "head_width=8")
+    measured = replace(again, target=tmp_path / "q.safetensors", to="mlp", settings=mlp)
+    assert convert(measured)["active"] == "camera,ray,point"
+
+
+def test_only_a_recipe_with_active_learning_takes_what_was_measured():
+    asked = {"source": "a", "target": "b", "to": "mlp"}
+    assert ConvertOptions(**asked).samplers() == tuple(SAMPLERS)
+    assert ConvertOptions(**asked, active="none").samplers() == ()
+    assert ConvertOptions(**asked, recipe="pvd").samplers() == ()
+    assert ConvertOptions(**asked | {"to": "vm"}).samplers() == ()
 
 
 def test_an_interrupted_conversion_ends_as_an_unbroken_one(scenes, tmp_path):
