@@ -5,6 +5,9 @@ import math
 import pytest
 import torch
 
+from nerfconvert.distiller.recipes.pvd.batch import Answer
+from nerfconvert.distiller.recipes.pvd.pair import sample_loss
+from nerfconvert.distiller.recipes.pvd.pvd_al import hard_samples
 from nerfconvert.distiller.recipes.pvd.settings import (
     STEPS,
     AdamW,
@@ -13,7 +16,7 @@ from nerfconvert.distiller.recipes.pvd.settings import (
     peak_rates,
     published_step,
 )
-from nerfconvert.volume import Role
+from nerfconvert.volume import Role, Samples
 from tests.adapters.test_contract import tiny
 
 
@@ -106,3 +109,24 @@ def test_every_step_raises_the_versions():
 def test_fields_without_networks_have_one_group():
     optimizer = AdamW(tiny("tensorial"))
     assert len(optimizer.optimizer.param_groups) == len(optimizer.peaks) == 1
+
+
+def test_the_sample_loss_is_the_weighted_sum_of_norms():
+    wanted = Answer(torch.zeros(4, 2), torch.zeros(4), torch.ones(4), torch.zeros(4, 3))
+    found = Answer(torch.full((4, 2), 3.0), torch.full((4,), 2.0), torch.ones(4), torch.ones(4, 3))
+    norms = math.sqrt(12), 4.0, math.sqrt(8) * 3
+    weights = 0.002, 0.002, 0.002 * 0.995**500
+    expected = sum(w * n for w, n in zip(weights, norms))
+    assert float(sample_loss(found, wanted, 500)) == pytest.approx(expected, rel=1e-5)
+    half = sample_loss(found, wanted, 500, torch.tensor([True, False, False, False]))
+    assert float(half) == pytest.approx(expected / 2, rel=1e-5)
+
+
+def test_hard_samples_are_the_heaviest_of_rays_that_are_not_transparent():
+    counts = [4, 0, 10, 3]
+    offsets = torch.tensor([0, 4, 4, 14, 17])
+    index = torch.repeat_interleave(torch.arange(4), torch.tensor(counts))
+    samples = Samples(torch.zeros(17), torch.zeros(17), index, offsets)
+    weights = torch.tensor([0.1, 0.4, 0.3, 0.2, *(i / 100 for i in range(10)), 0.3, 0.2, 0.1])
+    chosen = hard_samples(weights, torch.tensor([1.0, 0.0, 0.5, 0.49]), samples)
+    assert chosen.nonzero()[:, 0].tolist() == [1, 2, 10, 11, 12, 13]  # 2 of 4, 4 of 10, none of 3

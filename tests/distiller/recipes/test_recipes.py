@@ -18,16 +18,15 @@ from nerfconvert.distiller.progress import Clock
 from nerfconvert.distiller.recipes import RECIPES, refuse
 from nerfconvert.distiller.recipes.plan import Task
 from nerfconvert.distiller.recipes.pvd import batch as published
-from nerfconvert.distiller.recipes.pvd.batch import Answer, answer, draw_rays, march_batch
-from nerfconvert.distiller.recipes.pvd.pair import sample_loss, share_decoder, trainable_share
+from nerfconvert.distiller.recipes.pvd.batch import answer, draw_rays, march_batch
+from nerfconvert.distiller.recipes.pvd.pair import share_decoder, trainable_share
 from nerfconvert.distiller.recipes.pvd.pvd import plan
-from nerfconvert.distiller.recipes.pvd.pvd_al import hard_samples
 from nerfconvert.distiller.recipes.pvd.settings import sparsity
 from nerfconvert.distiller.trainer import Hooks
 from nerfconvert.errors import NerfConvertError, UsageError
 from nerfconvert.options.per_command import Recipe
 from nerfconvert.renderer.image import render_image
-from nerfconvert.volume import Pace, Samples, TrainableField
+from nerfconvert.volume import Pace, TrainableField
 from nerfconvert.volume.occupancy import transfer_occupancy
 from tests.distiller import scene
 from tests.distiller.scene import INFO, cameras
@@ -178,17 +177,6 @@ def test_networks_are_copied_where_all_shapes_agree():
     assert not share_decoder(other, network)
 
 
-def test_the_sample_loss_is_the_weighted_sum_of_norms():
-    wanted = Answer(torch.zeros(4, 2), torch.zeros(4), torch.ones(4), torch.zeros(4, 3))
-    found = Answer(torch.full((4, 2), 3.0), torch.full((4,), 2.0), torch.ones(4), torch.ones(4, 3))
-    norms = math.sqrt(12), 4.0, math.sqrt(8) * 3
-    weights = 0.002, 0.002, 0.002 * 0.995**500
-    expected = sum(w * n for w, n in zip(weights, norms))
-    assert float(sample_loss(found, wanted, 500)) == pytest.approx(expected, rel=1e-5)
-    half = sample_loss(found, wanted, 500, torch.tensor([True, False, False, False]))
-    assert float(half) == pytest.approx(expected / 2, rel=1e-5)
-
-
 def test_density_is_compared_and_rendered_between_its_clamps(teacher, generator):
     """In units of half an edge; outside the clamp there is no gradient, not even of log 0."""
     field = student()
@@ -255,16 +243,6 @@ def test_rays_beyond_the_buffer_are_dropped(teacher, generator, monkeypatch):
     assert len(part.samples) <= published.MOST_SAMPLES < int(whole.samples.offsets[count + 1])
     assert torch.equal(part.samples.t_starts, whole.samples.t_starts[: len(part.samples)])
     assert len(part.background) == count
-
-
-def test_hard_samples_are_the_heaviest_of_rays_that_are_not_transparent():
-    counts = [4, 0, 10, 3]
-    offsets = torch.tensor([0, 4, 4, 14, 17])
-    index = torch.repeat_interleave(torch.arange(4), torch.tensor(counts))
-    samples = Samples(torch.zeros(17), torch.zeros(17), index, offsets)
-    weights = torch.tensor([0.1, 0.4, 0.3, 0.2, *(i / 100 for i in range(10)), 0.3, 0.2, 0.1])
-    chosen = hard_samples(weights, torch.tensor([1.0, 0.0, 0.5, 0.49]), samples)
-    assert chosen.nonzero()[:, 0].tolist() == [1, 2, 10, 11, 12, 13]  # 2 of 4, 4 of 10, none of 3
 
 
 @pytest.mark.parametrize("recipe", PUBLISHED)
