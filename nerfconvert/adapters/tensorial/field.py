@@ -32,7 +32,7 @@ from ...volume import (
     Visibility,
 )
 from ..activations import DENSITY, InwardClamp
-from .initialize import CHANNELS, EMPTY, MAX_VOXELS, SH_BANDS, fit_voxels
+from .initialize import CHANNELS, MAX_VOXELS, SH_BANDS, filled, fit_voxels
 from .lattice import Lattice, voxel_edge
 from .tensorial_config import COARSE, TensorialConfig
 
@@ -143,7 +143,7 @@ class TensorialField(TrainableField, RadianceField):
         if self.config.density_activation == "relu":
             depth = self._finer(lattice, self.table[:, :1])[:, 0] * (DEPTH_SCALE * self.unit)
             depth = depth * (self.config.resolution / lattice.cells)
-            lattice = lattice.around(depth > EMPTY)
+            lattice = lattice.around(filled(lattice, depth))
         if len(lattice.vertices) > MAX_VOXELS:
             self._too_fine = lattice.cells
             return False

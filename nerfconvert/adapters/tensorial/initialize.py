@@ -22,14 +22,14 @@ from ...kernels.spherical_harmonics import spherical_harmonics
 from ...volume import Aabb, Pace, RadianceField, Visibility
 from ..harmonics import SEEN, fit_harmonics, seen_colors
 from .color_sweeps import sweep_colors
-from .density_scale import OUTSIDE, fit_density, soft
+from .density_scale import OUTSIDE, densest_around, fit_density, soft
 from .lattice import Lattice
 
 log = logging.getLogger(__name__)
 
 MAX_VOXELS = 1 << 23  # 0.9 GB of parameters
 BATCH = 1 << 14  # vertices asked at once
-EMPTY = 0.01  # optical depth of a voxel below which nothing is stored
+EMPTY = 1.28  # optical depth of the box below which nothing is stored; as in an occupancy of 128
 HIDDEN = 0.02  # transmittance that no camera misses
 POINTS = 4  # per vertex, to which density is fitted
 FAINT = 0.01  # how little of a point must be seen for its color to count between vertices
@@ -69,7 +69,7 @@ def fit_voxels(
     for level in range(first, len(stored)):
         pace.report(f"finding voxels {level + 1}/{len(stored)}", fit.part)
         surveyed, seen = fit.survey(lattice)
-        kept = lattice.around((surveyed > EMPTY) & seen)
+        kept = lattice.around(filled(lattice, surveyed) & seen)
         if level > first and len(kept.vertices) > MAX_VOXELS:
             cells = lattice.cells
             hint = f"; perhaps --set resolution={3 * cells // 4} fits" if cells > 256 else ""
@@ -80,10 +80,16 @@ def fit_voxels(
             lattice = kept.doubled()
             if not fit.affords(chosen, depth, lattice):
                 break
-    raw = fit.density(chosen, depth)  # first: its points take as much as the table
-    table = fit.colors(chosen, depth)
+    around = densest_around(chosen, depth)
+    raw = fit.density(chosen, depth, around)  # first: its points take as much as the table
+    table = fit.colors(chosen, depth, soft(depth, around) > 0)
     table[:, 0] = raw
     return chosen.words, table
+
+
+def filled(lattice: Lattice, depth: Tensor) -> Tensor:
+    """[V] bool: whether voxels of optical `depth` [V] count as density."""
+    return depth > EMPTY / lattice.cells
 
 
 class _Fit:
@@ -130,7 +136,7 @@ class _Fit:
     def survey(self, lattice: Lattice) -> tuple[Tensor, Tensor]:
         """Optical depth [V] of a voxel at each vertex, and whether any camera sees it [V]."""
         depth = self.depth(lattice, lattice.vertices)
-        seen = depth > EMPTY
+        seen = filled(lattice, depth)
         for rows in seen.nonzero()[:, 0].split(BATCH):
             places = lattice.world(lattice.vertices[rows])
             seen[rows] = self.visibility.transmittance(places).amax(1) > HIDDEN
@@ -141,21 +147,21 @@ class _Fit:
         optical `depth` [V], if only with few points and directions."""
         if not self.pace.limited:
             return True
-        rows = (depth > EMPTY).nonzero()[:PROBED, 0]
+        solid = filled(kept, depth)
+        rows = solid.nonzero()[:PROBED, 0]
         if len(rows):
             begun = self.pace.spent
             self.fit_colors(kept, rows)
             self.per_color = (self.pace.spent - begun) / len(rows)
-        solid = int((depth > EMPTY).sum())
         cost = len(finer.vertices) * self.per_query
         cost += SURFACE * len(depth) * FEW_POINTS * self.per_query
-        cost += SURFACE * solid * FEW_DIRECTIONS * self.per_color
+        cost += SURFACE * int(solid.sum()) * FEW_DIRECTIONS * self.per_color
         return cost < FINER_SHARE * self.pace.left
 
-    def density(self, lattice: Lattice, depth: Tensor) -> Tensor:
+    def density(self, lattice: Lattice, depth: Tensor, around: Tensor) -> Tensor:
         """Raw density [V]: regularised least squares over random points around the vertices that
         are not plainly outside, by conjugate gradients from the vertices' own samples."""
-        raw, points, end = soft(depth), POINTS, math.inf
+        raw, points, end = soft(depth, around), POINTS, math.inf
         if self.pace.limited:
             allowed = DENSITY_SHARE * self.pace.left
             query = max(1e-9, len(depth) * self.per_query)
@@ -164,18 +170,21 @@ class _Fit:
         if not points:
             return raw
         generator = torch.Generator().manual_seed(0)
-        centers = lattice.vertices[raw > OUTSIDE]
+        inside = raw > OUTSIDE * around
+        centers, near = lattice.vertices[inside], around[inside].repeat(points)
         points = torch.rand(points, *centers.shape, generator=generator).to(centers.device)
         points = points.add_(centers).sub_(0.5).clamp_(0, lattice.cells).view(-1, 3)
-        wanted = soft(self.depth(lattice, points))
-        return fit_density(lattice, raw, points, wanted, lambda: self.pace.spent >= end)
+        wanted = soft(self.depth(lattice, points), near)
+        bounds = OUTSIDE * near, lambda: self.pace.spent >= end
+        return fit_density(lattice, raw, points, wanted, *bounds)
 
-    def colors(self, lattice: Lattice, depth: Tensor) -> Tensor:
+    def colors(self, lattice: Lattice, depth: Tensor, dense: Tensor) -> Tensor:
         """Table [V, 28] with the coefficients of the vertices that are seen to have density; the
-        others take their neighbours'. The first column is left to density."""
+        others take their neighbours'. Around `dense` ones [V] they are fitted between vertices,
+        too. The first column is left to density."""
         weight = depth.new_zeros(len(depth))
         table = depth.new_zeros(len(depth), CHANNELS)
-        rows = (depth > EMPTY).nonzero()[:, 0]
+        rows = filled(lattice, depth).nonzero()[:, 0]
         wanted = len(rows) * self.per_color
         if self.pace.limited and wanted > self.pace.left:
             stride = math.ceil(min(wanted / max(self.pace.left, 1e-3), MOST_STRIDE))
@@ -185,7 +194,7 @@ class _Fit:
             weight[part] = _shown(depth[part], transmittance)
             self.pace.report("querying colors", self.part)
         _fill(lattice, table, weight)
-        rows = ((weight > FAINT) & (soft(depth) > 0)).nonzero()[:, 0]
+        rows = ((weight > FAINT) & dense).nonzero()[:, 0]
         sweep_colors(lattice, table, rows, functools.partial(self.colors_seen, lattice), self.late)
         return table
 
