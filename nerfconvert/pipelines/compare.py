@@ -66,25 +66,36 @@ def compare(
             | {"pictures": f"pictures/{album[number]}"}
             for number, (file, shot) in enumerate(zip(files, pictures, strict=True))
         ]
-        document = {
-            "schema": "nerfconvert.compare/1",
-            "protocol": evaluator.evaluation.protocol,
-            "machine": machine(device),
-            "views": len(evaluator.evaluation.cameras),
-            "resolution": evaluator.evaluation.resolution,
-            "fields": rows,
-            "gates": _judged(options, rows),
-            "video": str(films[0]) if films else None,
-            "also": [str(path) for path in films[1:]],
-            "report": str(folder / "report.html"),
-        }
-        document = strict(document)
+        where = {"machine": machine(device), **_films(films)}
+        document = strict(_document(options, evaluator.evaluation, rows) | where)
         titles, images = [name.title for name in names], [shot.images for shot in pictures]
         compared = Compared(titles, images, evaluator.evaluation.truth)
         write_text(folder / "report.html", comparison_page(document, compared, argv))
         write_json(folder / "compare.json", document)
     pass_gates(document)
     return document
+
+
+def _document(
+    options: CompareOptions, evaluation: Evaluation, rows: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """The document, but for the machine and the films; `rows` are its fields."""
+    return {
+        "schema": "nerfconvert.compare/1",
+        "protocol": evaluation.protocol,
+        "views": len(evaluation.cameras),
+        "resolution": evaluation.resolution,
+        "fields": rows,
+        "gates": _judged(options, rows),
+        "report": str(options.output / "report.html"),
+    }
+
+
+def _films(films: list[Path]) -> dict[str, Any]:
+    return {
+        "video": str(films[0]) if films else None,
+        "also": [str(path) for path in films[1:]],
+    }
 
 
 @contextlib.contextmanager
