@@ -10,6 +10,7 @@ from ..metrics.equal_quality import Bound, Reached, in_order, middle
 from .figures import figure
 
 Table = tuple[list[str], list[list[str]]]
+Curve = list[tuple[float, float]]
 SIGNS: dict[Bound, str] = {"exact": "", "at most": "≤ ", "more than": "> "}
 # of the times, for the table of speed-ups: how many times sooner at least, or at most
 SPEEDUP_SIGNS: dict[Bound, str] = {"exact": "", "at most": "≤ ", "more than": "≥ "}
@@ -19,6 +20,20 @@ def equal_quality_tables(document: dict[str, Any]) -> list[Table]:
     """The two tables of a `bench` document; none where it has no such runs."""
     entries = document.get("equal_quality") or []
     return [_levels(entries), _curves(entries)] if entries else []
+
+
+def budget_lines(entries: list[dict[str, Any]]) -> list[tuple[str, Curve, Curve]]:
+    """(conversion, its runs, those of training): (budget in seconds, median PSNR in dB) a point."""
+    kinds = ("conversions", "trainings")
+    return [(_name(entry), *(_medians(entry[kind]) for kind in kinds)) for entry in entries]
+
+
+def _medians(points: list[dict[str, Any]]) -> Curve:
+    found: dict[float, list[float]] = {}
+    for point in points:
+        if point["psnr_vs_truth"] is not None:
+            found.setdefault(point["budget"], []).append(point["psnr_vs_truth"])
+    return [(budget, statistics.median(found[budget])) for budget in sorted(found)]
 
 
 def _levels(entries: list[dict[str, Any]]) -> Table:

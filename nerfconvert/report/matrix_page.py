@@ -10,10 +10,11 @@ from typing import Any
 from urllib.parse import quote
 
 from ..students.sizes import bytes_figure
+from .equal_table import budget_lines, equal_quality_tables
 from .figures import figure, machine_facts
 from .html import html_page
 from .matrix import matrix_rows, name_of, speedup_figure
-from .plots import NO_MATPLOTLIB, rate_plot
+from .plots import NO_MATPLOTLIB, budget_plot, rate_plot
 
 Row = dict[str, Any]
 
@@ -101,6 +102,8 @@ def matrix_page(document: dict[str, Any]) -> str:
     teachers, students = (list(dict.fromkeys(names)) for names in zip(*cells))
     points = [(r["bytes"], r["psnr_vs_source"], r["frame"], *name_of(r)) for r in done]
     receipt = next((cell["receipt"] for cell in document["cells"] if cell["receipt"]), None)
+    equal = document.get("equal_quality") or []
+    sources = {entry["psnr_source_vs_truth"] for entry in equal}
     return html_page(
         "matrix",
         {
@@ -110,7 +113,9 @@ def matrix_page(document: dict[str, Any]) -> str:
             "shades": {key: shade.title for key, shade in shades.items()},
             "plot": rate_plot(points) if points else None,
             "plot_words": NO_MATPLOTLIB if points else "not drawn: no conversion has ended yet",
-            "no_speedup": document["speedup_reason"],
+            "equal": equal_quality_tables(document),
+            "equal_plot": budget_plot(budget_lines(equal), *sources) if len(sources) == 1 else None,
+            "no_speedup": None if equal else document["speedup_reason"],
             "command": shlex.join(["nerfconvert", *document["argv"]]) if document["argv"] else None,
             "receipt": receipt,
             "machine": machine_facts((receipt or document)["machine"]),

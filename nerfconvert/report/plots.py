@@ -94,13 +94,56 @@ def rate_plot(points: Sequence[tuple[float, float, float, str, str]]) -> Markup 
                     source, (size / 1e6, level), (6, 4), color=SOFT, fontsize=6.5,
                     textcoords="offset points", parse_math=False,
                 )  # fmt: skip
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        _logarithmic(axes)
         axes.margins(x=0.12, y=0.15)
         axes.set_xlabel("size of the file, MB")
         axes.set_ylabel("PSNR to the source, dB")
 
     return _svg(draw)
+
+
+def budget_plot(
+    lines: Sequence[tuple[str, Sequence[Point], Sequence[Point]]], source: float | None
+) -> Markup | None:
+    """PSNR in dB over seconds of runs that end there: (name, converted, trained) a color, what is
+    trained dashed; `source` is the PSNR of what was converted. None without matplotlib."""
+
+    def draw(axes: Any) -> None:
+        if source is not None:
+            axes.axhline(source, color=SOFT, linewidth=0.8, linestyle=(0, (2, 3)))
+            axes.annotate(
+                "the source", (0, source), (4, 3), color=SOFT, fontsize=8,
+                xycoords=axes.get_yaxis_transform(), textcoords="offset points",
+            )  # fmt: skip
+        for number, (name, *kinds) in enumerate(lines):
+            color = MARKS[number % len(MARKS)]
+            for points, style, mark in zip(kinds, ("-", (0, (4, 3))), ("o", "s")):
+                if points:
+                    axes.plot(
+                        *zip(*points), color=color, linestyle=style, marker=mark, markersize=3.5,
+                        linewidth=1.4,
+                    )  # fmt: skip
+            axes.annotate(
+                f"● {name}", (1.02, 1 - 0.08 * number), color=color, va="top",
+                xycoords="axes fraction", parse_math=False,
+            )  # fmt: skip
+        _logarithmic(axes)
+        axes.set_xticks(sorted({p[0] for line in lines for points in line[1:] for p in points}))
+        axes.margins(x=0.06, y=0.1)
+        axes.set_xlabel("seconds (dashed: trained from the photographs)")
+        axes.set_ylabel("PSNR to the photographs, dB")
+
+    return _svg(draw)
+
+
+def _logarithmic(axes: Any) -> None:
+    """A logarithmic axis of x, with 1, 2 and 5 of each decade in plain numbers."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
 
 
 def _svg(draw: Callable[[Any], None]) -> Markup | None:

@@ -116,3 +116,22 @@ def test_the_plot_has_a_mark_a_conversion():
     (plot,) = re.findall(r"<svg.*?</svg>", matrix_page(FULL), re.DOTALL)
     assert plot.count('id="PathCollection') == 2  # one of each target
     assert PROTOCOL["cameras"] in matrix_page(FULL)
+
+
+def test_equal_quality_has_a_section_with_both_curves(open_page, tmp_path):
+    level = {"below_source": 1.0, "psnr_vs_truth": 29.0, "speedup": 2.0, "speedup_bound": "exact"}
+    times = {"conversion": [30.0], "training": [60.0]}
+    level |= {k: [{"seed": 0, "seconds": v[0], "bound": "exact"}] for k, v in times.items()}
+    runs = [{"budget": b, "seed": 0, "psnr_vs_truth": 20.0 + b / 9} for b in (30, 60)]
+    entry = {"teacher": "a", "student": "x", "recipe": "fast", "psnr_source_vs_truth": 30.0}
+    entry |= {"levels": [level], "conversions": runs, "trainings": runs}
+    text = matrix_page({**FULL, "equal_quality": [entry]})
+    assert "No speed-up" not in text
+    assert len(re.findall(r"<svg", text)) == 2
+    page = tmp_path / "bench.html"
+    page.write_text(text, encoding="utf-8")
+    tab = open_page(page, PHONE)
+    assert not tab.overflows()
+    assert "29.00 dB" in tab.page.locator("section", has_text="Seconds to equal").inner_text()
+    more = matrix_page({**FULL, "equal_quality": [entry, {**entry, "psnr_source_vs_truth": 9.0}]})
+    assert len(re.findall(r"<svg", more)) == 1  # of two sources, tables alone
