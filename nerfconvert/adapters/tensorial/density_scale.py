@@ -16,6 +16,7 @@ from .lattice import Lattice
 
 THIN, SOLID = 0.2, 1.0  # optical depths of a voxel between which its raw density is linear
 OUTSIDE, DEEPEST = -1.6, 8.0  # bounds of raw density, as optical depths
+AROUND = 2  # voxels that the rim of a surface is wide
 LEAST_AROUND = 0.01  # of `around`: below that nothing shows
 TETHER = 0.3  # weight of a vertex's own sample beside the points around it
 ITERATIONS = 8  # of conjugate gradients
@@ -32,10 +33,10 @@ def soft(depth: Tensor, around: Tensor) -> Tensor:
 
 
 def densest_around(lattice: Lattice, depth: Tensor) -> Tensor:
-    """The highest optical `depth` [V] of each vertex and those beside it, `LEAST_AROUND` to
-    SOLID."""
+    """The highest optical `depth` [V] of each vertex and those up to `AROUND` beside it,
+    `LEAST_AROUND` to SOLID."""
     around = depth.clamp(LEAST_AROUND, SOLID)
-    for axis in range(3):
+    for axis in (0, 1, 2) * AROUND:
         beside = torch.zeros(3, device=depth.device)
         beside[axis] = 1.0
         sides = [
