@@ -12,29 +12,30 @@ from nerfconvert.adapters import TRAINABLE
 from nerfconvert.options.groups import Budget, Views
 
 TOLERANCE = 0.3  # dB; between processors and numbers of threads they move by a tenth of it
-RECORDED = {  # student: (size, steps, dB against PPNG lego on four held-out views)
-    "mlp": ("small", 80, 20.25),
-    "hashgrid": ("small", 200, 23.28),
-    "tensorial": ("small", 60, 28.20),
-    "vm": ("small", 60, 27.07),
-    "cp": ("small", 60, 26.05),
-    "ppng": ("small", 100, 18.20),
-}
+RECORDED = [  # student, active, steps of size small, dB against PPNG lego on four held-out views
+    ("mlp", "none", 80, 20.25),
+    ("mlp", "auto", 80, 19.08),  # its samplers know little yet; after 300 steps both are equal
+    ("hashgrid", "auto", 200, 23.28),
+    ("tensorial", "auto", 60, 28.20),
+    ("vm", "auto", 60, 27.07),
+    ("cp", "auto", 60, 26.05),
+    ("ppng", "auto", 100, 18.20),
+]
 
 
 def test_every_architecture_is_recorded():
-    assert set(RECORDED) == set(TRAINABLE)
+    assert {name for name, *_ in RECORDED} == set(TRAINABLE)
 
 
-@pytest.mark.parametrize("student", RECORDED)
-def test_conversions_are_as_good_as_recorded(student, shared, tmp_path):
-    size, steps, recorded = RECORDED[student]
+@pytest.mark.parametrize(("student", "active", "steps", "recorded"), RECORDED)
+def test_conversions_are_as_good_as_recorded(student, active, steps, recorded, shared, tmp_path):
     receipt = convert(
         ConvertOptions(
             source=shared / "checkpoints/ppng/lego/ppng_2.ppng",
             target=tmp_path / "student.safetensors",
             to=student,
-            size=size,
+            size="small",
+            active=active,
             budget=Budget(steps=steps),
             views=Views(eval_views=4, resolution="100x100"),
         )
