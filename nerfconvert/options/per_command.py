@@ -84,7 +84,7 @@ class ConvertOptions:
             metavar="NAMES",
             help="Active learning, of fast: cameras, rays and samples where OUT is worst; "
             f"{NO_SAMPLERS}, some of {','.join(SAMPLERS)}, or {MEASURED}: those that gained where "
-            "they were measured (for mlp all, else none).",
+            f"they were measured ({', '.join(n for n, a in ARCHITECTURES.items() if a.samplers)}).",
         ),
     ] = MEASURED
     budget: Budget = field(default_factory=Budget)
@@ -118,9 +118,9 @@ class ConvertOptions:
             raise UnknownNameError(SAMPLERS.kind, name, (*SAMPLERS, NO_SAMPLERS, MEASURED))
         if names & words and len(names) > 1:
             raise UsageError(f"--active {self.active}: {min(names & words)} stands alone")
-        if names == {MEASURED} and self.to in ARCHITECTURES:
-            if RECIPES[self.recipe].supports_active:
-                names = set(ARCHITECTURES[self.to].samplers)
+        measured = names == {MEASURED} and RECIPES[self.recipe].supports_active
+        if measured and self.to in ARCHITECTURES:
+            names = set(ARCHITECTURES[self.to].samplers)
         return tuple(name for name in SAMPLERS if name in names)
 
 

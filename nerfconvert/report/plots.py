@@ -85,10 +85,7 @@ def rate_plot(points: Sequence[tuple[float, float, float, str, str]]) -> Markup 
                 s=[12 + 260 * p[2] / slowest for p in own],
                 facecolor=color, edgecolor=color, alpha=0.5, linewidth=1,
             )  # fmt: skip
-            axes.annotate(
-                f"● {target}", (1.02, 1 - 0.08 * number), color=color, va="top",
-                xycoords="axes fraction", parse_math=False,
-            )  # fmt: skip
+            _name_beside(axes, number, target, color)
             for size, level, _, source, _ in own:
                 axes.annotate(
                     source, (size / 1e6, level), (6, 4), color=SOFT, fontsize=6.5,
@@ -123,10 +120,7 @@ def budget_plot(
                         *zip(*points), color=color, linestyle=style, marker=mark, markersize=3.5,
                         linewidth=1.4,
                     )  # fmt: skip
-            axes.annotate(
-                f"● {name}", (1.02, 1 - 0.08 * number), color=color, va="top",
-                xycoords="axes fraction", parse_math=False,
-            )  # fmt: skip
+            _name_beside(axes, number, name, color)
         _logarithmic(axes)
         axes.set_xticks(sorted({p[0] for line in lines for points in line[1:] for p in points}))
         axes.margins(x=0.06, y=0.1)
@@ -134,6 +128,14 @@ def budget_plot(
         axes.set_ylabel("PSNR to the photographs, dB")
 
     return _svg(draw)
+
+
+def _name_beside(axes: Any, number: int, name: str, color: str) -> None:
+    """The legend's line `number`, right of the axes."""
+    axes.annotate(
+        f"● {name}", (1.02, 1 - 0.08 * number), color=color, va="top",
+        xycoords="axes fraction", parse_math=False,
+    )  # fmt: skip
 
 
 def _logarithmic(axes: Any) -> None:

@@ -81,8 +81,9 @@ def fit_voxels(
             if not fit.affords(chosen, depth, lattice):
                 break
     around = densest_around(chosen, depth)
-    raw = fit.density(chosen, depth, around)  # first: its points take as much as the table
-    table = fit.colors(chosen, depth, soft(depth, around) > 0)
+    sampled = soft(depth, around)
+    raw = fit.density(chosen, sampled, around)  # first: its points take as much as the table
+    table = fit.colors(chosen, depth, sampled > 0)
     table[:, 0] = raw
     return chosen.words, table
 
@@ -158,13 +159,13 @@ class _Fit:
         cost += SURFACE * int(solid.sum()) * FEW_DIRECTIONS * self.per_color
         return cost < FINER_SHARE * self.pace.left
 
-    def density(self, lattice: Lattice, depth: Tensor, around: Tensor) -> Tensor:
+    def density(self, lattice: Lattice, raw: Tensor, around: Tensor) -> Tensor:
         """Raw density [V]: regularised least squares over random points around the vertices that
-        are not plainly outside, by conjugate gradients from the vertices' own samples."""
-        raw, points, end = soft(depth, around), POINTS, math.inf
+        are not plainly outside, by conjugate gradients from `raw`, the vertices' own samples."""
+        points, end = POINTS, math.inf
         if self.pace.limited:
             allowed = DENSITY_SHARE * self.pace.left
-            query = max(1e-9, len(depth) * self.per_query)
+            query = max(1e-9, len(raw) * self.per_query)
             points = int(min(POINTS, QUERY_SHARE * allowed / query))
             end = self.pace.spent + allowed
         if not points:
