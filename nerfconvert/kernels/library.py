@@ -2,10 +2,10 @@
 
 The libraries depend on neither torch nor Python: plain C functions `nc_<function>_<f32|f64>` over
 raw pointers, called through ctypes. `nerfconvert_cpu_<level>` exists once per instruction-set level
-(`base`, and on x86-64 also `v3` = AVX2, `v4` = AVX-512 and `bf16` = AVX512-BF16, which alone has
-networks in bfloat16); the best one that this processor supports is loaded, or that of the
-environment variable NERFCONVERT_LEVEL. `nerfconvert_cuda` has the same functions for CUDA, float32
-only.
+(`base`, and on x86-64 also `v3` = AVX2, `v4` = AVX-512, `bf16` = AVX512-BF16, `amx` = AMX too; the
+last two alone have networks in bfloat16); the best one that this processor supports is loaded, or
+that of the environment variable NERFCONVERT_LEVEL. `nerfconvert_cuda` has the same functions for
+CUDA, float32 only.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from torch import Tensor
 
 from ..errors import BackendError
 
-LEVELS = ("base", "v3", "v4", "bf16")
+LEVELS = ("base", "v3", "v4", "bf16", "amx")
 SUFFIXES = {torch.float32: "f32", torch.float64: "f64"}
 
 

@@ -21,7 +21,7 @@ def bfloat16_allowed(allowed: bool = True) -> Iterator[None]:
 
     Parameters, results, gradients and all sums stay float32; the terms of a product are rounded to
     8 bits. Everywhere else networks compute in float32, as they do here where the kernels of level
-    `bf16` are not loaded (NERFCONVERT_LEVEL=v4 chooses the level below).
+    `bf16` or `amx` are not loaded (NERFCONVERT_LEVEL=v4 chooses the level below).
     """
     token = _allowed.set(allowed)
     try:

@@ -155,5 +155,5 @@ def test_the_environment_chooses_the_level(level, monkeypatch):
 
 def test_a_level_that_there_is_not(monkeypatch):
     monkeypatch.setenv("NERFCONVERT_LEVEL", "v9")
-    with pytest.raises(BackendError, match="one of base, v3, v4, bf16, got 'v9'"):
+    with pytest.raises(BackendError, match="one of base, v3, v4, bf16, amx, got 'v9'"):
         library.highest_level()

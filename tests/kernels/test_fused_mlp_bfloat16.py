@@ -66,6 +66,10 @@ def network(widths, more, at, bias=True, rows=ROWS):
 @pytest.mark.parametrize(("widths", "more", "at"), NETWORKS, ids=str)
 @pytest.mark.parametrize(("bias", "last_relu"), [(True, False), (False, True)])
 def test_values_and_gradients(widths, more, at, bias, last_relu):
+    assert_values_and_gradients(widths, more, at, bias, last_relu)
+
+
+def assert_values_and_gradients(widths, more, at, bias, last_relu):
     """A number between two of bfloat16 may go to the other one, by 2^-8, as its sum is rounded."""
     inputs, weights, biases, beside = network(widths, more, at, bias)
     leaves = [inputs, *weights, *(biases or [])]

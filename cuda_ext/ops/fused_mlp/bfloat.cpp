@@ -1,4 +1,4 @@
-// fused_mlp in bfloat16 on processors with AVX512-BF16: a block of points goes through all layers
+// fused_mlp in bfloat16 on processors with AVX512-BF16, and AMX: a block of points goes through all layers
 // while it is in the cache. Inputs, parameters, results and every sum are float32.
 #if defined(__AVX512BF16__)
 #include "bfloat_mlp.h"
@@ -47,6 +47,7 @@ int forward(const PairMlp& mlp, float* outputs, Pair* hidden, int64_t threads) {
       packed[l] = std::make_unique<Scratch<Pair>>(size);
       pack_rows(mlp.layers[l], rows.get(), packed[l]->get());
     }
+    const TileRegisters registers;
     const Packed scratch = scratches(4, mlp.room());
     const Scratch<float> numbers(mlp.widest * kPoints);
     for_blocks(mlp, [&](int64_t first, int64_t count, int64_t panels) {

@@ -1,4 +1,4 @@
-// fused_mlp in bfloat16: pairs of numbers, their panels, and the register tile of every product.
+// fused_mlp in bfloat16: pairs of numbers and their panels.
 //
 // Two bfloat16 numbers that a product sums up lie side by side, a Pair. A panel of 32 points holds
 // its features as [pair of features][point]: an instruction takes 16 points by two features. Beside
@@ -34,26 +34,6 @@ inline __m512i to_pairs(__m512 first, __m512 second) {
   const __m512i high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(second));
   return _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
 }
-
-// Sums of kRows rows by the 32 columns of a panel, in float32.
-template <int kRows>
-struct PairTile {
-  __m512 sum[kRows][2];
-
-  // sum[j] += sum over k < pairs of a[j * a_row + k * a_column] . b[k * kPoints ...].
-  inline __attribute__((always_inline)) void multiply(int64_t pairs, const Pair* a, int64_t a_row,
-                                                      int64_t a_column, const Pair* b) {
-    for (int64_t k = 0; k < pairs; ++k, a += a_column, b += kPoints) {
-      const __m512bh b0 = (__m512bh)load_pairs(b), b1 = (__m512bh)load_pairs(b + 16);
-#pragma GCC unroll 12
-      for (int j = 0; j < kRows; ++j) {
-        const __m512bh scalar = (__m512bh)_mm512_set1_epi32(static_cast<int>(a[j * a_row]));
-        sum[j][0] = _mm512_dpbf16_ps(sum[j][0], scalar, b0);
-        sum[j][1] = _mm512_dpbf16_ps(sum[j][1], scalar, b1);
-      }
-    }
-  }
-};
 
 // A row of numbers [width] as pairs.
 inline void row_to_pairs(const float* from, int64_t width, Pair* to) {

@@ -57,6 +57,7 @@ void output_grads(const PairMlp& mlp, const PairGradients& grads, int64_t first,
 
 void backward_share(const PairMlp& mlp, const Packed& packed, const Pair* hidden,
                     const PairGradients& grads, PairSums& sums) {
+  const TileRegisters registers;
   const Packed scratch = scratches(8, mlp.room());
   const Scratch<float> numbers(mlp.widest * kBlock);
   Pair *rows = scratch[0]->get(), *points = scratch[1]->get(), *turned = scratch[2]->get();
@@ -122,8 +123,9 @@ int backward(const PairMlp& mlp, const Pair* hidden, const PairGradients& grads,
 #pragma omp for schedule(static)
     for (int64_t l = 0; l < mlp.n_layers; ++l) {
       const PairLayer& layer = mlp.layers[l];
+      const Scratch<Pair> columns(32 * pairs_of(layer.out));
       packed[l] = std::make_unique<Scratch<Pair>>(layer.in * pairs_of(layer.out));
-      pack_columns(layer, packed[l]->get());
+      pack_columns(layer, columns.get(), packed[l]->get());
     }
     auto& mine = sums[thread_index()];
     mine = std::make_unique<PairSums>(mlp);

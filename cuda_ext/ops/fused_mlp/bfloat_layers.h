@@ -1,10 +1,7 @@
 // fused_mlp in bfloat16: one layer over panels of points, forward and backward; sums in float32.
 #pragma once
 
-#include <algorithm>
-
-#include "bfloat.h"
-#include "tile.h"
+#include "bfloat_tile.h"
 
 namespace nc {
 
@@ -17,7 +14,24 @@ struct PairLayer {
   int64_t feature_panels() const { return (in + 31) / 32 + (beside + 31) / 32; }
 };
 
-// The weights tile by tile, [pair of inputs][row of the tile]; `rows` has room for out * pairs().
+// Where the packed weights of one tile have its row j and pair k: at j * row + k * column.
+struct Packing {
+  int64_t row, column;
+};
+
+template <int kRows>
+inline Packing packing_of(int64_t pairs) {
+  return PairTile<kRows>::kRowMajor ? Packing{pairs, 1} : Packing{1, kRows};
+}
+
+// Rows [kRows][pairs] as packed weights of a tile.
+template <int kRows>
+inline void pack_tile(const Pair* rows, int64_t pairs, Pair* to) {
+  if (PairTile<kRows>::kRowMajor) std::copy_n(rows, kRows * pairs, to);
+  else transpose_pairs(rows, pairs, kRows, pairs, to, kRows);
+}
+
+// The weights tile by tile; `rows` has room for out * pairs().
 inline void pack_rows(const PairLayer& layer, Pair* rows, Pair* to) {
   const int64_t pairs = layer.pairs();
   for (int64_t o = 0; o < layer.out; ++o) {
@@ -25,25 +39,29 @@ inline void pack_rows(const PairLayer& layer, Pair* rows, Pair* to) {
     row_to_pairs(from, layer.in, rows + o * pairs);
     row_to_pairs(from + layer.in, layer.beside, rows + o * pairs + pairs_of(layer.in));
   }
-  for_tiles(layer.out, [&](auto tile_rows, int64_t first) {
+  for_pair_tiles(layer.out, [&](auto tile_rows, int64_t first) {
     constexpr int kRows = decltype(tile_rows)::value;
-    transpose_pairs(rows + first * pairs, pairs, kRows, pairs, to + first * pairs, kRows);
+    pack_tile<kRows>(rows + first * pairs, pairs, to + first * pairs);
   });
 }
 
-// The transposed weights on h tile by tile, [pair of outputs][row of the tile].
-inline void pack_columns(const PairLayer& layer, Pair* to) {
+// The transposed weights on h tile by tile; `columns` has room for 32 * pairs_of(out).
+inline void pack_columns(const PairLayer& layer, Pair* columns, Pair* to) {
   const int64_t pairs = pairs_of(layer.out), row = layer.in + layer.beside;
-  for_tiles(layer.in, [&](auto tile_rows, int64_t first) {
+  for_pair_tiles(layer.in, [&](auto tile_rows, int64_t first) {
     constexpr int kRows = decltype(tile_rows)::value;
-    const __mmask16 lanes = first_lanes(kRows);
-    for (int64_t k = 0; k < pairs; ++k) {
-      const float* from = layer.weight + 2 * k * row + first;
-      const __mmask16 second = 2 * k + 1 < layer.out ? lanes : 0;
-      const __m512i found =
-          to_pairs(_mm512_maskz_loadu_ps(lanes, from), _mm512_maskz_loadu_ps(second, from + row));
-      _mm512_mask_storeu_epi32(to + first * pairs + k * kRows, lanes, found);
-    }
+    constexpr bool kTurn = PairTile<kRows>::kRowMajor;
+    Pair* found = kTurn ? columns : to + first * pairs;  // [pair][row of the tile]
+    for (int64_t k = 0; k < pairs; ++k)
+      for (int64_t j = 0; j < kRows; j += 16) {
+        const float* from = layer.weight + 2 * k * row + first + j;
+        const __mmask16 lanes = first_lanes(kRows - j);
+        const __mmask16 second = 2 * k + 1 < layer.out ? lanes : 0;
+        const __m512i both =
+            to_pairs(_mm512_maskz_loadu_ps(lanes, from), _mm512_maskz_loadu_ps(second, from + row));
+        _mm512_mask_storeu_epi32(found + k * kRows + j, lanes, both);
+      }
+    if (kTurn) transpose_pairs(found, kRows, pairs, kRows, to + first * pairs, pairs);
   });
 }
 
@@ -79,16 +97,20 @@ inline void store_tile(const PairTile<kRows>& tile, float* to) {
 // numbers where `numbers` is not null.
 inline void layer_forward(const PairLayer& layer, const Pair* packed, bool relu, const Pair* h,
                           const Pair* beside, Pair* pairs, float* numbers) {
-  for_tiles(layer.out, [&](auto rows, int64_t first) {
+  for_pair_tiles(layer.out, [&](auto rows, int64_t first) {
     constexpr int kRows = decltype(rows)::value;
     PairTile<kRows> tile;
 #pragma GCC unroll 12
     for (int j = 0; j < kRows; ++j)
       tile.sum[j][0] = tile.sum[j][1] = _mm512_set1_ps(layer.bias ? layer.bias[first + j] : 0.0f);
+    const Packing at = packing_of<kRows>(layer.pairs());
     const Pair* weights = packed + first * layer.pairs();
-    tile.multiply(pairs_of(layer.in), weights, 1, kRows, h);
+    tile.enter();
+    tile.multiply(pairs_of(layer.in), weights, at.row, at.column, h);
     if (layer.beside)
-      tile.multiply(pairs_of(layer.beside), weights + pairs_of(layer.in) * kRows, 1, kRows, beside);
+      tile.multiply(pairs_of(layer.beside), weights + pairs_of(layer.in) * at.column, at.row,
+                    at.column, beside);
+    tile.leave();
     if (relu) {
 #pragma GCC unroll 12
       for (int j = 0; j < kRows; ++j)
@@ -105,15 +127,18 @@ inline void layer_forward(const PairLayer& layer, const Pair* packed, bool relu,
 // `active` is not positive, or of numbers where `numbers` is not null.
 inline void layer_backward_input(const PairLayer& layer, const Pair* packed, const Pair* grad,
                                  const Pair* active, Pair* pairs, float* numbers) {
-  for_tiles(layer.in, [&](auto rows, int64_t first) {
+  for_pair_tiles(layer.in, [&](auto rows, int64_t first) {
     constexpr int kRows = decltype(rows)::value;
     PairTile<kRows> tile;
 #pragma GCC unroll 12
     for (int j = 0; j < kRows; ++j) tile.sum[j][0] = tile.sum[j][1] = _mm512_setzero_ps();
-    tile.multiply(pairs_of(layer.out), packed + first * pairs_of(layer.out), 1, kRows, grad);
-    const int64_t at = first / 2 * kPoints;
+    const int64_t depth = pairs_of(layer.out), place = first / 2 * kPoints;
+    const Packing at = packing_of<kRows>(depth);
+    tile.enter();
+    tile.multiply(depth, packed + first * depth, at.row, at.column, grad);
+    tile.leave();
     if (numbers) store_tile(tile, numbers + first * kPoints);
-    else store_tile(tile, active + at, pairs + at);
+    else store_tile(tile, active + place, pairs + place);
   });
 }
 
@@ -121,7 +146,7 @@ inline void layer_backward_input(const PairLayer& layer, const Pair* packed, con
 // panels `grad_stride` apart; rows: [panel][pair of points][32 features].
 inline void add_weight_sums(int64_t out, int64_t panels, const Pair* grad, int64_t grad_stride,
                             const Pair* rows, float* sums) {
-  for_tiles(out, [&](auto tile_rows, int64_t first) {
+  for_pair_tiles(out, [&](auto tile_rows, int64_t first) {
     constexpr int kRows = decltype(tile_rows)::value;
     PairTile<kRows> tile;
     float* at = sums + first * 32;
@@ -129,8 +154,10 @@ inline void add_weight_sums(int64_t out, int64_t panels, const Pair* grad, int64
     for (int j = 0; j < kRows; ++j)
 #pragma GCC unroll 2
       for (int h = 0; h < 2; ++h) tile.sum[j][h] = _mm512_loadu_ps(at + j * 32 + 16 * h);
+    tile.enter();
     for (int64_t p = 0; p < panels; ++p)
       tile.multiply(kPoints / 2, grad + p * grad_stride + first * 16, 16, 1, rows + p * 16 * 32);
+    tile.leave();
     store_tile(tile, at);
   });
 }
