@@ -1,5 +1,6 @@
-// fused_mlp in bfloat16 on processors with AVX512-BF16, and AMX: a block of points goes through all layers
-// while it is in the cache. Inputs, parameters, results and every sum are float32.
+// fused_mlp in bfloat16 on processors with AVX512-BF16, in tiles where there is AMX: a block of
+// points goes through all layers while it is in the cache. Inputs, parameters, results and every
+// sum are float32.
 #if defined(__AVX512BF16__)
 #include "bfloat_mlp.h"
 
