@@ -16,6 +16,7 @@ from .kernel import Kernel, Timing
 from .launch import launch
 from .precision import in_bfloat16
 from .torch_ops import differentiate, register
+from .wide_mlp import is_wide, layer_by_layer
 
 MAX_WIDTH = 256
 MAX_LAYERS = 10
@@ -43,8 +44,9 @@ def fused_mlp(
     `weights` are [out, in] as torch.nn.Linear stores them, `biases` [out] each or None for no
     biases. The layers `at` act on [h | beside], `beside` [N, E]; 0 is the first layer, whose h are
     the inputs. All sizes work; widths of 0 or beyond 256, or more than 10 layers, fall back to the
-    reference. Gradients reach inputs, weights, biases and `beside`. Within
-    `precision.bfloat16_allowed` the terms of the products may be rounded to bfloat16.
+    reference, and on CUDA networks 128 wide or wider are products of torch's. Gradients reach
+    inputs, weights, biases and `beside`. Within `precision.bfloat16_allowed` the terms of the
+    products may be rounded to bfloat16.
     """
     check_float("inputs", inputs)
     check_shape("inputs", inputs, "N", "I")
@@ -81,7 +83,10 @@ def _compiled(
     at: tuple[int, ...] = (),
     last_relu: bool = False,
 ) -> Tensor | None:
-    if in_bfloat16(inputs):
+    if is_wide(inputs, weights):
+        dtype = torch.bfloat16 if in_bfloat16(inputs) else inputs.dtype
+        return layer_by_layer(inputs, weights, biases, beside, at, last_relu, dtype)
+    if inputs.device.type == "cpu" and in_bfloat16(inputs):
         rounded = run_bfloat16(inputs, list(weights), list(biases or []), beside, at, last_relu)
         if rounded is not None:
             return rounded

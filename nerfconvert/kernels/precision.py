@@ -1,8 +1,9 @@
-"""Which calls may compute in bfloat16: those of a training, where the processor multiplies it."""
+"""Which calls may compute in bfloat16: those of a training, where the machine multiplies it."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Iterator
 from contextvars import ContextVar
@@ -17,7 +18,7 @@ _allowed: ContextVar[bool] = ContextVar("nerfconvert_bfloat16", default=False)
 
 @contextlib.contextmanager
 def bfloat16_allowed(allowed: bool = True) -> Iterator[None]:
-    """Context in which networks compute in bfloat16 where the processor has instructions for it.
+    """Context in which networks compute in bfloat16 where the machine has instructions for it.
 
     Parameters, results, gradients and all sums stay float32; the terms of a product are rounded to
     8 bits. Everywhere else networks compute in float32, as they do here where the kernels of level
@@ -44,5 +45,15 @@ def trained_in(device: torch.device) -> str:
 
 
 def in_bfloat16(like: Tensor) -> bool:
-    """Whether a network on a tensor like `like` is to compute in bfloat16 here."""
-    return _allowed.get() and library.has_function("fused_mlp_bfloat16", like)
+    """Whether a network on a tensor like `like` is to compute in bfloat16 here; on CUDA, one that
+    is wide (wide_mlp.py)."""
+    if not _allowed.get():
+        return False
+    if like.device.type == "cuda":
+        return like.dtype == torch.float32 and _cuda_multiplies_bfloat16()
+    return library.has_function("fused_mlp_bfloat16", like)
+
+
+@functools.cache
+def _cuda_multiplies_bfloat16() -> bool:
+    return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
