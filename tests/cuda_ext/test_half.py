@@ -56,6 +56,23 @@ def test_half_tables(cpu, shim):
         torch.testing.assert_close(mine.grad, rounded.grad, rtol=0, atol=1e-4)
 
 
+@pytest.mark.parametrize("first", [0, 1], ids=["aligned", "between"])
+@pytest.mark.parametrize("rounded", [False, True], ids=["float", "half"])
+def test_two_features_are_one_load(cpu, shim, first, rounded):
+    """Tables of two features, as most grids have, bit for bit; also where a table begins in the
+    middle of two."""
+    unit, table, *layout = with_sizes("hash_encode", 129)
+    generator = torch.Generator().manual_seed(0)
+    numbers = torch.randn(2 * len(table) + 1, generator=generator).half().float()
+    table = numbers[first:][: 2 * len(table)].view(-1, 2)
+    look_up = half.hash_encode if rounded else KERNELS["hash_encode"].fast
+    with through(shim):
+        got = look_up(unit, table, *layout)
+    with through(cpu):
+        want = KERNELS["hash_encode"].fast(unit, table, *layout)
+    assert torch.equal(got, want)
+
+
 class Both:
     """Functions of one library, else of another."""
 

@@ -128,4 +128,24 @@ NC_HD T hash_feature(const HashCorners<T>& corners, const Stored* entries, int64
   return half[0] + half[1];
 }
 
+// Two features that lie side by side, read and written at once.
+template <class Stored>
+struct alignas(2 * sizeof(Stored)) TwoFeatures {
+  Stored value[2];
+};
+
+// Both features of one point in a table of two, each summed up as by hash_feature.
+template <class T, class Stored>
+NC_HD TwoFeatures<T> hash_two_features(const HashCorners<T>& corners,
+                                       const TwoFeatures<Stored>* entries) {
+  T half[2][2] = {};
+  for (int q = 0; q < 4; ++q)
+    for (int x = 0; x < 2; ++x) {
+      const TwoFeatures<Stored> entry = entries[corners.index[2 * q + x]];
+      for (int f = 0; f < 2; ++f)
+        half[f][x] = fma_(corners.wx[x] * corners.wyz[q], widened(entry.value[f]), half[f][x]);
+    }
+  return {{half[0][0] + half[0][1], half[1][0] + half[1][1]}};
+}
+
 }  // namespace nc
