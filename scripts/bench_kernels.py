@@ -1,8 +1,10 @@
-"""Times each kernel against its torch reference, beside sgemm and a memory copy of this machine.
+"""Times each kernel against its torch reference and against what this machine can do at best.
 
     python scripts/bench_kernels.py [--threads 2] [--device cpu] [--only march] [--json out.json]
 
-Medians of wall time; on a busy machine only the ratios mean anything.
+Medians of wall time; on a busy machine only the ratios mean anything. The bound of a call is the
+longer of two times: its products at the rate of sgemm, and all its points, results and lines of
+tables at that of a copy. Networks that stay in the cache, and tables that do, go beyond it.
 """
 
 from __future__ import annotations
@@ -26,23 +28,41 @@ from nerfconvert.kernels.backends import BACKENDS
 from nerfconvert.kernels.dispatch import backend_info, use_backend
 from nerfconvert.kernels.kernel import Kernel, Timing
 
+SGEMM, COPY = "sgemm 1024", "copy 128 MiB"
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a call has to do at least."""
+
+    flops: float = 0.0
+    bytes: float = 0.0  # of points, results, gradients and lines of tables
+
+    def seconds(self, rates: dict[str, float]) -> float:
+        """The bound on a machine with these `rates` of SGEMM and COPY, in 1e9 a second."""
+        return max(self.flops / rates[SGEMM], self.bytes / rates[COPY]) / 1e9
+
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: what to time, and how many millions of what it computes."""
+    """One line of the table: what to time, how many millions of what it computes, and what of it
+    has a bound."""
 
     name: str
     unit: str
     millions: float
     run: Callable[[], object]
+    work: Work = Work()
+    prepare: Callable[[], object] = lambda: None  # before each run, not timed
 
 
-def median_seconds(run: Callable[[], object], device: str, budget: float) -> float:
-    """Median wall time of `run`: at most 11 runs, at least 2, about `budget` seconds."""
+def median_seconds(row: Row, device: str, budget: float) -> float:
+    """Median wall time of a row's run: at most 11 runs, at least 2, about `budget` seconds."""
     times: list[float] = []
     while len(times) < 2 or (sum(times) < budget and len(times) < 12):
+        row.prepare()
         start = time.perf_counter()
-        run()
+        row.run()
         if device == "cuda":
             torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
@@ -52,10 +72,10 @@ def median_seconds(run: Callable[[], object], device: str, budget: float) -> flo
 def machine_rows(device: str) -> Iterator[Row]:
     """What the machine can do at best: sgemm and a copy."""
     a = torch.randn(1024, 1024, device=device)
-    yield Row("sgemm 1024", "GFLOP/s", 2e-3 * 1024**3 / 1e6, lambda: a @ a)
+    yield Row(SGEMM, "GFLOP/s", 2e-3 * 1024**3 / 1e6, lambda: a @ a)
     source = torch.randn(1 << 25, device=device)
     target = torch.empty_like(source)
-    yield Row("copy 128 MiB", "GB/s", 2e-3 * 4 * 2**25 / 1e6, lambda: target.copy_(source))
+    yield Row(COPY, "GB/s", 2e-3 * 4 * 2**25 / 1e6, lambda: target.copy_(source))
 
 
 def placed(x: Any, device: str, leaf: bool) -> Any:
@@ -78,13 +98,41 @@ def kernel_rows(kernel: Kernel, timing: Timing, device: str, others: tuple[str, 
         with torch.no_grad(), chosen:
             return kernel.fast(*arguments)
 
-    rows = [Row(f"{kernel.name} forward{name}", *counted, forward)]
+    changed = [arguments[i] for i in kernel.in_place]
+    kept = [x.clone() for x in changed]
+
+    def restore() -> None:
+        for x, y in zip(changed, kept, strict=True):
+            x.copy_(y)
+
+    there, back = work_of(kernel, timing, arguments, forward())
+    rows = [Row(f"{kernel.name} forward{name}", *counted, forward, there, restore)]
     for other in others:
         in_other = f"{kernel.name} forward in {other}{name}"
-        rows.append(Row(in_other, *counted, partial(forward, other)))
+        rows.append(Row(in_other, *counted, partial(forward, other), there, restore))
     if kernel.differentiable:
-        rows.append(Row(f"{kernel.name} backward{name}", *counted, backward(kernel, arguments)))
+        run = backward(kernel, arguments)
+        rows.append(Row(f"{kernel.name} backward{name}", *counted, run, back))
     return rows
+
+
+def work_of(kernel: Kernel, timing: Timing, arguments: list[Any], outputs: Any) -> list[Work]:
+    """What a forward and a backward pass have to do."""
+    results = size(outputs)
+    points = size([arguments[i] for i in kernel.per_point if i not in kernel.in_place])
+    grads = size([arguments[i] for i in kernel.differentiable])
+    streamed = points if kernel.in_place else points + results
+    return [
+        Work(timing.flops, streamed + timing.gathered),
+        Work(2 * timing.flops, results + grads + 2 * timing.gathered),
+    ]
+
+
+def size(x: Any) -> int:
+    """Bytes of all tensors in `x`."""
+    if isinstance(x, (list, tuple)):
+        return sum(map(size, x))
+    return x.numel() * x.element_size() if isinstance(x, torch.Tensor) else 0
 
 
 def backward(kernel: Kernel, arguments: list[Any]) -> Callable[[], object]:
@@ -117,13 +165,19 @@ def rows(device: str, scale: float, native: bool) -> Iterator[Row]:
 
 
 def measure(backend: str, device: str, scale: float, only: str, budget: float) -> dict[str, dict]:
-    """Millions of items a second of every row under one backend."""
-    results = {}
+    """Millions of items a second of every row under one backend, and which part of its bound."""
+    results: dict[str, dict] = {}
+    machine: dict[str, float] = {}
     with use_backend(backend):
         for row in rows(device, scale, backend == "native"):
-            if only in row.name:
-                seconds = median_seconds(row.run, device, budget)
-                results[row.name] = {"rate": row.millions / seconds, "unit": row.unit}
+            if row.name not in (SGEMM, COPY) and only not in row.name:
+                continue
+            seconds = median_seconds(row, device, budget)
+            results[row.name] = {"rate": row.millions / seconds, "unit": row.unit}
+            if row.name in (SGEMM, COPY):
+                machine[row.name] = row.millions / seconds
+            else:
+                results[row.name]["of_bound"] = row.work.seconds(machine) / seconds
     return results
 
 
@@ -146,12 +200,13 @@ def main() -> None:
         reference = measure("reference", arguments[0], slower, *arguments[1:])
     load = os.getloadavg()[0]
     print(f"{options.threads} threads, load {load:.1f}, {backend_info()}")
-    print("| kernel | native | reference | ratio | unit |\n| --- | ---: | ---: | ---: | --- |")
+    print("| kernel | native | of its bound | reference | ratio | unit |")
+    print("| --- | ---: | ---: | ---: | ---: | --- |")
     for name, row in native.items():
-        slow = reference.get(name, {}).get("rate")
-        row["reference"] = slow
+        slow = row["reference"] = reference.get(name, {}).get("rate")
+        part = f"{row['of_bound']:.0%}" if "of_bound" in row else "-"
         shown = f"{slow:.3g} | {row['rate'] / slow:.1f}" if slow else "- | -"
-        print(f"| {name} | {row['rate']:.3g} | {shown} | {row['unit']} |")
+        print(f"| {name} | {row['rate']:.3g} | {part} | {shown} | {row['unit']} |")
     if options.json:
         result = {"backend": backend_info(), "load": load, "rows": native}
         options.json.write_text(json.dumps(result, indent=1))

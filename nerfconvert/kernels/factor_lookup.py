@@ -191,7 +191,9 @@ def _timings(generator: torch.Generator, points: int) -> Iterator[Timing]:
     for name, size, width, n_planes in (("vm", 300, 64, 3), ("cp", 500, 384, 0)):
         planes = [torch.randn(size, size, width, generator=generator) for _ in range(n_planes)]
         lines = [torch.randn(size, width, generator=generator) for _ in range(3)]
-        yield Timing(arguments=(unit, planes, lines), items=points, name=name)
+        gathered = points * 4 * width * (4 * n_planes + 2 * 3)
+        arguments = unit, planes, lines
+        yield Timing(arguments=arguments, items=points, name=name, gathered=gathered)
 
 
 FACTOR_LOOKUP = Kernel(

@@ -264,7 +264,8 @@ def _timings(generator: torch.Generator, points: int) -> Iterator[Timing]:
         inputs = torch.randn(rows, widths[0], generator=generator)
         arguments = inputs, weights, [torch.zeros(o) for o in widths[1:]]
         unit = f"M points/s ({flops / 3e3:.1f} kFLOP forward)"
-        yield Timing(arguments=arguments, items=rows, name=name, unit=unit)
+        products = rows * flops // 3
+        yield Timing(arguments=arguments, items=rows, name=name, unit=unit, flops=products)
 
 
 FUSED_MLP = Kernel(

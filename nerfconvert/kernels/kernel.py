@@ -18,6 +18,8 @@ class Timing:
     items: int  # results of the call, for the rate
     name: str = ""  # among the timings of the same kernel
     unit: str = "M points/s"  # of the rate of items
+    flops: int = 0  # of its matrix products
+    gathered: int = 0  # bytes of tables that it moves, in lines of 64
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -112,7 +112,8 @@ def _timings(generator: torch.Generator, points: int) -> Iterator[Timing]:
     rows = torch.randperm(len(table), generator=generator)[: points // 5].sort().values
     arguments = table, torch.ones_like(table), table[rows], rows, 1e-3, 0.99, 1
     unit = f"M rows/s (28 channels, of {len(table) / 1e6:.1f} M)"
-    yield Timing(arguments=arguments, items=len(rows), unit=unit)
+    moved = len(rows) * 128 * 4  # two tensors, there and back, in lines of 64 bytes
+    yield Timing(arguments=arguments, items=len(rows), unit=unit, gathered=moved)
 
 
 RMSPROP_ROWS = Kernel(

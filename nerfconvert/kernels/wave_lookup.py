@@ -105,7 +105,8 @@ def _timings(generator: torch.Generator, points: int) -> Iterator[Timing]:
     volumes = torch.randn(8, 80, 80, 80, 4, generator=generator)
     turns = points_along_rays(generator, points) - 0.5
     arguments = turns, torch.tensor([1.0, 2.0, 4.0, 8.0]), volumes
-    yield Timing(arguments=arguments, items=points)
+    gathered = points * 8 * 4 * 64  # of each volume four pairs of corners
+    yield Timing(arguments=arguments, items=points, gathered=gathered)
 
 
 WAVE_LOOKUP = Kernel(
