@@ -1,4 +1,5 @@
-"""Which calls may compute in bfloat16: those of a training, where the machine multiplies it."""
+"""Which calls may compute in bfloat16, where the machine multiplies it: those of a training, and
+frames that were asked for fast."""
 
 from __future__ import annotations
 
@@ -38,10 +39,15 @@ def training_precision() -> Iterator[None]:
         yield
 
 
+def computed_in(device: torch.device) -> str:
+    """What networks are computed in on `device` in this context: "bfloat16" or "float32"."""
+    return "bfloat16" if in_bfloat16(torch.zeros(1, device=device)) else "float32"
+
+
 def trained_in(device: torch.device) -> str:
-    """What networks are computed in where they are trained on `device`: "bfloat16" or "float32"."""
+    """What networks are computed in where they are trained on `device`."""
     with training_precision():
-        return "bfloat16" if in_bfloat16(torch.zeros(1, device=device)) else "float32"
+        return computed_in(device)
 
 
 def in_bfloat16(like: Tensor) -> bool:

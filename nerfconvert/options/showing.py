@@ -67,6 +67,13 @@ class RenderOptions:
         int, arg(metavar="N", help="Frames of the orbit, or of a path of keyframes.")
     ] = 48
     fps: Annotated[int, arg(metavar="N", help="Frames a second of the video.")] = 24
+    fast: Annotated[
+        bool,
+        arg(
+            help="Networks in bfloat16, where the machine multiplies it: frames of an MLP in half "
+            "the time, apart from the exact ones by less than a screen shows."
+        ),
+    ] = False
     where: Where = field(default_factory=Where)
     resume: ResumeFilm = False
     overwrite: Overwrite = False

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..film.kept_frames import kept_frames
 from ..film.request import film_request
+from ..kernels.precision import bfloat16_allowed, computed_in
 from ..metrics.evaluation import background_of, settled_median
 from ..options.groups import parse_resolution
 from ..options.showing import RenderOptions
@@ -43,15 +44,18 @@ def render(
         cameras = camera_path(field, options.cameras, options.frames, size, options.frame)
     background = background_of(field, options.background)
     crop = open_crop(options.crop)
+    how = {"background": background, "crop": crop, "fast": options.fast}
+    with bfloat16_allowed(options.fast):
+        networks = computed_in(device)
     seconds: list[float] = []
 
     def frame(view: int) -> np.ndarray:
         start = time.perf_counter()
-        image = to_bytes(render_image(field, cameras, view, background=background, crop=crop))
+        image = to_bytes(render_image(field, cameras, view, **how))
         seconds.append(time.perf_counter() - start)
         return image
 
-    request = film_request([file], [field], cameras, background, crop=str(crop))
+    request = film_request([file], [field], cameras, background, crop=str(crop), fast=options.fast)
     folder = frames_path(options.output)
     with kept_frames(folder, len(cameras), request, resume=options.resume) as kept:
         if options.output.suffix:
@@ -68,6 +72,6 @@ def render(
             "frames": len(cameras),
             "resolution": [cameras.width, cameras.height],
             "seconds_per_frame": settled_median(seconds) if seconds else None,
-            "machine": machine(device),
+            "machine": {**machine(device), "networks": networks},
         }
     )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ..kernels.composite import composite
+from ..kernels.precision import bfloat16_allowed
 from ..volume import Aabb, RadianceField, Rays, Samples, at_once
 from .cameras import Cameras
 from .crop import cropped
@@ -64,13 +66,18 @@ def render_rays(
     step: float | None = None,
     background: float = 1.0,
     chunk: int | None = None,
+    fast: bool = False,
 ) -> Rendered:
-    """Renders R world rays without gradients, `chunk` rays at a time (bounds memory)."""
+    """Renders R world rays without gradients, `chunk` rays at a time (bounds memory).
+
+    `fast` allows networks in bfloat16: about 60 dB from the exact picture, in half the time.
+    """
     step, rays = step or default_step(field), field.info.local_rays(rays)
     chunk = chunk or rays_at_once(field, CHUNK_UNBOUNDED if field.aabb.contraction else CHUNK)
     parts = []
     for start in range(0, len(rays), chunk):
-        seen = shade(field, rays[start : start + chunk], step)
+        with bfloat16_allowed() if fast else nullcontext():
+            seen = shade(field, rays[start : start + chunk], step)
         rgb = seen.color + (1 - seen.opacity[:, None]) * background
         parts.append(Rendered(rgb, seen.opacity, seen.depth))
     if not parts:
@@ -93,10 +100,11 @@ def render_image(
     background: float | None = None,
     on_chunk: Callable[[int], None] | None = None,
     crop: Aabb | None = None,
+    fast: bool = False,
 ) -> Tensor:
     """[height, width, 3] sRGB in [0, 1] of one camera; as `render_camera`."""
     how = {"step": step, "background": background, "on_chunk": on_chunk, "crop": crop}
-    return render_camera(field, cameras, view, **how).rgb
+    return render_camera(field, cameras, view, **how, fast=fast).rgb
 
 
 def render_camera(
@@ -108,18 +116,22 @@ def render_camera(
     background: float | None = None,
     on_chunk: Callable[[int], None] | None = None,
     crop: Aabb | None = None,
+    fast: bool = False,
 ) -> Rendered:
     """What one camera sees, every tensor [height, width, ...], `rgb` in [0, 1], on a gray level
     `background` (None: that of the program which made the field); `on_chunk` hears rays done; of
-    the world only the box `crop` is seen, where there is one. Rays pass where those of the field's
-    program do, which need not be pixel centers: its `info` has the shift."""
+    the world only the box `crop` is seen, where there is one; `fast` as in `render_rays`.
+
+    Rays pass where those of the field's program do, which need not be pixel centers: its `info` has
+    the shift.
+    """
     if background is None:
         background = BACKGROUNDS[field.info.background]
     rays = cropped(cameras.view_rays(view, field.info.pixel_shift), crop).to(field.device)
     parts, chunk = [], rays_at_once(field, CHUNK)
     for start in range(0, len(rays), chunk):
         part = rays[start : start + chunk]
-        parts.append(render_rays(field, part, step=step, background=background))
+        parts.append(render_rays(field, part, step=step, background=background, fast=fast))
         if on_chunk:
             on_chunk(len(part))
     size, whole = (cameras.height, cameras.width), _joined(parts)

@@ -101,7 +101,7 @@ class Painter:
             if unwanted():
                 return None
             part = rays[start : start + chunk].to(field.device)
-            parts.append(render_rays(field, part, background=self.background))
+            parts.append(render_rays(field, part, background=self.background, fast=True))
         names = "rgb", "opacity", "depth"
         return tuple(torch.cat([getattr(p, n) for p in parts]).cpu() for n in names)
 
