@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Puts the table of the papers' recipes beside ours into BENCHMARKS.md, and draws the curves.
+"""Puts the tables of the papers' recipes beside ours into BENCHMARKS.md, and draws the curves.
 
-    python scripts/papers_table.py papers papers_long BENCHMARKS.md
+    python scripts/papers_table.py papers papers_long papers_hour --document BENCHMARKS.md
 
-reads the folders of `nerfconvert bench` (`papers.toml`, `papers_long.toml`), replaces what stands
-between `<!-- papers -->` and `<!-- /papers -->`, and writes one picture of curves a pair of the
-second folder into `scripts/results`.
+reads folders of `nerfconvert bench` (`papers.toml`, then `papers_long.toml` and `papers_hour.toml`
+where they have run), replaces what stands between `<!-- papers -->` and `<!-- /papers -->`, and
+writes one picture of curves a pair of the later folders into `scripts/results`.
 """
 
 from __future__ import annotations
@@ -35,18 +35,50 @@ def pair_of(cell: Cell) -> str:
     return f"{cell['teacher']} → {cell['student']}"
 
 
-def psnr(cell: Cell | None) -> str:
-    return f"{cell['receipt']['quality']['psnr_target_vs_source']:.1f}" if cell else "–"
+def by_pair(cells: list[Cell]) -> dict[str, list[Cell]]:
+    return {
+        pair: [cell for cell in cells if pair_of(cell) == pair]
+        for pair in dict.fromkeys(map(pair_of, cells))
+    }
 
 
-def seconds_table(cells: list[Cell]) -> str:
-    """PSNR against the source of every pair and recipe at equal seconds."""
+def shown(level: float | None) -> str:
+    return "–" if level is None else f"{level:.1f}"
+
+
+def recipes_table(cells: list[Cell]) -> str:
+    """PSNR of every pair and recipe at equal seconds: against the source, against photographs."""
     recipes = sorted({cell["recipe"] for cell in cells}, key=lambda name: (name != OURS, name))
-    rows = ["| from → to | " + " | ".join(recipes) + " |", "|---" * (1 + len(recipes)) + "|"]
-    for pair in dict.fromkeys(map(pair_of, cells)):
-        found = {c["recipe"]: c for c in cells if pair_of(c) == pair}
-        figures = (psnr(found.get(recipe)) for recipe in recipes)
-        rows.append(f"| {pair} | " + " | ".join(figures) + " |")
+    rows = [f"| from → to | {' | '.join(recipes)} |", "|---" * (1 + len(recipes)) + "|"]
+    for pair, found in by_pair(cells).items():
+        qualities = {cell["recipe"]: cell["receipt"]["quality"] for cell in found}
+        figures = (
+            f"{shown(q['psnr_target_vs_source'])} ({shown(q['psnr_target_vs_truth'])})"
+            if (q := qualities.get(recipe))
+            else "–"
+            for recipe in recipes
+        )
+        rows.append(f"| {pair} | {' | '.join(figures)} |")
+    return "\n".join(rows)
+
+
+def runs_table(cells: list[Cell]) -> str:
+    """What every run did and came to, and where each was after as many samples as the one of its
+    pair with the fewest."""
+    rows = [
+        "| from → to | recipe | seconds | steps | samples | dB | after equal samples |",
+        "|---" * 7 + "|",
+    ]
+    for pair, found in by_pair(cells).items():
+        curves = [curve_of(cell, "samples") for cell in found]
+        fewest = min(curve[-1][0] for curve in curves)
+        for cell, curve in zip(found, curves, strict=True):
+            time = cell["receipt"]["time"]
+            equal = at(curve, fewest) if len(found) > 1 else None
+            rows.append(
+                f"| {pair} | {cell['recipe']} | {time['distill_s']:.0f} | {time['steps']} | "
+                f"{time['samples'] / 1e6:.0f} M | {shown(curve[-1][1])} | {shown(equal)} |"
+            )
     return "\n".join(rows)
 
 
@@ -62,46 +94,35 @@ def at(curve: Curve, where: float) -> float | None:
     """dB of a curve at `where`, linear between its points; None before the first."""
     for (start, low), (end, high) in itertools.pairwise(curve):
         if start <= where <= end:
-            return low + (high - low) * (where - start) / (end - start)
+            return low + (high - low) * (where - start) / max(end - start, 1e-9)
     return curve[-1][1] if where >= curve[-1][0] else None
 
 
-def samples_table(cells: list[Cell]) -> str:
-    """PSNR of each recipe after as many samples as the recipe with the fewest took in all."""
-    rows = ["| from → to | samples | recipe | dB |", "|---|---|---|---|"]
-    for pair in dict.fromkeys(map(pair_of, cells)):
-        curves = {c["recipe"]: curve_of(c, "samples") for c in cells if pair_of(c) == pair}
-        fewest = min(curve[-1][0] for curve in curves.values())
-        for recipe, curve in curves.items():
-            level = at(curve, fewest)
-            shown = "–" if level is None else f"{level:.1f}"
-            rows.append(f"| {pair} | {fewest / 1e6:.0f} M | {recipe} | {shown} |")
-    return "\n".join(rows)
-
-
-def draw(cells: list[Cell]) -> list[str]:
+def draw(cells: list[Cell], folder: str) -> list[str]:
     """Writes a picture of the curves of every pair; the Markdown that shows them."""
     RESULTS.mkdir(exist_ok=True)
-    shown = []
-    for pair in dict.fromkeys(map(pair_of, cells)):
-        curves = {c["recipe"]: [curve_of(c, "seconds")] for c in cells if pair_of(c) == pair}
-        name = "papers-" + pair.replace(" → ", "-to-") + ".png"
+    pictures = []
+    for pair, found in by_pair(cells).items():
+        curves = {cell["recipe"]: [curve_of(cell, "seconds")] for cell in found}
+        name = f"{folder}-{pair.replace(' → ', '-to-')}.png"
         plot(curves, RESULTS / name)
-        shown.append(f"![{pair}](scripts/results/{name})")
-    return shown
+        pictures.append(f"![{pair}](scripts/results/{name})")
+    return pictures
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("papers", type=Path, help="folder of papers.toml")
-    parser.add_argument("long", type=Path, help="folder of papers_long.toml")
-    parser.add_argument("document", type=Path, nargs="?", default=Path("BENCHMARKS.md"))
+    parser.add_argument(
+        "longer", type=Path, nargs="*", help="of papers_long.toml, papers_hour.toml"
+    )
+    parser.add_argument("--document", type=Path, default=Path("BENCHMARKS.md"))
     options = parser.parse_args()
-    parts = ["PSNR against the source after 180 s, dB:", seconds_table(done(options.papers))]
-    if (options.long / "matrix.json").exists():
-        cells = done(options.long)
-        parts += ["After 600 s:", seconds_table(cells)]
-        parts += ["After equally many samples of the student:", samples_table(cells), *draw(cells)]
+    first = "dB against the source (against the photographs) after 180 s:"
+    parts = [first, recipes_table(done(options.papers))]
+    for folder in options.longer:
+        cells = done(folder)
+        parts += ["Longer, dB against the source:", runs_table(cells), *draw(cells, folder.name)]
     replace_between(options.document, "papers", "\n\n".join(parts))
 
 
