@@ -21,7 +21,7 @@ class Architecture:
     parameters: tuple[int, int, int] | None = None  # once trained, by SIZES; verified by a test
     more_sizes: tuple[str, ...] = ()  # presets beside SIZES
     by_scene: bool = False  # whether the box or the occupancy of a scene changes `parameters`
-    samplers: tuple[str, ...] = ()  # of active learning, that gained where they were measured
+    samplers: tuple[str, ...] = ()  # of active learning, that gained in all but the first size
 
     @property
     def sizes(self) -> dict[str, int]:

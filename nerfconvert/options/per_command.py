@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from ..adapters import ARCHITECTURES, TRAINABLE
+from ..adapters import ARCHITECTURES, SIZES, TRAINABLE
 from ..distiller.recipes import DEFAULT, RECIPES, refuse
 from ..distiller.samplers import SAMPLERS
 from ..errors import UnknownNameError, UsageError
@@ -84,7 +84,8 @@ class ConvertOptions:
             metavar="NAMES",
             help="Active learning, of fast: cameras, rays and samples where OUT is worst; "
             f"{NO_SAMPLERS}, some of {','.join(SAMPLERS)}, or {MEASURED}: those that gained where "
-            f"they were measured ({', '.join(n for n, a in ARCHITECTURES.items() if a.samplers)}).",
+            f"they were measured ({', '.join(n for n, a in ARCHITECTURES.items() if a.samplers)}, "
+            f"not {SIZES[0]}).",
         ),
     ] = MEASURED
     budget: Budget = field(default_factory=Budget)
@@ -119,7 +120,7 @@ class ConvertOptions:
         if names & words and len(names) > 1:
             raise UsageError(f"--active {self.active}: {min(names & words)} stands alone")
         measured = names == {MEASURED} and RECIPES[self.recipe].supports_active
-        if measured and self.to in ARCHITECTURES:
+        if measured and self.to in ARCHITECTURES and self.size != SIZES[0]:
             names = set(ARCHITECTURES[self.to].samplers)
         return tuple(name for name in SAMPLERS if name in names)
 

@@ -133,7 +133,8 @@ def test_levels_of_active_learning_are_in_the_receipt(scenes, tmp_path):
     again = options(scenes, tmp_path / "p.safetensors", BUDGET)
     assert convert(again)["active"] == "none"
     mlp = ("depth=2", "width=16", "skips=[]", "head_width=8")
-    measured = replace(again, target=tmp_path / "q.safetensors", to="mlp", settings=mlp)
+    wide = {"to": "mlp", "size": "base", "settings": mlp}
+    measured = replace(again, target=tmp_path / "q.safetensors", **wide)
     assert convert(measured)["active"] == "camera,ray,point"
 
 
@@ -142,6 +143,7 @@ def test_only_a_recipe_with_active_learning_takes_what_was_measured():
     assert ConvertOptions(**asked).samplers() == tuple(SAMPLERS)
     assert ConvertOptions(**asked, active="none").samplers() == ()
     assert ConvertOptions(**asked, recipe="pvd").samplers() == ()
+    assert ConvertOptions(**asked | {"size": "small"}).samplers() == ()
     assert ConvertOptions(**asked | {"to": "vm"}).samplers() == ()
 
 
