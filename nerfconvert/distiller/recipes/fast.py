@@ -31,6 +31,7 @@ def plan(task: Task) -> Plan:
     def begin(pace: Pace) -> None:
         visibility = estimate_visibility(teacher, task.cameras, pace=pace)
         student.initialize_from(teacher, visibility, pace)
+        drop_untaught(student, teacher)  # now: who looks at it in training sees what it will be
         pace.report("querying the first rays", 1.0)
         sampler.buffer.grow()
         if not sampler.buffer.chunks:
@@ -44,7 +45,6 @@ def plan(task: Task) -> Plan:
     def finish() -> None:
         for start in kept:
             start.put_back_if_better()
-        drop_untaught(student, teacher)
         refine_occupancy(student, seconds=finish_seconds)
 
     return Plan(
