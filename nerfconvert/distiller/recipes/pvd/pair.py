@@ -11,6 +11,7 @@ from ....errors import NerfConvertError, UsageError
 from ....renderer.cameras import Cameras
 from ....volume import Pace, RadianceField, TrainableField
 from ....volume.field import Part
+from ....volume.occupancy import drop_untaught
 from ...streams import stream
 from ..plan import Task
 from .batch import Answer, PublishedBatch, answer, composite_answer, draw_rays, march_batch
@@ -53,14 +54,16 @@ class Pair:
         return Pair(task.teacher, task.student, source, task.config.seed, features)
 
     def begin(self, pace: Pace) -> None:
-        """Sets the student to its final resolution and copies the teacher's networks that it has
-        too. Raises NerfConvertError for an empty teacher, UsageError for a student whose density
-        is clamped nearly everywhere, so that it would learn nothing."""
+        """Gives the student the teacher's occupancy, as nearly as cells of its own box can have it,
+        and its final resolution, and copies the teacher's networks that it has too. Raises
+        NerfConvertError for an empty teacher, UsageError for a student whose density is clamped
+        nearly everywhere, so that it would learn nothing."""
         if not bool(self.student.occupancy.words.any()):
             raise NerfConvertError(
                 f"the teacher ({self.teacher.architecture}) shows nothing: no cell of its box is "
                 "occupied"
             )
+        drop_untaught(self.student, self.teacher)
         while self.student.refine(1.0):
             pass
         generator = stream("first values", self.seed)

@@ -24,8 +24,9 @@ What could not be kept:
   with `tensors`, which begin with the second stage.
 * Between two fields of one architecture and size they copy everything, so that the student is the
   teacher before it begins. Here it is the networks that all share.
-* Our boxes fit the object, theirs are cubes; `tensorial` stores the voxels of occupied cells alone,
-  since others are never looked up.
+* Our boxes fit the object, theirs are cubes that teacher and student share: cells of our student
+  are left out where less than 3/8 lie in cells of the teacher; `tensorial` stores the voxels of
+  occupied cells alone, since others are never looked up.
 * No zero padding of the sample buffer (half of theirs); rays beyond 262,144 samples a step are
   dropped.
 * Their synthetic poses look at the origin from a distance of 4; ours look at the center of the box
