@@ -38,7 +38,9 @@ class Run:
     reads: tuple[Path, ...] = ()  # files, and folders with all that is in them
 
     def finished(self) -> bool:
-        return self.target.is_file() and self.account.is_file()
+        """Whether all its files are there: a conversion's saved state goes when the last is."""
+        ended = not state_path(self.target).exists()
+        return ended and self.target.is_file() and self.account.is_file()
 
     def document(self) -> dict[str, Any]:
         return json.loads(self.account.read_text(encoding="utf-8"))

@@ -104,11 +104,11 @@ def convert(
     found = findings(options, target, evaluator, pictures, outcome)
     receipt = strict(asked | made | found | {"time": times(outcome, evaluator, started, load_s)})
     write_json(receipt_path(options.target), receipt)
-    remove_unfinished(options.target)
     if page:
         names = [f"{side}, {receipt[side]['architecture']}" for side in ("source", "target")]
         shown = Compared(names, [side.images for side in pictures], evaluator.evaluation.truth)
         write_text(page, conversion_page(receipt, shown))
+    remove_unfinished(options.target)
     pass_gates(receipt)
     return receipt
 

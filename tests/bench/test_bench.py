@@ -17,7 +17,7 @@ from nerfconvert.bench.benchmark import BenchConfig, Target, Teacher
 from nerfconvert.bench.cells import Cell
 from nerfconvert.bench.matrix_plan import MatrixPlan
 from nerfconvert.bench.process import Outcome
-from nerfconvert.bench.runs import cell_run, scratch_run
+from nerfconvert.bench.runs import Run, cell_run, scratch_run
 from nerfconvert.bench.steps import Asked
 from nerfconvert.errors import UsageError
 from nerfconvert.options.groups import Where
@@ -279,3 +279,15 @@ def test_an_interrupted_benchmark_goes_on(tmp_path):
     (cell,) = bench(options)["cells"]
     assert "--resume" in cell["receipt"]["argv"]
     assert cell["receipt"]["time"]["distill_s"] >= 8
+
+
+def test_a_run_with_a_saved_state_goes_on(tmp_path):
+    """A conversion that was killed between its receipt and its page has to write that, too."""
+    run = Run("", ("convert",), tmp_path / "o.safetensors", tmp_path / "o.safetensors.receipt.json")
+    assert not run.finished()
+    for path in (run.target, run.account):
+        path.write_text("{}")
+    assert run.finished()
+    (tmp_path / "o.safetensors.state").write_text("")
+    assert not run.finished()
+    assert run.flags() == ["--json", "--report", "--resume", "--overwrite"]
