@@ -7,6 +7,7 @@ import glob
 import hashlib
 import json
 import os
+import shutil
 import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -62,6 +63,13 @@ def remove_partials(path: Path) -> None:
         if not is_running(process):
             with contextlib.suppress(OSError):
                 found.unlink()
+
+
+def remove_partial_folders(path: Path) -> None:
+    """Removes what was the folder `path` of processes that ended while they removed it."""
+    for found, process in partials(path):
+        if not is_running(process) and found.is_dir():
+            shutil.rmtree(found, ignore_errors=True)
 
 
 def is_running(process: int) -> bool:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from ..errors import UsageError, told_of
-from ..files import write_json, written_whole
+from ..files import partial_path, remove_partial_folders, write_json, written_whole
 from ..renderer.video import write_image
 from ..runtime.alone import alone_in
 
@@ -64,6 +64,7 @@ def kept_frames(
     """
     if folder.exists() and not (folder / REQUEST).is_file():
         raise UsageError(f"{folder} is in the way: frames are kept there until the film is whole")
+    remove_partial_folders(folder)
     with told_of(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with alone_in(folder), told_of(folder):
@@ -106,7 +107,10 @@ def _empty(folder: Path) -> None:
 
 
 def _remove(folder: Path) -> None:
-    """Removes our own files, and the folder where nothing else is in it."""
+    """Removes our own files, and the folder where nothing else is in it: at once, under a name that
+    says that it is going, so that an end in the midst of it leaves nothing to go on with."""
+    if all(OURS.fullmatch(path.name) for path in folder.iterdir()):
+        folder = folder.rename(partial_path(folder))
     _empty(folder)
     with contextlib.suppress(OSError):
         folder.rmdir()

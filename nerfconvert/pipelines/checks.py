@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..adapters import TRAINABLE
 from ..errors import OutputExistsError, UnsupportedError, UsageError
+from ..files import remove_partial_folders
 from ..formats import possible_formats
 from ..options.groups import Job
 from ..options.per_command import ConvertOptions, ExportOptions, TrainOptions
@@ -26,6 +27,7 @@ from ..runtime.outputs import (
     check_holds,
     check_run,
     files_of,
+    frames_path,
     is_unaccounted,
     preview_path,
     receipt_path,
@@ -99,6 +101,7 @@ def check_train(options: TrainOptions) -> None:
 def check_render(options: RenderOptions) -> None:
     """Raises as `check_convert` does."""
     inputs = there(options.checkpoint, options.cameras, options.crop)
+    remove_partial_folders(frames_path(options.output))  # of a film that is there, too
     if options.output.suffix:
         check_file(options.output, options.overwrite, inputs)
     else:

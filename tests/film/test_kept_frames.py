@@ -3,9 +3,13 @@ import logging
 import numpy as np
 import pytest
 
-from nerfconvert.errors import UsageError
+from nerfconvert.errors import OutputExistsError, UsageError
+from nerfconvert.film import kept_frames as kept
 from nerfconvert.film.kept_frames import kept_frames
+from nerfconvert.options.showing import RenderOptions
+from nerfconvert.pipelines.checks import check_render
 from nerfconvert.runtime.alone import alone_in
+from tests.conftest import ROOT
 
 
 def picture(index: int) -> np.ndarray:
@@ -44,6 +48,32 @@ def test_a_whole_film_leaves_nothing_behind(tmp_path):
     frames = film(tmp_path / "out.frames", Maker())
     assert all(np.array_equal(frame, picture(i)) for i, frame in enumerate(frames))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_frames_that_are_half_removed_are_no_film_to_go_on_with(tmp_path, monkeypatch):
+    """An end while they go leaves them under another name, until the command is given again."""
+
+    def interrupted(folder):
+        next(folder.glob("*.png")).unlink()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(kept, "_empty", interrupted)
+    (tmp_path / "out").mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        kept._remove(filled(tmp_path / "out.frames"))
+    left = [path for path in tmp_path.iterdir() if path.name != "out"]
+    assert [path.name[0] for path in left] == ["."]
+    with pytest.raises(OutputExistsError):
+        check_render(RenderOptions(checkpoint=ROOT / "scenes/glass.toml", output=tmp_path / "out"))
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def filled(folder):
+    folder.mkdir()
+    (folder / "request.json").write_text("{}")
+    for index in range(3):
+        (folder / f"{index:05d}.png").write_bytes(b"")
+    return folder
 
 
 def test_a_resumed_film_makes_what_is_missing(broken):
