@@ -46,15 +46,19 @@ def sanitizer_runtime() -> str | None:
 
 
 def exercise(kind: str, library: Path, runtime: str, *names: str) -> subprocess.CompletedProcess:
-    """The examples of the kernels through `library`, the shim's in every order, in a Python that
-    the sanitizer watches."""
+    """The examples of the kernels through `library`, the shim's in every order."""
+    return watched(EXERCISE, runtime, kind, str(library), *names)
+
+
+def watched(program: str, runtime: str, *arguments: str) -> subprocess.CompletedProcess:
+    """A Python that the sanitizer watches, running `program`."""
     environment = {
         **os.environ,
         "LD_PRELOAD": runtime,
         "ASAN_OPTIONS": "detect_leaks=0",
         "PYTHONPATH": str(ROOT),
     }
-    command = [sys.executable, "-c", EXERCISE, kind, str(library), *names]
+    command = [sys.executable, "-c", program, *arguments]
     return subprocess.run(
         command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False
     )
