@@ -18,7 +18,7 @@ try() {
     "$1/bin/nerfconvert" formats -q
     "$1/bin/nerfconvert" convert --help >/dev/null
     [ -z "${TORCH:-}" ] || "$1/bin/nerfconvert" render "$root/scenes/glass.toml" -o "$1/glass.mp4" \
-        --frames 2 --resolution 16x12 -q
+        --frames 2 --resolution 16x12 -q --overwrite
 }
 
 # A virtual environment with what is declared: without TORCH all but torch and what needs it.

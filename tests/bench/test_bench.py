@@ -259,7 +259,7 @@ def test_recipes_are_compared_for_the_pairs_that_are_asked(tmp_path):
 
 
 def test_an_interrupted_benchmark_goes_on(tmp_path):
-    text = TOP.replace("steps = { default = 6, mlp = 4 }", "seconds = 8") + GLASS + HASHGRID
+    text = TOP.replace("steps = { default = 6, mlp = 4 }", "seconds = 20") + GLASS + HASHGRID
     (tmp_path / "bench.toml").write_text(text)
     options = BenchOptions(config=tmp_path / "bench.toml", output=tmp_path / "out")
 
@@ -276,7 +276,7 @@ def test_an_interrupted_benchmark_goes_on(tmp_path):
     assert [p.suffix for p in (tmp_path / "out" / "cells").iterdir()] == [".state"]
     (cell,) = bench(options)["cells"]
     assert "--resume" in cell["receipt"]["argv"]
-    assert cell["receipt"]["time"]["distill_s"] >= 8
+    assert cell["receipt"]["time"]["distill_s"] >= 20
 
 
 def test_a_run_with_a_saved_state_goes_on(tmp_path):
