@@ -43,6 +43,7 @@ def plan(task: Task) -> Plan:
             kept.append(KeptStart(student, sampler.buffer.held_out_rays(HELD_OUT_RAYS)))
 
     def finish() -> None:
+        drop_untaught(student, teacher)  # again: a run may go on from where an older version was
         for start in kept:
             start.put_back_if_better()
         refine_occupancy(student, seconds=finish_seconds)
