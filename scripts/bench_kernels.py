@@ -61,12 +61,18 @@ def median_seconds(row: Row, device: str, budget: float) -> float:
     times: list[float] = []
     while len(times) < 2 or (sum(times) < budget and len(times) < 12):
         row.prepare()
+        settle(device)
         start = time.perf_counter()
         row.run()
-        if device == "cuda":
-            torch.cuda.synchronize()
+        settle(device)
         times.append(time.perf_counter() - start)
     return statistics.median(times[1:])
+
+
+def settle(device: str) -> None:
+    """Waits until a GPU has done what it was asked for."""
+    if device == "cuda":
+        torch.cuda.synchronize()
 
 
 def machine_rows(device: str) -> Iterator[Row]:
