@@ -60,5 +60,5 @@ class LiveOccupancy:
 
     def _density(self, unit: Tensor) -> Tensor:
         positions = self.student.aabb.from_unit(unit)
-        parts = [self.student.density(self.student.encode(p)) for p in positions.split(8192)]
+        parts = [self.student.density_at(p) for p in positions.split(8192)]
         return torch.cat(parts)

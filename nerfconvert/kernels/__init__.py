@@ -14,6 +14,7 @@ KERNELS = Registry(
         "fused_mlp": "nerfconvert.kernels.fused_mlp:FUSED_MLP",
         "voxel_lookup": "nerfconvert.kernels.voxel_lookup:VOXEL_LOOKUP",
         "factor_lookup": "nerfconvert.kernels.factor_lookup:FACTOR_LOOKUP",
+        "factor_sum": "nerfconvert.kernels.factor_sum:FACTOR_SUM",
         "wave_lookup": "nerfconvert.kernels.wave_lookup:WAVE_LOOKUP",
         "draw_weighted": "nerfconvert.kernels.draw_weighted:DRAW_WEIGHTED",
         "rmsprop_rows": "nerfconvert.kernels.rmsprop_rows:RMSPROP_ROWS",

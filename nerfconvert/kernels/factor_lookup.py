@@ -35,6 +35,13 @@ def factor_lookup(
     first and the last of an axis lie on the faces of the cube (grid_sample's align_corners).
     Gradients reach planes and lines; where one is kept of each of them, it is added to.
     """
+    check_factors(unit, planes, lines)
+    check_count("unit", unit, lines[0].shape[1] * max(len(planes), 1))
+    return dispatch("factor_lookup", unit, list(planes), list(lines))
+
+
+def check_factors(unit: Tensor, planes: list[Tensor], lines: list[Tensor]) -> None:
+    """Raises TypeError or ValueError unless these are arguments of `factor_lookup`."""
     check_float("unit", unit)
     check_shape("unit", unit, "N", 3)
     if len(lines) != 3 or len(planes) not in (0, 3):
@@ -48,13 +55,11 @@ def factor_lookup(
             raise ValueError(
                 f"lines[{mode}] must have 2 to {MAX_SAMPLES} rows, got {line.shape[0]}"
             )
-    sizes, width = _sizes(lines), lines[0].shape[1]
+    sizes, width = sizes_of(lines), lines[0].shape[1]
     for mode, plane in enumerate(planes):
         first, second = PLANE_AXES[mode]
         check_shape(f"planes[{mode}]", plane, sizes[first], sizes[second], width)
         check_like(f"planes[{mode}]", plane, "unit", unit)
-    check_count("unit", unit, width * (3 if planes else 1))
-    return dispatch("factor_lookup", unit, list(planes), list(lines))
 
 
 def factor_lookup_reference(
@@ -63,7 +68,7 @@ def factor_lookup_reference(
     lines: list[Tensor],  # [Z, C], [Y, C], [X, C]
 ) -> Tensor:
     """`factor_lookup` in plain torch."""
-    sizes = unit.new_tensor(_sizes(lines))
+    sizes = unit.new_tensor(sizes_of(lines))
     position = unit.detach().nan_to_num(0.0, 1.0, 0.0).clamp(0, 1) * (sizes - 1)
     cell = position.floor().minimum(sizes - 2)
     fraction = position - cell
@@ -86,7 +91,7 @@ def _on_line(line: Tensor, cell: Tensor, fraction: Tensor) -> Tensor:
     return line[cell] * (1 - fraction[:, None]) + line[cell + 1] * fraction[:, None]
 
 
-def _sizes(lines: list[Tensor]) -> list[int]:
+def sizes_of(lines: list[Tensor]) -> list[int]:
     """Samples along x, y and z."""
     return [lines[LINE_AXES.index(axis)].shape[0] for axis in range(3)]
 
@@ -94,7 +99,7 @@ def _sizes(lines: list[Tensor]) -> list[int]:
 def _forward(unit, planes, lines):
     features = _forward_fake(unit, planes, lines)
     inputs = unit.contiguous(), [p.contiguous() for p in planes], [x.contiguous() for x in lines]
-    launch("factor_lookup", unit, len(unit), lines[0].shape[1], _sizes(lines), *inputs, features)
+    launch("factor_lookup", unit, len(unit), lines[0].shape[1], sizes_of(lines), *inputs, features)
     return features
 
 
@@ -107,7 +112,7 @@ def _backward(unit, planes, lines, grad_features):
 def _scatter(unit, planes, lines, grad_features, grad_planes, grad_lines, plane_marks, line_marks):
     """Adds to kept gradients where there are marks, else fills the gradients."""
     inputs = unit.contiguous(), [p.contiguous() for p in planes], [x.contiguous() for x in lines]
-    shape = len(unit), lines[0].shape[1], _sizes(lines)
+    shape = len(unit), lines[0].shape[1], sizes_of(lines)
     outputs = grad_features.contiguous(), grad_planes, grad_lines, plane_marks, line_marks
     launch("factor_lookup_backward", unit, *shape, *inputs, *outputs)
 
@@ -166,7 +171,9 @@ register(
 differentiate("factor_lookup", _autograd, _setup_context)
 
 
-def _example(generator: torch.Generator, device: torch.device, dtype: torch.dtype) -> tuple:
+def small_factors(generator: torch.Generator, device: torch.device, dtype: torch.dtype) -> tuple:
+    """A unit, planes and lines of a small call, as a kernel's `example`."""
+
     def draw(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator, dtype=torch.float64).to(device, dtype)
 
@@ -176,7 +183,7 @@ def _example(generator: torch.Generator, device: torch.device, dtype: torch.dtyp
     return unit, planes, [draw(sizes[axis], width) for axis in LINE_AXES]
 
 
-def _sized(generator: torch.Generator, size: int) -> tuple:
+def sized_factors(generator: torch.Generator, size: int) -> tuple:
     """Points also outside of the cube; more channels than a warp has lanes; no planes for even
     `size`."""
     lines = [torch.randn(n, 33, generator=generator) for n in (7, 2, 40)]
@@ -185,14 +192,20 @@ def _sized(generator: torch.Generator, size: int) -> tuple:
     return unit, planes if size % 2 else [], lines
 
 
-def _timings(generator: torch.Generator, points: int) -> Iterator[Timing]:
-    """TensoRF's sizes: VM of 16 + 48 components at 300^3, CP of 96 + 288 at 500^3."""
+def factors_along_rays(generator: torch.Generator, points: int) -> Iterator[tuple[str, int, tuple]]:
+    """Name, density components and arguments of TensoRF's sizes: VM of 16 + 48 components at
+    300^3, CP of 96 + 288 at 500^3."""
     unit = points_along_rays(generator, points)
-    for name, size, width, n_planes in (("vm", 300, 64, 3), ("cp", 500, 384, 0)):
+    for name, size, density, width, n_planes in (("vm", 300, 16, 64, 3), ("cp", 500, 96, 384, 0)):
         planes = [torch.randn(size, size, width, generator=generator) for _ in range(n_planes)]
         lines = [torch.randn(size, width, generator=generator) for _ in range(3)]
-        gathered = points * 4 * width * (4 * n_planes + 2 * 3)
-        arguments = unit, planes, lines
+        yield name, density, (unit, planes, lines)
+
+
+def _timings(generator: torch.Generator, points: int) -> Iterator[Timing]:
+    for name, _, arguments in factors_along_rays(generator, points):
+        _, planes, lines = arguments
+        gathered = points * 4 * lines[0].shape[1] * (4 * len(planes) + 2 * 3)
         yield Timing(arguments=arguments, items=points, name=name, gathered=gathered)
 
 
@@ -201,8 +214,8 @@ FACTOR_LOOKUP = Kernel(
     fast=factor_lookup,
     reference=factor_lookup_reference,
     torch_op=torch.ops.nerfconvert.factor_lookup,
-    example=_example,
-    sized=_sized,
+    example=small_factors,
+    sized=sized_factors,
     timings=_timings,
     differentiable=(1, 2),
 )

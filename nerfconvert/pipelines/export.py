@@ -113,7 +113,7 @@ def _shows_more(again: RadianceField, field: RadianceField) -> bool:
     known.assign(dilate(field.occupancy.dense(), NEAR))
     unit = places(again)
     unit = unit[~known.query(unit) & again.occupancy.query(unit)]
-    density = again.density(again.encode(again.aabb.from_unit(unit)))
+    density = again.density_at(again.aabb.from_unit(unit))
     return bool((density * min(again.aabb.size) / CELLS > SHOWN).any())
 
 
@@ -126,7 +126,7 @@ def warn_of_lost_occupancy(options: ExportOptions, field: RadianceField) -> None
         return
     positions = field.aabb.from_unit(places(field)[POINTS:])
     hidden = ~field.occupancy.query(field.aabb.to_unit(positions))
-    depth = field.density(field.encode(positions)) * min(field.aabb.size) / CELLS
+    depth = field.density_at(positions) * min(field.aabb.size) / CELLS
     shown = float((hidden & (depth > SHOWN)).float().mean())
     if shown:
         log.warning(

@@ -88,14 +88,14 @@ def _query(
     `optical` [R]. A color shows where the sample is not faint and less than `deepest` lies in front
     of it."""
     ray = samples.ray_indices
-    features = field.encode(rays.points(ray, samples.t_mids))
-    density = torch.nan_to_num(field.density(features), 0.0)
+    density, features = field.density_first(rays.points(ray, samples.t_mids))
+    density = torch.nan_to_num(density, 0.0)
     depth = (density * samples.deltas).clamp(max=OPAQUE)
     in_front = optical[ray] + optical_depth_in_front(density, samples)
     optical.index_add_(0, ray, depth)
     shows = ((depth > FAINT) & (in_front < deepest)).nonzero()[:, 0]
     directions = rays.view_directions.index_select(0, ray[shows])
-    color = field.color(features.index_select(0, shows), directions)
+    color = field.color(features(shows), directions)
     rgb = density.new_full((len(samples), 3), UNSEEN)
     rgb[shows] = torch.nan_to_num(color, 0.0)
     return density, rgb, torch.zeros_like(density, dtype=torch.bool).index_fill_(0, shows, True)

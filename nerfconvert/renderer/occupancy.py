@@ -89,7 +89,7 @@ def _query_seconds(field: RadianceField, generator: torch.Generator) -> float:
     """Seconds that one density takes, of many at once."""
     unit = torch.rand(TIMED, 3, generator=generator).to(field.device)
     begun = time.perf_counter()
-    float(field.density(field.encode(field.aabb.from_unit(unit))).sum())  # waits for the device
+    float(field.density_at(field.aabb.from_unit(unit)).sum())  # waits for the device
     return (time.perf_counter() - begun) / TIMED
 
 
@@ -143,7 +143,7 @@ class Probe:
     def _dense(self, unit: Tensor) -> Tensor:
         """[N] bool: whether there is density at one of the points [N, P, 3] of the unit cube."""
         positions = self.field.aabb.from_unit(unit.flatten(0, 1))
-        density = self.field.density(self.field.encode(positions))
+        density = self.field.density_at(positions)
         if self.field.aabb.contraction:  # whose outer cells are longer in the world
             density = density * self.field.aabb.contraction.stretch(positions)
         self._invalid += density.isnan().sum()

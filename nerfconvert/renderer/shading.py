@@ -41,14 +41,14 @@ def shade(
     depth.zero_()
     for samples in waves(field, rays, step, None, lambda: seen > stop):
         ray, mids = samples.ray_indices, samples.t_mids
-        features = field.encode(rays.points(ray, mids))
-        packed = field.density(features), mids, samples.deltas, samples.offsets
+        density, features = field.density_first(rays.points(ray, mids))
+        packed = density, mids, samples.deltas, samples.offsets
         weights, *behind = shade_wave(*packed, seen, shown, depth, grain)
         torch.stack(behind, out=state)
         asked = weights.nonzero()[:, 0]
         ray = ray[asked]
         directions = rays.view_directions.index_select(0, ray)
-        rgb = torch.nan_to_num(field.color(features.index_select(0, asked), directions), 0.0)
+        rgb = torch.nan_to_num(field.color(features(asked), directions), 0.0)
         color.index_add_(0, ray, rgb * weights[asked, None])
     opacity = torch.where(seen > stop, 1 - seen, 1.0) * (shown < 1)
     color *= (opacity / (1 - shown).clamp_min(TINY))[:, None]

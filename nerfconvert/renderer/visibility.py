@@ -102,7 +102,7 @@ def _affordable_points(field: RadianceField, pace: Pace) -> int:
         return MOST_POINTS
     begun = pace.spent
     unit = torch.rand(PROBED, 3, generator=torch.Generator().manual_seed(0)).to(field.device)
-    field.density(field.encode(field.aabb.from_unit(unit))).sum().item()
+    field.density_at(field.aabb.from_unit(unit)).sum().item()
     wanted = SHARE * pace.left * PROBED / max(pace.spent - begun, 1e-6)
     return int(min(MOST_POINTS, max(LEAST_POINTS, wanted)))
 
@@ -122,7 +122,7 @@ def _optical_depth(field: RadianceField, box: Aabb, most: int, pace: Pace) -> Te
         within = index[:, None] * torch.tensor(EVEN, dtype=torch.float64, device=index.device) % 1
         unit = (cells[index * len(cells) // count] + within.float()) / field.occupancy.resolution
         positions = field.aabb.from_unit(unit)
-        density = torch.nan_to_num(field.density(field.encode(positions)), 0.0)
+        density = torch.nan_to_num(field.density_at(positions), 0.0)
         if field.aabb.contraction:
             density = density * field.aabb.contraction.stretch(positions)
         total.view(-1).index_add_(0, _cell(positions, box, shape), density)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -148,6 +148,19 @@ class RadianceField(Field):
     @abc.abstractmethod
     def color(self, features: Tensor, directions: Tensor) -> Tensor:
         """sRGB [N, 3] in [0, 1] of features [N, F] seen along unit directions [N, 3]."""
+
+    def density_first(self, positions: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        """Density [N] at world positions [N, 3], and a function that gives the features [M, F] at
+        those of them with the indices [M]: for frames, few of whose samples show a color.
+
+        The same as `encode` and `density` but for rounding; without gradients.
+        """
+        features = self.encode(positions)
+        return self.density(features), lambda chosen: features.index_select(0, chosen)
+
+    def density_at(self, positions: Tensor) -> Tensor:
+        """Density [N] at world positions [N, 3], as `density_first` has it."""
+        return self.density_first(positions)[0]
 
     def parameters_of_part(self, part: Part) -> list[nn.Parameter]:
         """The parameters of a part, for recipes that copy them; [] for a read-only field."""

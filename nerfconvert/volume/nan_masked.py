@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -30,13 +31,14 @@ class NanMaskedField(RadianceField):
         return self.field.encode(positions)
 
     def density(self, features: Tensor) -> Tensor:
-        density = self._masked("densities", self.field.density(features)[:, None])[:, 0]
-        if len(density):
-            self.densest = torch.maximum(self.densest, density.detach().max())
-        return density
+        return self._counted(self.field.density(features))
 
     def color(self, features: Tensor, directions: Tensor) -> Tensor:
         return self._masked("colors", self.field.color(features, directions))
+
+    def density_first(self, positions: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        density, features = self.field.density_first(positions)
+        return self._counted(density), features
 
     def parameters_of_part(self, part: Part) -> list[nn.Parameter]:
         return self.field.parameters_of_part(part)
@@ -45,6 +47,13 @@ class NanMaskedField(RadianceField):
         """How many densities and colors were NaN, and of how many queried; for receipts."""
         found = {kind: int(n) for kind, n in self.invalid.items()}
         return {**found, **{f"of_{kind}": n for kind, n in self.asked.items()}}
+
+    def _counted(self, density: Tensor) -> Tensor:
+        """`density` [N] masked; keeps the largest."""
+        density = self._masked("densities", density[:, None])[:, 0]
+        if len(density):
+            self.densest = torch.maximum(self.densest, density.detach().max())
+        return density
 
     def _masked(self, kind: str, answer: Tensor) -> Tensor:
         """`answer` [N, C] with NaN as 0; counts its rows and those with NaN."""

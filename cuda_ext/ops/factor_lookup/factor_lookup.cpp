@@ -5,45 +5,12 @@
 #include <memory>
 
 #include "host.h"
+#include "strip.h"
 
 namespace nc {
 namespace {
 
-constexpr int kStrip = 16;       // points located, and fetched into the cache, at once
 constexpr int64_t kGrain = 256;  // points worth one thread
-constexpr int kLine = 64;        // bytes
-
-template <class T>
-void fetch(const T* row, int64_t count) {
-  for (int64_t i = 0; i < count; i += kLine / static_cast<int64_t>(sizeof(T)))
-    __builtin_prefetch(row + i);
-}
-
-template <class T>
-void fetch_planes(const Factors<T>& factors, const FactorPoint<std::remove_const_t<T>>& point) {
-  for (int m = 0; factors.plane[0] && m < 3; ++m) {
-    const FactorMode<std::remove_const_t<T>> mode(factors, point, m);
-    fetch(factors.plane[m] + mode.plane, 2 * factors.width);
-    fetch(factors.plane[m] + mode.plane + mode.plane_step, 2 * factors.width);
-  }
-}
-
-// Points of one strip, without constructing them first.
-template <class T>
-struct Strip {
-  alignas(FactorPoint<T>) unsigned char memory[kStrip * sizeof(FactorPoint<T>)];
-
-  const FactorPoint<T>& operator[](int i) const {
-    return reinterpret_cast<const FactorPoint<T>*>(memory)[i];
-  }
-  template <class Pointer>
-  void locate(const Factors<Pointer>& factors, const T* unit, int n) {
-    for (int i = 0; i < n; ++i) {
-      new (reinterpret_cast<FactorPoint<T>*>(memory) + i) FactorPoint<T>(factors, unit + 3 * i);
-      fetch_planes(factors, (*this)[i]);
-    }
-  }
-};
 
 template <class T>
 void multiply(const Factors<const T>& factors, const FactorPoint<T>& point, T* __restrict out) {
@@ -76,8 +43,8 @@ int look_up(const Factors<const T>& factors, int64_t points, const T* unit, T* f
 #pragma omp parallel for schedule(dynamic, 16) num_threads(n_threads)
   for (int64_t first = 0; first < points; first += kStrip) {
     const int n = static_cast<int>(std::min<int64_t>(kStrip, points - first));
-    Strip<T> strip;
-    strip.locate(factors, unit + 3 * first, n);
+    FactorStrip<T> strip;
+    strip.locate(factors, unit + 3 * first, n, factors.width);
     for (int i = 0; i < n; ++i) multiply(factors, strip[i], features + (first + i) * stride);
   }
   return kOk;
@@ -200,8 +167,8 @@ void add_strips(const Factors<const T>& factors, const Share<T>& share, int64_t 
   const int64_t to = planes ? points : points * (share.me + 1) / share.team;
   for (int64_t first = from; first < to; first += kStrip) {
     const int n = static_cast<int>(std::min<int64_t>(kStrip, to - first));
-    Strip<T> strip;
-    strip.locate(share.grads, unit + 3 * first, n);
+    FactorStrip<T> strip;
+    strip.locate(share.grads, unit + 3 * first, n, factors.width);
     for (int i = 0; i < n; ++i) {
       const T* const grad = grad_features + (first + i) * stride;
       if (planes)

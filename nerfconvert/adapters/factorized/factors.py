@@ -9,12 +9,15 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from ...kernels.factor_lookup import LINE_AXES, PLANE_AXES, factor_lookup
+from ...kernels.factor_sum import factor_sum
 from ...kernels.fused_mlp import fused_mlp
+from ...volume import at_once
 from .factorized_config import FactorizedConfig
 
 # Fractions of the budget at which the resolution grows, by equal ratios (TensoRF's five steps,
 # later, because coarse steps are cheap).
 GROWTH = (0.1, 0.2, 0.3, 0.4, 0.5)
+CHUNK = 4096  # rows of a CPU's inference pass: their products stay in the third-level cache
 NOISE = {3: 0.1, 0: 0.2}  # standard deviation of initial factors, with planes and without (TensoRF)
 
 
@@ -49,8 +52,19 @@ class Factors(nn.Module):
         return max(self.sizes)
 
     def forward(self, unit: Tensor) -> Tensor:
+        mixing = self._mixing()
+        if torch.is_grad_enabled():
+            return self._mixed(unit, mixing)
+        chunk = at_once(CHUNK, unit.device, 8 * mixing.shape[1])
+        return torch.cat([self._mixed(part, mixing) for part in unit.split(chunk)])
+
+    def _mixed(self, unit: Tensor, mixing: Tensor) -> Tensor:
         products = factor_lookup(unit, list(self.planes), list(self.lines))
-        return fused_mlp(products, [self._mixing()])
+        return fused_mlp(products, [mixing])
+
+    def raw_density(self, unit: Tensor) -> Tensor:
+        """The first of the features [N] alone; without gradients."""
+        return factor_sum(unit, list(self.planes), list(self.lines), self.config.density_components)
 
     def _mixing(self) -> Tensor:
         """[1 + W, modes * C]: the first row sums the density components, the others apply the basis

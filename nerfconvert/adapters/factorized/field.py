@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 import torch
@@ -31,7 +31,17 @@ class FactorizedField(TrainableField, RadianceField):
         self.decoder = Decoder(config, max(info.aabb.size))
 
     def encode(self, positions: Tensor) -> Tensor:
-        features = self.factors(self.aabb.to_unit(positions))
+        return self._features(self.aabb.to_unit(positions))
+
+    def density_first(self, positions: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        unit = self.aabb.to_unit(positions)
+        density = self.density(self._clamped(self.factors.raw_density(unit)[:, None]))
+        return density, lambda chosen: self._features(unit.index_select(0, chosen))
+
+    def _features(self, unit: Tensor) -> Tensor:
+        return self._clamped(self.factors(unit))
+
+    def _clamped(self, features: Tensor) -> Tensor:
         return features.clamp(*LOG_DENSITY_RANGE) if self.config.clamp_features else features
 
     def density(self, features: Tensor) -> Tensor:

@@ -89,7 +89,7 @@ def survey(
 
 def _shown_density(teacher: RadianceField, positions: Tensor) -> Tensor:
     """Density [N] as it is rendered: 0 outside of the teacher's occupied cells."""
-    density = teacher.density(teacher.encode(positions)).nan_to_num(0.0)
+    density = teacher.density_at(positions).nan_to_num(0.0)
     occupied = teacher.occupancy.query(teacher.aabb.to_unit(positions))
     return density.where(occupied, 0.0)
 

@@ -127,7 +127,7 @@ class _Fit:
         """Optical depth [N] of a voxel with the density at points [N, 3]; NaN counts as empty."""
         begun, parts = self.pace.spent, []
         for part in points.split(BATCH):
-            parts.append(self.teacher.density(self.teacher.encode(lattice.world(part))))
+            parts.append(self.teacher.density_at(lattice.world(part)))
             self.pace.report("querying densities", self.part)
         if not parts:
             return points.new_zeros(0)

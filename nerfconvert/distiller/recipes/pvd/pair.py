@@ -137,7 +137,7 @@ def trainable_share(student: TrainableField, generator: torch.Generator) -> floa
     chosen = cells[torch.randint(len(cells), (PROBED,), generator=generator)]
     offsets = torch.rand(PROBED, 3, generator=generator)
     unit = (chosen + offsets) / student.occupancy.resolution
-    density = student.density(student.encode(student.aabb.from_unit(unit.to(student.device))))
+    density = student.density_at(student.aabb.from_unit(unit.to(student.device)))
     log_density = (density * (max(student.aabb.size) / 2)).log()
     return float(((log_density > LOW) & (log_density < HIGH)).float().mean())
 
