@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import grid_sample, softplus
 
 from ..kernels.fused_mlp import fused_mlp
-from ..volume import FieldInfo, RadianceField, at_once, constant
+from ..volume import FieldInfo, RadianceField, at_once, constant, in_parts
 from .factorized.decoder import frequencies
 from .ranges import check_flags, check_ranges
 
@@ -100,7 +100,7 @@ class DenseField(RadianceField):
     @torch.no_grad()
     def encode(self, positions: Tensor) -> Tensor:
         chunk = at_once(CHUNK, positions.device, 8 * self.feature_dim + 256)
-        return torch.cat([self._look_up(part) for part in positions.split(chunk)])
+        return in_parts(self._look_up, chunk, positions)
 
     def _look_up(self, positions: Tensor) -> Tensor:
         """[n, 1 + C] of world positions [n, 3]."""

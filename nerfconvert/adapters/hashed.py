@@ -16,7 +16,7 @@ from torch.nn.functional import embedding_bag
 from ..kernels.fused_mlp import fused_mlp
 from ..kernels.hash_encode import PRIMES
 from ..kernels.spherical_harmonics import spherical_harmonics
-from ..volume import FieldInfo, RadianceField, at_once, constant
+from ..volume import FieldInfo, RadianceField, at_once, constant, in_parts
 from .activations import DENSITY
 from .dense import frozen
 from .joint import FEATURES, SH_DEGREE
@@ -81,7 +81,7 @@ class HashedField(RadianceField):
     @torch.no_grad()
     def encode(self, positions: Tensor) -> Tensor:
         chunk = at_once(CHUNK, positions.device, 256 * len(self.config.resolutions) + 512)
-        return torch.cat([self._features(part) for part in positions.split(chunk)])
+        return in_parts(self._features, chunk, positions)
 
     def _features(self, positions: Tensor) -> Tensor:
         unit = self.aabb.to_unit(positions).clamp(0, 1)

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 from ..kernels.fused_mlp import fused_mlp
-from ..volume import FieldInfo, RadianceField, at_once
+from ..volume import FieldInfo, RadianceField, at_once, in_parts
 from . import joint
 from .activations import DENSITY
 from .dense import frozen
@@ -93,7 +93,7 @@ class KplanesField(RadianceField):
     @torch.no_grad()
     def encode(self, positions: Tensor) -> Tensor:
         chunk = at_once(CHUNK, positions.device, 16 * self.config.products + 512)
-        return torch.cat([self._features(part) for part in positions.split(chunk)])
+        return in_parts(self._features, chunk, positions)
 
     def _features(self, positions: Tensor) -> Tensor:
         """[n, F] of world positions [n, 3]."""

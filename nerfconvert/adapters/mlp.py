@@ -6,7 +6,15 @@ import torch
 from torch import Tensor, nn
 
 from ..kernels.fused_mlp import fused_mlp
-from ..volume import FieldInfo, ParameterGroup, RadianceField, Role, TrainableField, at_once
+from ..volume import (
+    FieldInfo,
+    ParameterGroup,
+    RadianceField,
+    Role,
+    TrainableField,
+    at_once,
+    in_parts,
+)
 from . import joint
 from .activations import DENSITY
 from .mlp_config import MlpConfig
@@ -90,13 +98,7 @@ class MlpField(TrainableField, RadianceField):
 
     def encode(self, positions: Tensor) -> Tensor:
         """Features [N, F]; without gradients, a chunk of rows at a time."""
-        chunk = self._chunk()
-        if torch.is_grad_enabled() or len(positions) <= chunk:
-            return self._features(positions)
-        features = positions.new_empty(len(positions), self.feature_dim)
-        for start in range(0, len(positions), chunk):
-            features[start : start + chunk] = self._features(positions[start : start + chunk])
-        return features
+        return in_parts(self._features, self._chunk(), positions)
 
     def _chunk(self) -> int:
         """Rows of one inference pass: about four activations of each are held."""
@@ -146,14 +148,7 @@ class MlpField(TrainableField, RadianceField):
         return DENSITY[config.density_activation](raw)
 
     def color(self, features: Tensor, directions: Tensor) -> Tensor:
-        chunk = self._chunk()
-        if torch.is_grad_enabled() or len(features) <= chunk:
-            return self._color(features, directions)
-        rgb = features.new_empty(len(features), 3)
-        for start in range(0, len(features), chunk):
-            rows = slice(start, start + chunk)
-            rgb[rows] = self._color(features[rows], directions[rows])
-        return rgb
+        return in_parts(self._color, self._chunk(), features, directions)
 
     def _color(self, features: Tensor, directions: Tensor) -> Tensor:
         if self.config.joint:

@@ -11,6 +11,7 @@
 
 from .aabb import Aabb as Aabb
 from .capacity import at_once as at_once
+from .capacity import in_parts as in_parts
 from .contraction import Contraction as Contraction
 from .field import Field as Field
 from .field import FieldInfo as FieldInfo

@@ -11,7 +11,7 @@ from torch.nn.functional import interpolate
 from ...kernels.factor_lookup import LINE_AXES, PLANE_AXES, factor_lookup
 from ...kernels.factor_sum import factor_sum
 from ...kernels.fused_mlp import fused_mlp
-from ...volume import at_once
+from ...volume import at_once, in_parts
 from .factorized_config import FactorizedConfig
 
 # Fractions of the budget at which the resolution grows, by equal ratios (TensoRF's five steps,
@@ -53,14 +53,11 @@ class Factors(nn.Module):
 
     def forward(self, unit: Tensor) -> Tensor:
         mixing = self._mixing()
-        if torch.is_grad_enabled():
-            return self._mixed(unit, mixing)
+        factors = list(self.planes), list(self.lines)
         chunk = at_once(CHUNK, unit.device, 8 * mixing.shape[1])
-        return torch.cat([self._mixed(part, mixing) for part in unit.split(chunk)])
-
-    def _mixed(self, unit: Tensor, mixing: Tensor) -> Tensor:
-        products = factor_lookup(unit, list(self.planes), list(self.lines))
-        return fused_mlp(products, [mixing])
+        return in_parts(
+            lambda part: fused_mlp(factor_lookup(part, *factors), [mixing]), chunk, unit
+        )
 
     def raw_density(self, unit: Tensor) -> Tensor:
         """The first of the features [N] alone; without gradients."""
