@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Puts the tables of the papers' recipes beside ours into BENCHMARKS.md, and draws the curves.
 
-    python scripts/papers_table.py papers papers_long papers_hour --document BENCHMARKS.md
+    python scripts/papers_table.py papers papers_al papers_long papers_hour
 
-reads folders of `nerfconvert bench` (`papers.toml`, then `papers_long.toml` and `papers_hour.toml`
-where they have run), replaces what stands between `<!-- papers -->` and `<!-- /papers -->`, and
-writes one picture of curves a pair of the later folders into `scripts/results`.
+reads folders of `nerfconvert bench`, of those of `papers*.toml` that have run, and replaces what
+stands between `<!-- papers -->` and `<!-- /papers -->`. The cells of folders without curves make
+one table; a folder with curves makes its own, and a picture of each pair in `scripts/results`.
 """
 
 from __future__ import annotations
@@ -29,6 +29,10 @@ def done(folder: Path) -> list[Cell]:
     """The cells of a benchmark that have a result."""
     document = json.loads((folder / "matrix.json").read_text(encoding="utf-8"))
     return [cell for cell in document["cells"] if cell["receipt"]]
+
+
+def has_curve(cell: Cell) -> bool:
+    return bool(cell["receipt"].get("curve"))
 
 
 def pair_of(cell: Cell) -> str:
@@ -112,17 +116,16 @@ def draw(cells: list[Cell], folder: str) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("papers", type=Path, help="folder of papers.toml")
-    parser.add_argument(
-        "longer", type=Path, nargs="*", help="of papers_long.toml, papers_hour.toml"
-    )
+    parser.add_argument("folders", type=Path, nargs="+", help="of papers*.toml, that first")
     parser.add_argument("--document", type=Path, default=Path("BENCHMARKS.md"))
     options = parser.parse_args()
-    first = "dB against the source (against the photographs) after 180 s:"
-    parts = [first, recipes_table(done(options.papers))]
-    for folder in options.longer:
-        cells = done(folder)
-        parts += ["Longer, dB against the source:", runs_table(cells), *draw(cells, folder.name)]
+    found = {folder.name: done(folder) for folder in options.folders}
+    plain = [cell for cells in found.values() for cell in cells if not has_curve(cell)]
+    parts = ["dB against the source (against the photographs) after 180 s:", recipes_table(plain)]
+    for folder, cells in found.items():
+        longer = [cell for cell in cells if has_curve(cell)]
+        if longer:
+            parts += ["Longer, dB against the source:", runs_table(longer), *draw(longer, folder)]
     replace_between(options.document, "papers", "\n\n".join(parts))
 
 
