@@ -44,6 +44,13 @@ inline int useful_threads(int64_t threads, int64_t work, int64_t grain) {
   return n > 1 ? static_cast<int>(n) : 1;
 }
 
+// Whether offsets [rays + 1] ascend from 0 to `samples`.
+inline bool valid_offsets(const int64_t* offsets, int64_t rays, int64_t samples) {
+  bool valid = offsets[0] == 0 && offsets[rays] == samples;
+  for (int64_t r = 0; r < rays; ++r) valid &= offsets[r] <= offsets[r + 1];
+  return valid;
+}
+
 // Asks for 2 MiB pages under a large fresh buffer: first touch then faults 512 times less often.
 inline void prefer_huge_pages(void* memory, int64_t bytes) {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)

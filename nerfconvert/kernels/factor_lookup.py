@@ -41,7 +41,7 @@ def factor_lookup(
 
 
 def check_factors(unit: Tensor, planes: list[Tensor], lines: list[Tensor]) -> None:
-    """Raises TypeError or ValueError unless these are arguments of `factor_lookup`."""
+    """Raises ValueError unless these are arguments of `factor_lookup`."""
     check_float("unit", unit)
     check_shape("unit", unit, "N", 3)
     if len(lines) != 3 or len(planes) not in (0, 3):

@@ -18,12 +18,6 @@ struct Samples {
   const int64_t* offsets;                    // [R + 1]
 };
 
-bool valid_offsets(const int64_t* offsets, int64_t rays, int64_t samples) {
-  bool valid = offsets[0] == 0 && offsets[rays] == samples;
-  for (int64_t r = 0; r < rays; ++r) valid &= offsets[r] <= offsets[r + 1];
-  return valid;
-}
-
 // Calls ray(r, alphas of its samples) for all rays; threads get equal numbers of samples.
 template <class T, class Ray>
 void for_each_ray(const Samples<T>& samples, int64_t rays, int64_t threads, Ray&& ray) {

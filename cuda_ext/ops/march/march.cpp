@@ -58,17 +58,18 @@ template <class T>
 int march(int64_t n_rays, int64_t resolution, const T* origins, const T* directions, const T* near,
           const T* far, const T* low, const T* high, const uint64_t* words, T step,
           int64_t* offsets, void** kept, int64_t threads) {
-  const std::vector<uint8_t> occupied = occupied_blocks(words, resolution / 4);
-  const auto grid = march_grid(words, static_cast<int>(resolution), low, high, occupied.data());
-  const Rays<T> rays{n_rays, origins, directions, near, far};
-  const int64_t blocks = (n_rays + kBlock - 1) / kBlock;
+  std::vector<uint8_t> occupied;
   std::unique_ptr<Marched<T>> marched;
-  bool failed = false;
+  const int64_t blocks = (n_rays + kBlock - 1) / kBlock;
   try {
+    occupied = occupied_blocks(words, resolution / 4);
     marched = std::make_unique<Marched<T>>(blocks);
   } catch (const std::bad_alloc&) {
     return kOutOfMemory;
   }
+  const auto grid = march_grid(words, static_cast<int>(resolution), low, high, occupied.data());
+  const Rays<T> rays{n_rays, origins, directions, near, far};
+  bool failed = false;
 #pragma omp parallel for schedule(dynamic, 4) num_threads(useful_threads(threads, blocks, 2))
   for (int64_t b = 0; b < blocks; ++b) {
     try {

@@ -13,17 +13,11 @@ struct State {
   T *seen, *shown, *depth;  // [R]
 };
 
-bool ascend(const int64_t* offsets, int64_t rays, int64_t samples) {
-  bool valid = offsets[0] == 0 && offsets[rays] == samples;
-  for (int64_t r = 0; r < rays; ++r) valid &= offsets[r] <= offsets[r + 1];
-  return valid;
-}
-
 template <class T>
 int shade_wave(int64_t rays, int64_t n_samples, const WaveSamples<T>& samples,
                const State<const T>& before, T levels, T* weights, const State<T>& after,
                int64_t threads) {
-  if (!ascend(samples.offsets, rays, n_samples)) return kBadOffsets;
+  if (!valid_offsets(samples.offsets, rays, n_samples)) return kBadOffsets;
 #pragma omp parallel for schedule(static) num_threads(useful_threads(threads, rays, kGrain))
   for (int64_t r = 0; r < rays; ++r) {
     ShadeRay<T> ray{before.seen[r], before.shown[r], before.depth[r]};
