@@ -90,8 +90,8 @@ class OutputExistsError(NerfConvertError):
 
     exit_code = 4
 
-    def __init__(self, path: Path | str):
-        super().__init__(f"{path} exists; choose another name or pass --overwrite")
+    def __init__(self, path: Path | str, how: str = "choose another name or pass --overwrite"):
+        super().__init__(f"{path} exists; {how}")
 
 
 class UnsupportedError(NerfConvertError):

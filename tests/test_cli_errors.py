@@ -75,6 +75,7 @@ def convert(source: str, target, *extra: str) -> int:
             "--recipe fast",
         ),
         (["convert", "IN", "IN", "--to", "mlp", "-w"], 2, "is an input of this command"),
+        (["convert", "IN", "o.npz", "--recipe=pvd", "--max-size", "2kB"], 2, "no size of"),
         (
             [
                 "convert",
@@ -204,6 +205,10 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path, blobs, capsys):
     assert main(argv) == 128 + signal.SIGTERM
     assert "--resume" in capsys.readouterr().err
     assert [p.name for p in tmp_path.iterdir()] == ["o.safetensors.state"]
+    kept = target.with_name("o.safetensors.state").read_bytes()
+    assert main(argv) == 4
+    assert "--resume goes on with it, --overwrite starts anew" in capsys.readouterr().err
+    assert target.with_name("o.safetensors.state").read_bytes() == kept
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])

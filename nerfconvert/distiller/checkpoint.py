@@ -41,7 +41,7 @@ def load_state(path: Path, fingerprint: dict[str, Any]) -> dict[str, Any]:
         names = sorted(found.keys() | fingerprint.keys())
         pairs = [(n, *(x.get(n, "not recorded") for x in (found, fingerprint))) for n in names]
         changes = ", ".join(f"{n} was {old}, now {new}" for n, old, new in pairs if old != new)
-        raise FormatError(path, f"state of another run: {changes}; start anew with --overwrite")
+        raise FormatError(path, f"state of another run: {changes}; start anew without --resume")
     if state.pop(CHECKSUM, None) != digest(*_leaves(state)):
         raise FormatError(path, "no resumable state (its checksum is wrong: it is damaged)")
     return state

@@ -86,7 +86,7 @@ def compose(
         Shot(to_bytes(image), label.title, label.subtitle, _likeness(psnr(image, reference)))
         for label, image in seen
     ]
-    pictures = LAYOUTS[layout](first, others, frame)
+    pictures = LAYOUTS[layout](first, others, frame) or [first.pane()]
     errors = [pane(heat_map(image, reference), f"error of {label.title}") for label, image in seen]
     if len(pictures) + len(errors) + len(depths) <= ONE_ROW:
         return grid([[*pictures, *_level(errors, pictures)]])
@@ -99,5 +99,7 @@ def _likeness(decibels: float) -> str:
 
 def _level(panes: Sequence[np.ndarray], beside: Sequence[np.ndarray]) -> list[np.ndarray]:
     """`panes` as high as those that they stand beside: their labels grow upwards."""
+    if not panes:
+        return []
     missing = beside[0].shape[0] - panes[0].shape[0]
     return [np.pad(p, ((missing, 0), (0, 0), (0, 0)), constant_values=p[0, 0, 0]) for p in panes]

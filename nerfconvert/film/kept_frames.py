@@ -62,7 +62,7 @@ def kept_frames(
     else they are made anew. Raises UsageError where the folder is something else, or another
     process makes its frames there.
     """
-    if folder.exists() and not (folder / REQUEST).is_file():
+    if folder.exists() and not _is_ours(folder):
         raise UsageError(f"{folder} is in the way: frames are kept there until the film is whole")
     remove_partial_folders(folder)
     with told_of(folder):
@@ -87,6 +87,14 @@ def kept_frames(
                 _remove(folder)
             raise
         _remove(folder)
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a film is kept in `folder`, or was about to be."""
+    if not folder.is_dir():
+        return False
+    names = [path.name for path in folder.iterdir()]
+    return REQUEST in names or all(name[0] == "." and OURS.fullmatch(name) for name in names)
 
 
 def _request(folder: Path) -> dict[str, Any] | None:

@@ -24,14 +24,13 @@ def film_request(
     **how: str | bool,
 ) -> dict[str, Any]:
     """A JSON object of `fields` in `files` (blocks of a receipt), what looks at them, and `how`."""
-    lenses = torch.as_tensor([cameras.near, cameras.far, cameras.pixel_offset])
     focal = torch.as_tensor(cameras.focal).flatten()
     return {
         "version": __version__,
         "fields": [[file["path"], file["sha256"]] for file in files],
         "frustums": [str(field.info.frustum) for field in fields],
         "resolution": [cameras.width, cameras.height],
-        "cameras": _digest(cameras.poses, focal, lenses),
+        "cameras": _digest(cameras.poses, focal),
         "background": background,
         "truth": None if truth is None else _digest(truth),
         **how,

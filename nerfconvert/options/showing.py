@@ -115,7 +115,7 @@ class CompareOptions:
         optional(
             metavar="{orbit,spiral,test}",
             help="Where the video's cameras go; test: held-out cameras of DATA or FILE, with the "
-            "truth; default: all of FILE, else an orbit.",
+            "truth; default: all of FILE, else test for one field, an orbit for several.",
         ),
     ] = None
     layout: Annotated[

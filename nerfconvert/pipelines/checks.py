@@ -20,12 +20,15 @@ from ..options.showing import CompareOptions, RenderOptions, ViewOptions
 from ..runtime import network
 from ..runtime.crop_file import read_crop
 from ..runtime.extras import require
-from ..runtime.given import check_cameras, there
+from ..runtime.given import check_cameras, files_of_field, there
 from ..runtime.outputs import (
     check_file,
     check_folder,
     check_holds,
     check_run,
+    check_state,
+    compared_files,
+    comparing_path,
     files_of,
     frames_path,
     is_unaccounted,
@@ -55,7 +58,8 @@ def settled(options: ConvertOptions) -> ConvertOptions:
             f"{options.target}: {name} files hold {', '.join(held[:-1])} or {held[-1]}; choose one "
             "with --to"
         )
-    return dataclasses.replace(options, to=held[0])
+    size = None if options.max_size else options.size  # the options look at both once more
+    return dataclasses.replace(options, to=held[0], size=size)
 
 
 def check_convert(options: ConvertOptions) -> None:
@@ -63,10 +67,12 @@ def check_convert(options: ConvertOptions) -> None:
     options = settled(options)
     _check_student(options.to, options.size, options.max_size, options.settings)
     views = options.views
-    inputs = there(options.source, views.data, views.cameras, options.crop)
+    inputs = [*there(options.source, views.data, views.cameras, options.crop)]
+    inputs += files_of_field(options.source)
     beside = [receipt_path(options.target), *_beside(options.target, options.job)]
     beside += [report_path(options.target)] if options.report is True else []
     check_run(options.target, _may_replace(options), inputs, beside)
+    check_state(options.target, options.job.overwrite or options.job.resume)
     if isinstance(options.report, Path):
         check_file(options.report, options.job.overwrite, inputs)
         if options.report.resolve() == options.target.resolve():
@@ -80,7 +86,7 @@ def check_convert(options: ConvertOptions) -> None:
 
 def check_export(options: ExportOptions) -> None:
     """Raises as `check_convert` does."""
-    inputs = there(options.source, options.crop)
+    inputs = [*there(options.source, options.crop), *files_of_field(options.source)]
     check_file(options.target, options.overwrite, inputs)
     _check_crop(options.crop)
     name, files = files_of(options.target, options.format)
@@ -93,6 +99,7 @@ def check_train(options: TrainOptions) -> None:
     _check_student(options.arch, options.size, options.max_size, options.settings)
     inputs = there(options.data)
     check_run(options.target, _may_replace(options), inputs, _beside(options.target, options.job))
+    check_state(options.target, options.job.overwrite or options.job.resume)
     check_holds(options.target, options.format, options.arch)
     check_cameras(options.data, "test")
     check_cameras(options.data, "train", images=True)
@@ -116,10 +123,17 @@ def check_render(options: RenderOptions) -> None:
 
 def check_compare(options: CompareOptions) -> None:
     """Raises as `check_convert` does."""
-    there(*options.checkpoints, options.data, options.cameras)
+    inputs = [*there(*options.checkpoints, options.data, options.cameras)]
+    inputs += [file for path in options.checkpoints for file in files_of_field(path)]
+    inputs += [options.data.parent] if options.data and options.data.is_file() else []
     check_folder(options.output)
-    if (options.output / "compare.json").exists() and not options.overwrite:
-        raise OutputExistsError(options.output / "compare.json")
+    refuse_inputs(options.output, inputs)
+    known = compared_files(options.output)
+    unfinished = known and known[0].suffix != ".json" and comparing_path(options.output).exists()
+    if known and not (options.overwrite or unfinished):
+        raise OutputExistsError(known[0])
+    for path in known:
+        refuse_inputs(path, inputs)
     for path in options.checkpoints:
         possible_formats(path)
     _check_views(options.data, options.cameras)

@@ -24,10 +24,10 @@ from ..report.receipt import describe_file, strict
 from ..runtime.alone import alone_in
 from ..runtime.device import machine, pick_device, with_backend
 from ..runtime.inputs import open_field
+from ..runtime.outputs import compared_files, comparing_path
 from .checks import check_compare
 from .filming import film_comparison
 
-OURS = ("compare.mp4", "compare.gif", "compare.webp")
 FIRST_FIGURES = (*IMAGE_FIGURES, "depth_error")
 
 
@@ -100,18 +100,17 @@ def _films(films: list[Path]) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _cleared(folder: Path) -> Iterator[None]:
-    """While open, `folder` is this process's alone, without the comparison that it held: one that
-    has no compare.json is not finished. Raises UsageError, NerfConvertError."""
+    """While open, `folder` is this process's alone, without the comparison that it held, and says
+    that what it holds is not finished. Raises UsageError, NerfConvertError."""
     with told_of(folder):
         (folder / "views").mkdir(parents=True, exist_ok=True)
     with alone_in(folder):
         with told_of(folder):
-            for name in ("compare.json", "report.html", *OURS):
-                (folder / name).unlink(missing_ok=True)
-            for pictures in ("views", "frames", "pictures/*"):
-                for path in folder.glob(f"{pictures}/[0-9]*.png"):
-                    path.unlink()
+            comparing_path(folder).touch()
+            for path in compared_files(folder):
+                path.unlink()
         yield
+        comparing_path(folder).unlink()
 
 
 def _views(options: CompareOptions) -> Views:

@@ -56,7 +56,8 @@ def _path(
 ) -> tuple[Cameras, Tensor | None]:
     """The cameras of the video, and the truth where they have it."""
     size = parse_resolution(options.resolution)
-    if options.path == "test":
+    beside_truth = options.data and len(options.checkpoints) == 1 and not options.cameras
+    if (options.path or ("test" if beside_truth else None)) == "test":
         seen = held_out(first, dataclasses.replace(views, eval_views=options.frames), options.seed)
         return seen.cameras, seen.truth
     if options.path == "spiral":

@@ -16,6 +16,9 @@ from ..formats import name_of_suffix
 from ..formats.format_files import FORMAT_FILES, FormatFiles
 
 log = logging.getLogger(__name__)
+# What a comparison writes into its folder: its document first, and numbered PNG files.
+COMPARED = ("compare.json", "report.html", "compare.mp4", "compare.gif", "compare.webp")
+COMPARED_PICTURES = ("views", "frames", "pictures/*")
 NAME_MAX = 255  # bytes of a file name, where the system does not tell
 
 
@@ -90,6 +93,18 @@ def check_holds(path: Path, format: str | None, architecture: str) -> None:
         )
 
 
+def compared_files(folder: Path) -> list[Path]:
+    """The files in `folder` of the names that a comparison writes, its document first."""
+    files = [folder / name for name in COMPARED if os.path.lexists(folder / name)]
+    numbered = (sorted(folder.glob(f"{name}/[0-9]*.png")) for name in COMPARED_PICTURES)
+    return [*files, *(path for paths in numbered for path in paths)]
+
+
+def comparing_path(folder: Path) -> Path:
+    """What is in the `folder` of a comparison until that is finished: the files there are its."""
+    return folder / ".comparing"
+
+
 def refuse_inputs(path: Path, inputs: Iterable[Path]) -> None:
     """Raises UsageError where `path` is one of the `inputs`, by whatever name."""
     for found in inputs:
@@ -100,6 +115,14 @@ def refuse_inputs(path: Path, inputs: Iterable[Path]) -> None:
 def state_path(target: Path) -> Path:
     """OUT.state: what an interrupted run needs to go on."""
     return target.with_name(target.name + ".state")
+
+
+def check_state(target: Path, may_lose: bool) -> None:
+    """Raises OutputExistsError where the state of an interrupted run would be lost unasked."""
+    state = state_path(target)
+    if state.exists() and not may_lose:
+        how = "it is of an interrupted run; --resume goes on with it, --overwrite starts anew"
+        raise OutputExistsError(state, how)
 
 
 def is_unaccounted(target: Path) -> bool:

@@ -131,6 +131,16 @@ def test_somebody_elses_folder_stays(tmp_path):
     assert (tmp_path / "out.frames" / "00000.png").read_bytes() == b"mine"
 
 
+@pytest.mark.parametrize("left", [None, ".request.999999999.partial.json"])
+def test_a_folder_that_was_only_made_is_taken(tmp_path, left):
+    """By a process that ended before it said what its frames are of."""
+    (tmp_path / "out.frames").mkdir()
+    if left:
+        (tmp_path / "out.frames" / left).write_text("{")
+    assert len(film(tmp_path / "out.frames", Maker())) == 5
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_note_in_the_folder_stays(broken):
     (broken / "notes.txt").write_text("mine")
     film(broken, Maker(), resume=True)

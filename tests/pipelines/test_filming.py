@@ -39,6 +39,24 @@ def test_compare_films_the_photographs_too(tmp_path, scenes, capsys):
     assert len(list((out / "frames").iterdir())) == 4
 
 
+@pytest.mark.parametrize("layout", ["side-by-side", "wipe", "blink"])
+@pytest.mark.parametrize("path", [None, "spiral"])
+def test_one_field_and_photographs(tmp_path, scenes, layout, path):
+    """By default beside the photographs; on a path that has none, alone."""
+    poses = on_circle((0.0, 0.0, 0.0), 4.0, 3, size=(24, 24)).poses
+    for split in ("train", "test"):
+        pictures = [np.full((24, 24, 4), 200, np.uint8)] * 3
+        write_transforms(tmp_path / "data", f"transforms_{split}", poses, pictures)
+    asked = CompareOptions(
+        checkpoints=(scenes / "blobs.toml",), output=tmp_path / "out", data=tmp_path / "data",
+        resolution="24", frames=2, eval_views=1, also="png", layout=layout, path=path,
+    )  # fmt: skip
+    compare(asked)
+    first = cv2.imread(str(tmp_path / "out" / "frames" / "00000.png"))
+    panes = {"side-by-side": 3, "wipe": 2, "blink": 2}[layout] if path is None else 1
+    assert first.shape[1] // 24 >= panes
+
+
 @pytest.mark.parametrize("command", ["render", "compare"])
 def test_an_interrupted_film_goes_on(tmp_path, scenes, command, caplog):
     """To the same frames as in one go; only those that were not there are rendered."""
