@@ -79,8 +79,8 @@ class PpngField(TrainableField, RadianceField):
 
     @torch.no_grad()
     def _expand_factors(self) -> None:
-        """Multiplies the factors out to `volumes` [2F, z, y, x, C] where they changed since:
-        optimizers do not count their changes."""
+        """Multiplies the factors out to `volumes` [2F, z, y, x, C] where their numbers
+        changed since; versions do not tell, for those of a copied field begin anew."""
         if torch.equal(self.expanded, self.factors):
             return
         sizes = (self.factors.shape[1], *(self.config.resolution,) * 3, self.config.channels)

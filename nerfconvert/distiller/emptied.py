@@ -22,7 +22,7 @@ class Emptied:
     def learn(self, opacity: Tensor, least: Tensor) -> None:
         """Takes in one step's rays: their opacity [R], and the least that explains their pixels."""
         now = torch.stack([opacity.detach().mean(), sent(least, opacity.device).mean()])
-        self.means.lerp_(now, 1 - MEMORY)
+        self.means.lerp_(now.where(now.isfinite(), self.means), 1 - MEMORY)
 
     def looks_so(self, step: int) -> bool:
         """Whether the student shows nothing of what it should; waits for the device."""

@@ -49,7 +49,7 @@ class LiveOccupancy:
         shift = sent(torch.rand(corner.shape, generator=generator), corner.device)
         unit = (corner + shift) / RESOLUTION
         step = self.student.aabb.diagonal / FINE_STEPS
-        found = -torch.expm1(-self._density(unit) * step)
+        found = -torch.expm1(-torch.nan_to_num(self._density(unit), 0.0) * step)
         self.opacity[cells] = torch.maximum(self.opacity[cells] * DECAY, found)
         if prune:
             threshold = min(THRESHOLD, float(self.opacity[self.cells].mean()))

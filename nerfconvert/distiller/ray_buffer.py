@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -59,6 +60,7 @@ class RayBuffer:
     made: int = 0  # chunks ever made
     seconds: float = 0.0  # spent on the teacher
     chunks: list[TeacherRays] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)  # of these; a chunk that hits nothing has none
     schedule: RefillSchedule = field(default_factory=RefillSchedule)
     _new: bool = False  # no step has used the newest chunk
     _bytes: int = 0
@@ -70,11 +72,18 @@ class RayBuffer:
         self.made += 1
         if len(chunk):
             self.chunks.append(chunk)
+            self.numbers.append(self.made - 1)
             self._bytes += chunk.bytes()
             self._new = True
         while self._bytes > self.memory_mb * 1_000_000 and len(self.chunks) > 1:
             self._bytes -= self.chunks.pop(0).bytes()
+            self.numbers.pop(0)
         self.seconds += time.monotonic() - start
+
+    @property
+    def oldest(self) -> int:
+        """Number of the first chunk that is kept."""
+        return self.numbers[0] if self.numbers else self.made
 
     @property
     def full(self) -> bool:
@@ -101,17 +110,19 @@ class RayBuffer:
             self.schedule.due = self.clock.seconds + spent * (1 / self.schedule.share - 1)
 
     def learn_error(self, stage: str, error: Tensor, new: bool) -> None:
-        """Records the error (scalar) of a step of `stage`, and whether its rays were `new`."""
+        """Records the error (scalar) of a step of `stage`, and whether its rays were `new`. One
+        that is not finite, of a run that diverges, is forgotten."""
         if stage != self.schedule.stage:
             self.schedule = RefillSchedule(stage)
         schedule, error = self.schedule, error.detach()
         if schedule.usual is None:
-            schedule.usual = error.clone()
+            schedule.usual = torch.nan_to_num(error, 0.0, 0.0)
         elif new:
             surprise = float(error / schedule.usual.clamp_min(1e-12))
-            schedule.surprise += FORGET_SURPRISE * (surprise - schedule.surprise)
+            if math.isfinite(surprise):
+                schedule.surprise += FORGET_SURPRISE * (surprise - schedule.surprise)
         else:
-            schedule.usual.lerp_(error, FORGET_ERROR)
+            schedule.usual.lerp_(error.where(error.isfinite(), schedule.usual), FORGET_ERROR)
 
     def pick(self, generator: torch.Generator) -> tuple[int, bool]:
         """Index of a random chunk, or of the newest at its first use, and whether it is that."""
@@ -122,9 +133,11 @@ class RayBuffer:
         new, self._new = self._new, False
         return (len(self.chunks) - 1 if new else number), new
 
-    def held_out(self, count: int) -> SampleBatch:
-        """`count` samples of rays that are never in the buffer."""
+    def held_out(self, count: int) -> SampleBatch | None:
+        """`count` samples of rays that are never in the buffer; None where these cross nothing."""
         chunk = self._chunk(HELD_OUT)
+        if not len(chunk):
+            return None
         index = draw_samples(chunk, count, stream("held out", self.seed))
         return samples_at(chunk, index, torch.ones_like(chunk.weights[index]))
 
@@ -137,14 +150,14 @@ class RayBuffer:
         """What a resumed run needs; the teacher is queried again for the rest."""
         return {
             "made": self.made,
-            "kept": len(self.chunks),
+            "oldest": self.oldest,
             "schedule": vars(self.schedule),
         }
 
     def restore(self, state: dict) -> None:
         """Fills a fresh buffer as it was when `state` was taken."""
-        self.made = state["made"] - state["kept"]
-        for _ in range(state["kept"]):
+        self.made = state["oldest"]
+        while self.made < state["made"]:
             self.grow()
         self._new = False  # a step has drawn from it before a state is saved
         self.schedule = RefillSchedule(**state["schedule"])

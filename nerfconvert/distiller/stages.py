@@ -93,6 +93,8 @@ class PointStage:
         if step % CHECK_EVERY:
             return False
         self._held_out = self._held_out or self.sampler.buffer.held_out(HELD_OUT_SAMPLES)
+        if self._held_out is None:
+            return False
         with torch.no_grad():
             return self.plateau.reached(float(query_student(self.student, self._held_out)[2]))
 

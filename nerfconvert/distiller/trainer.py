@@ -123,7 +123,7 @@ class Trainer:
         self.rays += result.rays
         self.samples += result.samples
         if self.step % LOOK_EVERY == 0:
-            if not self._last_good.sound(self.step, result.loss):
+            if parallel.any_of(not self._last_good.sound(self.step, result.loss)):
                 self._give_up()
             if result.error is not None:
                 error = float(result.error)
@@ -160,11 +160,11 @@ class Trainer:
         diverged, self.step = self.step, self._last_good.restore()
         self.optimizer = self.new_optimizer(self.student)  # its momenta diverged too
         self.save()
-        kept = f"the student of step {self.step} is kept"
+        kept = f"the new field of step {self.step} is kept"
         if self.state_path:
             kept += f" in {self.state_path}: repeat the command with --resume to go on from it"
         raise DivergedError(
-            f"the student diverged at step {diverged} (stage {self.stage.name}): its loss or "
+            f"the new field diverged at step {diverged} (stage {self.stage.name}): its loss or "
             f"parameters are no longer finite; {kept}, or try another --seed"
         )
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..distiller.progress import Progress
+from ..renderer.cameras import PIXEL_CENTER
 from ..renderer.image import render_rays
 from ..volume import RadianceField
 from .evaluation import Evaluation, render_view
@@ -35,7 +36,7 @@ def glance(
     )
     row, column = torch.meshgrid(rows, columns, indexing="ij")
     views = torch.full((row.numel(),), view, dtype=torch.int64)
-    offset = cameras.pixel_offset - field.info.pixel_shift * cameras.width
+    offset = PIXEL_CENTER - field.info.pixel_shift * cameras.width
     at = [x.flatten().float() + offset for x in (column, row)]
     rays = cameras.rays_at(views, *at).to(field.device)
     seen = render_rays(field, rays, background=evaluation.background).rgb

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from ..errors import FormatError
+from ..errors import FormatError, UsageError
 from ..files import tomllib
 from ..volume import RadianceField
 from .cameras import Cameras, focal_of, look_at, on_circle
@@ -72,7 +72,10 @@ def orbit(
     path: Orbit | None = None,
 ) -> Cameras:
     """`frames` cameras of `size` (width, height) pixels on a circle about what `field` occupies,
-    or beside the reference camera of a forward-facing one."""
+    or beside the reference camera of a forward-facing one. Raises UsageError for a `path` about
+    that, which is seen from one side only."""
+    if field.info.frustum is not None and path is not None:
+        raise UsageError("an orbit goes around, but a forward-facing field has no other side")
     if field.occupancy.bounds() is None:
         log.warning("the field is empty: no cell of its box holds density")
     if field.info.frustum is not None and path is None:

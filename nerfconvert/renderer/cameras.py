@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from ..volume import Rays
-from ..volume.rays import FARTHEST
+
+PIXEL_CENTER = 0.5  # from a pixel's index to the place that its ray passes
 
 
 @dataclass(frozen=True)
@@ -17,17 +18,13 @@ class Cameras:
     """V pinhole cameras of one size; `focal` in pixels of both axes is theirs together, or [V] of
     each.
 
-    `poses` are camera-to-world, OpenGL axes, [V, 4, 4] float32. `pixel_offset` is added to the
-    integer pixel index: 0.5 aims at pixel centers; nerf-pytorch programs used 0.
+    `poses` are camera-to-world, OpenGL axes, [V, 4, 4] float32.
     """
 
     poses: Tensor  # [V, 4, 4]
     width: int
     height: int
     focal: float | Tensor  # pixels, both axes; a Tensor is [V] float32
-    near: float = 0.0  # world units along the unit ray
-    far: float = FARTHEST
-    pixel_offset: float = 0.5
 
     def __post_init__(self):
         if self.poses.ndim != 3 or self.poses.shape[1:] != (4, 4):
@@ -73,7 +70,7 @@ class Cameras:
             -1,
         )
         directions = (poses[:, :3, :3] @ local[..., None])[..., 0]
-        return Rays.of(poses[:, :3, 3].contiguous(), directions, self.near, self.far)
+        return Rays.of(poses[:, :3, 3].contiguous(), directions)
 
     def view_rays(self, view: int, shift: float = 0.0) -> Rays:
         """All height * width rays of one camera, row after row, moved left and up by `shift` of the
@@ -85,7 +82,7 @@ class Cameras:
             indexing="ij",
         )
         views = torch.full((row.numel(),), view, dtype=torch.int64, device=device)
-        offset = self.pixel_offset - shift * self.width
+        offset = PIXEL_CENTER - shift * self.width
         return self.rays_at(views, column.flatten() + offset, row.flatten() + offset)
 
 
@@ -151,3 +148,14 @@ def around(
 def focal_of(width: int, field_of_view: float) -> float:
     """Focal length in pixels of a horizontal `field_of_view` in degrees."""
     return 0.5 * width / math.tan(math.radians(field_of_view) / 2)
+
+
+def nearest_to_axes(poses: Tensor) -> tuple[Tensor, float]:
+    """The point [3] nearest to the optical axes of `poses` [V, 3 or 4, 4], by least squares, and
+    how far these are from parallel: 0 to 2/3 of their number."""
+    poses = poses.double()
+    axes = torch.nn.functional.normalize(poses[:, :3, 2], dim=-1)
+    across = torch.eye(3, dtype=poses.dtype) - axes[:, :, None] * axes[:, None, :]
+    total, towards = across.sum(0), (across @ poses[:, :3, 3:]).sum(0)
+    point = torch.linalg.lstsq(total, towards).solution[:, 0]
+    return point.float(), float(torch.linalg.eigvalsh(total)[0])

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from ..volume import Frustum, RadianceField
-from .cameras import Cameras, around, focal_of, look_at
+from .cameras import Cameras, around, focal_of, look_at, nearest_to_axes
 from .framing import framed
 
 SHIFT = 0.25, 0.125  # near planes, across and up: about as far as LLFF's captures go
@@ -86,20 +86,12 @@ def tour(viewpoints: Tensor, views: int, size: tuple[int, int]) -> Cameras:
     """`views` cameras on a circle at the mean distance and height of `viewpoints` [V, 12], for a
     video; they look where those look."""
     poses = viewpoints.view(-1, 3, 4)
-    eyes, middle = poses[..., 3], look_point(poses)
+    eyes, middle = poses[..., 3], nearest_to_axes(poses)[0]
     flat = float((eyes[:, :2] - middle[:2]).norm(dim=1).median())
     turn = torch.arange(views) * (2 * math.pi / views)
     height = torch.full((views,), float(eyes[:, 2].median() - middle[2]))
     ring = middle + torch.stack([flat * turn.cos(), flat * turn.sin(), height], -1)
     return Cameras(look_at(ring, middle), *size, focal_of(size[0], WIDE))
-
-
-def look_point(poses: Tensor) -> Tensor:
-    """The point [3] nearest to the optical axes of `poses` [V, 3, 4], by least squares."""
-    axes = normalize(poses[..., 2].double(), dim=-1)
-    across = torch.eye(3, dtype=torch.float64) - axes[:, :, None] * axes[:, None, :]
-    towards = (across @ poses[..., 3:].double()).sum(0)
-    return torch.linalg.lstsq(across.sum(0), towards).solution[:, 0].float()
 
 
 def _among(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -28,24 +27,20 @@ def build_occupancy(
     *,
     resolution: int = 128,
     threshold: float = 0.01,
-    generator: torch.Generator | None = None,
-    progress: Callable[[int], None] | None = None,
 ) -> None:
     """Replaces the occupancy of `field` by the cells in which it has density.
 
     A cell counts when the opacity of one cell edge at a random point in it exceeds `threshold`. A
     grid of half the resolution is queried first, then the cells near those found, then, at more
     points, the neighbors of those with density. NaN counts as empty, with a warning. `resolution`
-    is a multiple of 8; `progress` receives the number of points queried since its last call. Raises
-    NerfConvertError for a field without density.
+    is a multiple of 8. Raises NerfConvertError for a field without density.
     """
     if resolution % 8 or not 8 <= resolution <= 1024:
         raise ValueError(f"resolution must be a multiple of 8 in 8..1024, got {resolution}")
     device = field.device
-    generator = generator or torch.Generator().manual_seed(0)
     half = resolution // 2
     everywhere = torch.ones((half,) * 3, dtype=torch.bool, device=device)
-    probe = Probe(field, resolution, threshold, generator, progress)
+    probe = Probe(field, resolution, threshold, torch.Generator().manual_seed(0))
     coarse = dilate(probe.find(everywhere, COARSE_POINTS))
     candidates = coarse
     for axis in range(3):
@@ -78,7 +73,7 @@ def refine_occupancy(
         points = min(points, int(seconds / max(a_point, 1e-9)) - RIM_POINTS)
     if points < 1:
         return
-    probe = Probe(field, len(known), threshold, generator, None)
+    probe = Probe(field, len(known), threshold, generator)
     occupied = probe.find(known, points)
     occupied |= probe.find_rim(occupied, known)
     if occupied.any():
@@ -102,11 +97,10 @@ class Probe:
         resolution: int,
         threshold: float,
         generator: torch.Generator,
-        progress: Callable[[int], None] | None,
     ):
         edge = min(field.aabb.size) / resolution  # world units, of the finest cells
         self.least_density = -torch.log1p(torch.tensor(-threshold)).item() / edge
-        self.field, self.generator, self.progress = field, generator, progress
+        self.field, self.generator = field, generator
         self._invalid = torch.zeros((), dtype=torch.int64, device=field.device)
 
     @property
@@ -147,6 +141,4 @@ class Probe:
         if self.field.aabb.contraction:  # whose outer cells are longer in the world
             density = density * self.field.aabb.contraction.stretch(positions)
         self._invalid += density.isnan().sum()
-        if self.progress:
-            self.progress(len(density))
         return (density.view(len(unit), -1) > self.least_density).any(1)

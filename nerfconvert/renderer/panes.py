@@ -22,15 +22,16 @@ def to_bytes(image: Tensor) -> np.ndarray:
     return (image.clamp(0, 1) * 255).round().byte().cpu().numpy()
 
 
-def heat_map(image: Tensor, reference: Tensor, *, limit: float = ERROR_LIMIT) -> np.ndarray:
+def heat_map(image: Tensor, reference: Tensor) -> np.ndarray:
     """`error_colors`, with the scale and its two ends in the lower left corner."""
-    return _scale(error_colors(image, reference, limit=limit), ERROR, "0", f"{limit:g}")
+    return _scale(error_colors(image, reference), ERROR, "0", f"{ERROR_LIMIT:g}")
 
 
-def error_colors(image: Tensor, reference: Tensor, *, limit: float = ERROR_LIMIT) -> np.ndarray:
-    """[H, W, 3] uint8: mean absolute error over channels; black 0, bright yellow >= `limit`."""
+def error_colors(image: Tensor, reference: Tensor) -> np.ndarray:
+    """[H, W, 3] uint8: mean absolute error over channels; black 0, bright yellow from `ERROR_LIMIT`
+    on."""
     error = (image - reference).abs().mean(-1).cpu().numpy()
-    return _colored(error / limit, ERROR)
+    return _colored(error / ERROR_LIMIT, ERROR)
 
 
 def depth_map(

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from ..volume import Aabb
-from .cameras import Cameras
+from .cameras import Cameras, nearest_to_axes
+from .frames import NGP_SCALE
 from .scene import Scene
 
-NGP_SCALE = 0.33  # instant-ngp's unit cubes per world unit; its box is `aabb_scale` cubes wide
 FARTHEST = 2.0  # half edge of a captured scene at most, in distances of the farthest camera
 MARGIN = 1.03  # around what the frames show of an object
 WHITE = 0.98  # level from which a corner of a picture counts as white
@@ -73,16 +72,11 @@ def find_box(scene: Scene, background: Found) -> Found:
 def focus(cameras: Cameras) -> Tensor:
     """The point [3] nearest to all optical axes, in the sense of least squares. Raises ValueError
     where it is not in front of most cameras, or the axes are parallel."""
-    poses = cameras.poses.double()
-    eyes = poses[:, :3, 3]
-    axes = torch.nn.functional.normalize(-poses[:, :3, 2], dim=-1)
-    across = torch.eye(3, dtype=poses.dtype) - axes[:, :, None] * axes[:, None, :]
-    total = across.sum(0)
-    if float(torch.linalg.eigvalsh(total)[0]) > 1e-4 * len(cameras):
-        point = torch.linalg.solve(total, (across @ eyes[..., None]).sum(0))[:, 0]
-        in_front = ((point - eyes) * axes).sum(-1) > 0
+    point, spread = nearest_to_axes(cameras.poses)
+    if spread > 1e-4 * len(cameras):
+        in_front = ((point - cameras.poses[:, :3, 3]) * -cameras.poses[:, :3, 2]).sum(-1) > 0
         if float(in_front.float().mean()) > 0.5:
-            return point.float()
+            return point
     raise ValueError("the cameras look at no common place")
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..renderer.camera_files.capture import rotation_of
 from ..renderer.cameras import Cameras
 from ..volume import Aabb
 
@@ -39,17 +40,9 @@ class Look:
         numbers = [float(x) for x in (*wxyz, *position, field_of_view)]
         if len(numbers) != 8 or not all(map(math.isfinite, numbers)):
             raise ValueError(f"a camera must be 8 finite numbers, got {numbers}")
-        norm = math.sqrt(sum(x * x for x in numbers[:4]))
-        if norm < 1e-6 or not 0.001 < numbers[7] < 3.1 or min(size) < 1:
+        if not 0.001 < numbers[7] < 3.1 or min(size) < 1:
             raise ValueError(f"not a camera: {numbers}, {size}")
-        w, x, y, z = (n / norm for n in numbers[:4])
-        turn = torch.tensor(
-            [
-                [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-                [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-                [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-            ]
-        )
+        turn = torch.from_numpy(rotation_of(*numbers[:4]))
         pose = torch.eye(4)
         pose[:3, :3] = turn * torch.tensor(TURN)
         pose[:3, 3] = torch.tensor(numbers[4:7])

@@ -45,6 +45,8 @@ class Aabb:
             )
         object.__setattr__(self, "low", low)
         object.__setattr__(self, "high", high)
+        if self.contraction:
+            self._world_cube()  # must be a box, too
 
     @property
     def size(self) -> tuple[float, float, float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 
@@ -139,16 +141,18 @@ def resampled(dense: Tensor, source: Aabb, target: Aabb, resolution: int) -> Ten
     ]
     first, last = (corner.floor().long() for corner in corners)
     near = ((last >= 0) & (first < resolution)).all(1)
-    first, last = first[near], last[near]
-    outside = resolution**3  # index of a spare entry, for cells outside of the box
-    touched = torch.zeros(outside + 1, dtype=torch.bool, device=cells.device)
-    spans = (last - first).amax(0).tolist() if len(first) else (0, 0, 0)
-    for shift in torch.cartesian_prod(*(torch.arange(n + 1) for n in spans)).to(cells.device):
-        cell = torch.minimum(first + shift, last)
-        inside = ((cell >= 0) & (cell < resolution)).all(1)
-        number = (cell[:, 0] * resolution + cell[:, 1]) * resolution + cell[:, 2]
-        touched[number.where(inside, outside)] = True
-    return touched[:-1].view((resolution,) * 3)
+    first, last = first[near].clamp_min(0), last[near].clamp_max(resolution - 1)
+    edges = resolution + 1
+    # Each cell's block of the target counts one: sums of its signed corners along all axes.
+    counts = torch.zeros(edges**3, dtype=torch.int32, device=cells.device)
+    for corner in itertools.product((0, 1), repeat=3):
+        at = [(last[:, d] + 1 if beyond else first[:, d]) for d, beyond in enumerate(corner)]
+        sign = counts.new_full((len(first),), (-1) ** sum(corner))
+        counts.index_add_(0, (at[0] * edges + at[1]) * edges + at[2], sign)
+    counts = counts.view((edges,) * 3)
+    for axis in range(3):
+        counts = counts.cumsum(axis, dtype=torch.int32)
+    return counts[:-1, :-1, :-1] > 0
 
 
 def covered_cells(

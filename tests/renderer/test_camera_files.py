@@ -134,6 +134,7 @@ def test_mutated_files_are_read_or_refused(tmp_path, name, write):
         (samples.instant_ngp_path, ("path", 2, "fov"), 0, "0..180"),
         (samples.instant_ngp_path, ("path",), [], "at least one"),
         (samples.instant_ngp_path, ("spline_order",), 9, "spline_order"),
+        (samples.instant_ngp_path, ("spline_order",), 3.0, "spline_order"),
     ],
 )
 def test_json_damage_is_named(tmp_path, write, place, value, message):

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from nerfconvert.adapters.analytic import AnalyticConfig, AnalyticField
+from nerfconvert.errors import UsageError
 from nerfconvert.metrics.evaluation import HELD_OUT_BAND, TEACHING_BAND
-from nerfconvert.renderer.camera_paths import orbit
+from nerfconvert.renderer.camera_paths import Orbit, orbit
 from nerfconvert.renderer.cameras import Cameras, look_at
 from nerfconvert.renderer.drawn_cameras import SHIFT, drawn_cameras, native_frame
 from nerfconvert.renderer.image import render_image, render_rays
@@ -48,6 +49,11 @@ def opacity_in_the_world(origin, direction) -> float:
     offset = (middle - torch.tensor(CENTER).double()) / torch.tensor(SIZE).double()
     density = DENSITY * torch.exp(-0.5 * offset.square().sum(1))
     return 1 - math.exp(-float((density * (cube[1:] - cube[:-1]).norm(dim=1)).sum()))
+
+
+def test_an_orbit_around_it_is_refused(field):
+    with pytest.raises(UsageError, match="no other side"):
+        orbit(field, 4, path=Orbit())
 
 
 @pytest.mark.parametrize("view", [0, 1, 2])

@@ -91,5 +91,12 @@ def test_refuses_what_is_no_contraction(values):
         Contraction(*values)
 
 
+def test_refuses_a_radius_beyond_which_no_box_goes():
+    far = Contraction("inf", (0, 0, 0), 2e5)
+    with pytest.raises(ValueError, match="aabb"):
+        Aabb((-4e5, -4e5, -4e5), (4e5, 4e5, 4e5), far)
+    assert Aabb((-1e5, -1e5, -1e5), (1e5, 1e5, 1e5), far).contraction is far
+
+
 def test_a_box_without_one_is_as_before():
     assert FieldInfo(aabb=Aabb((0, 0, 0), (1, 1, 1))).aabb.contraction is None

@@ -1,10 +1,12 @@
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nerfconvert.volume import Aabb, OccupancyGrid
-from nerfconvert.volume.occupancy import covered_cells, dilate, drop_untaught
+from nerfconvert.volume.occupancy import covered_cells, dilate, drop_untaught, resampled
 from tests.oracles import brick_words
 
 
@@ -92,6 +94,37 @@ def test_refuses_grids_that_are_no_cube(shape):
 
 
 BOX, WIDER = Aabb((0, 0, 0), (4, 4, 4)), Aabb((0, 0, 0), (5, 4, 4))
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [((-0.3, 0.1, -2.0), (3.7, 9.0, 2.0)), ((1.2, 1.3, 1.1), (1.25, 1.33, 1.14))]
+)
+def test_cells_of_another_box_are_those_that_overlap(low, high):
+    """Interval by interval; a target within one cell of the source, too."""
+    dense, target = random_dense(8, 5), Aabb(low, high)
+    dense[2, 2, 2] = True  # holds the second target
+    found = resampled(dense, BOX, target, 12)
+    wanted = torch.zeros(12, 12, 12, dtype=torch.bool)
+    for cell in dense.nonzero().tolist():
+        spans = []
+        for d, place in enumerate(cell):
+            edge = (high[d] - low[d]) / 12
+            begin, end = ((place * 0.5 + shift * 0.5 - low[d]) / edge for shift in (1e-4, 1 - 1e-4))
+            spans.append(slice(max(0, math.floor(begin)), max(0, math.floor(end) + 1)))
+        wanted[tuple(spans)] = True
+    assert wanted.any()
+    assert torch.equal(found, wanted)
+
+
+def test_a_box_of_few_cells_is_seen_through_many(generator):
+    """One cell of 128 fills the other box: no loop over what it holds."""
+    dense = torch.zeros(128, 128, 128, dtype=torch.bool)
+    dense[5, 64, 127] = True
+    cell = Aabb((0, 0, 0), (128, 128, 128)).part(
+        torch.tensor([4.9, 63.9, 126.9]) / 128, torch.tensor([6.1, 65.1, 128.0]) / 128
+    )
+    found = resampled(dense, Aabb((0, 0, 0), (128, 128, 128)), cell, 128)
+    assert 0.6 < float(found.float().mean()) < 0.8
 
 
 def test_cells_are_covered_by_the_share_of_their_volume():

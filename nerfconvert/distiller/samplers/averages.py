@@ -12,9 +12,10 @@ FLOOR = 0.25  # of the odds, the part that is uniform: no importance weight exce
 
 def learn(values: Tensor, index: Tensor, found: Tensor, rate: float) -> None:
     """Updates running means in place: each of `values` [K] at `index` [N] moves by `rate` towards
-    the mean of what was `found` [N] there."""
-    counts = torch.zeros_like(values).index_add_(0, index, torch.ones_like(found))
-    sums = torch.zeros_like(values).index_add_(0, index, found)
+    the mean of what was `found` [N] there, as far as that is finite."""
+    finite = found.isfinite()
+    counts = torch.zeros_like(values).index_add_(0, index, finite.to(found))
+    sums = torch.zeros_like(values).index_add_(0, index, found.where(finite, 0.0))
     moved = rate * (sums / counts.clamp_min(1) - values)
     values.add_(torch.where(counts > 0, moved, 0.0))
 

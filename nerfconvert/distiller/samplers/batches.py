@@ -84,6 +84,8 @@ class BatchSampler:
         for name, sampler in self.active.items():
             sampler.restore(state["samplers"][name])
         self.buffer.restore(state["buffer"])
+        for sampler in self.active.values():
+            sampler.follow(self.buffer)
 
     def _new_rays(self, chunk: int, count: int, generator: torch.Generator) -> NewRays:
         samplers = [self.uniform] if chunk == HELD_OUT else self.samplers

@@ -65,8 +65,7 @@ class CameraSampler(Sampler):
 
     def state(self, buffer: RayBuffer) -> dict:
         """Without the scores of chunks that the buffer has dropped."""
-        oldest = buffer.made - len(buffer.chunks)
-        used = {chunk: scores for chunk, scores in self.used.items() if chunk >= oldest}
+        used = {chunk: scores for chunk, scores in self.used.items() if chunk >= buffer.oldest}
         return {"scores": self.scores, "used": used}
 
     def restore(self, state: dict) -> None:

@@ -38,7 +38,7 @@ class RaySampler(Sampler):
         self, buffer: RayBuffer, samples: int, generator: torch.Generator
     ) -> ChosenRays:
         """Rays of one chunk in ascending order."""
-        self._follow(buffer)
+        self.follow(buffer)
         counts = torch.tensor([len(chunk) for chunk in buffer.chunks], dtype=self._sums.dtype)
         counts = sent(counts, self._sums.device)
         mean = self._sums.sum() / counts.sum()
@@ -59,7 +59,7 @@ class RaySampler(Sampler):
         learn(own, chosen.index, errors * chosen.answers.importance, RATE)
         self._sums[chosen.chunk] = own.pow(self.beta).sum()
 
-    def _follow(self, buffer: RayBuffer) -> None:
+    def follow(self, buffer: RayBuffer) -> None:
         """Drops errors of rays that the buffer has dropped; new rays start at `UNKNOWN`."""
         if self._made == buffer.made:
             return

@@ -94,3 +94,6 @@ class Sampler:
 
     def restore(self, state: dict) -> None:
         """Restores what `state` returned, before the buffer is filled again."""
+
+    def follow(self, buffer: RayBuffer) -> None:
+        """Takes up what the buffer holds: after it was filled again, and after `restore`."""

@@ -77,7 +77,7 @@ def moved(cameras: Cameras, rays: Rays, others: Tensor, shift: Tensor, middle: P
     center = rays.origins.new_tensor(middle)
     reach = ((center - rays.origins) * rays.directions).sum(-1, keepdim=True)
     targets = rays.origins + rays.directions * reach.clamp_min(1e-3)
-    return Rays.of(origins, targets - origins, cameras.near, cameras.far)
+    return Rays.of(origins, targets - origins)
 
 
 def between(origins: Tensor, others: Tensor, shift: Tensor, middle: Point) -> Tensor:

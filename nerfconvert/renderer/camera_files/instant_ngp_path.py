@@ -42,7 +42,7 @@ class InstantNgpPath(CameraFile):
         document = read_document(path)
         keys = np.array([_keyframe(path, k) for k in objects(path, document, "path")])
         loop, order = document.get("loop", False) is True, document.get("spline_order", 3)
-        if order not in (0, *BASIS):
+        if type(order) is not int or order not in (0, *BASIS):
             raise FormatError(path, f"spline_order is {str(order)[:40]}; expected 0, 1, 2 or 3")
         times = _times(path, document["path"])
         views = []

@@ -89,7 +89,7 @@ def centered(poses, scale: float):
     """Camera-to-world poses [V, 3, 4] seen from their mean pose, places times `scale`.
 
     The mean has the mean place and looks along the mean direction, its x axis level with the mean
-    up. Raises ValueError where that is none.
+    up.
     """
     back = _unit(poses[:, :, 2].sum(0))
     right = _unit(np.cross(poses[:, :, 1].sum(0), back))

@@ -23,6 +23,13 @@ def test_an_average_moves_towards_the_mean_of_what_was_found():
     assert torch.allclose(values, torch.tensor([0.5, 1.0, 3.5]))
 
 
+def test_what_is_not_finite_teaches_nothing():
+    values = torch.tensor([1.0, 1.0, 1.0])
+    found = torch.tensor([5.0, torch.nan, torch.inf, 3.0])
+    learn(values, torch.tensor([2, 0, 2, 1]), found, 0.5)
+    assert torch.allclose(values, torch.tensor([1.0, 2.0, 3.0]))
+
+
 def test_odds_have_mean_one_a_floor_and_bounded_weights():
     errors = torch.rand(1000, generator=seeded()).pow(6)
     chances = odds(errors)

@@ -135,7 +135,7 @@ def test_a_resumed_run_ends_in_the_same_bytes(tmp_path, names):
     config, state = DistillConfig(seconds=None, steps=STEPS, active=names), tmp_path / "run.state"
     unbroken, broken, resumed = student(), student(), student(5)
     distill(teacher(), unbroken, cameras(), config)
-    for stop in (7, 26):  # once among points, once among rays
+    for stop in (7, 28):  # once among points, once among rays, before a new chunk
         calls = iter(range(10_000))
         hooks = Hooks(should_stop=lambda calls=calls, n=stop - 7 * (stop > 7): next(calls) >= n)
         stopped = distill(

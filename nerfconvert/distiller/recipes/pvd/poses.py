@@ -61,7 +61,7 @@ class PoseSource:
 
     def camera(self, pose: Tensor) -> Cameras:
         """The one camera at `pose` [4, 4], with the lens of the first."""
-        return replace(self.cameras[:1], poses=pose[None], pixel_offset=0.5)
+        return replace(self.cameras[:1], poses=pose[None])
 
 
 def _distances(cameras: Cameras, center: tuple[float, float, float]) -> Tensor:
