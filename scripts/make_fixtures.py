@@ -11,7 +11,7 @@ from pathlib import Path
 from nerfconvert.options.groups import Budget, Job
 from nerfconvert.options.per_command import ConvertOptions
 from nerfconvert.pipelines.convert import convert
-from nerfconvert.report.receipt import receipt_path
+from nerfconvert.runtime.outputs import receipt_path
 
 SCENES = Path(__file__).resolve().parents[1] / "scenes"
 FIXTURES = {

@@ -9,7 +9,7 @@ import json
 import os
 from pathlib import Path
 
-from ..errors import UsageError
+from ..errors import FormatError, UsageError
 from ..options.per_command import BenchOptions
 from ..runtime.given import check_cameras
 from ..runtime.outputs import check_folder
@@ -44,7 +44,10 @@ def _paths(options: BenchOptions) -> tuple[Path, Path | None]:
             f"{options.output} holds no benchmark to go on with: name one, as in "
             f"nerfconvert bench CONFIG.toml -o {options.output}"
         )
-    known = json.loads(matrix.read_text(encoding="utf-8"))
-    data = options.output / known["data"] if known["data"] else None
-    config = Path(os.path.relpath(options.output / known["config"]))
+    try:
+        known = json.loads(matrix.read_text(encoding="utf-8"))
+        data = options.output / known["data"] if known["data"] else None
+        config = Path(os.path.relpath(options.output / known["config"]))
+    except (ValueError, KeyError, TypeError) as problem:
+        raise FormatError(matrix, f"it is not a benchmark's: {problem!r}") from problem
     return config, options.data or data

@@ -10,6 +10,7 @@
     scratch = true                    # train every target on the images as well (needs data)
     bounds = "1.2"                    # box of the from-scratch fields, as of `train --bounds`
     seed = 0
+    memory_mb = 1024                  # of a source's answers, in each run
     budgets = [30, 60, 120, 300]      # in place of seconds: conversions and trainings (needs data)
     seeds = [0, 1, 2]                 # with each of these, for the table of equal quality
 
@@ -30,6 +31,7 @@
     arch = "hashgrid"
     size = "base"                     # default: base, pvd with the published recipes
     set = { log2_table_size = 17 }
+    name = "hashgrid-17"              # default: the architecture
 
 Paths are relative to the file. A number in place of [seconds], [steps] or [scratch_seconds]
 applies to all architectures.

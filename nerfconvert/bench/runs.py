@@ -16,7 +16,7 @@ from typing import Any
 from ..distiller.recipes import DEFAULT
 from ..files import sha256
 from ..options.groups import Where
-from ..runtime.given import files_of_field
+from ..runtime.given import checkpoint_of, files_of_field
 from ..runtime.outputs import receipt_path, state_path
 from .benchmark import BenchConfig, Target, Teacher, as_settings
 from .cells import Cell
@@ -132,7 +132,7 @@ def comparison_run(
 def _conversion(
     title: str, folder: Path, name: str, source: Path, asked: list[str], config: BenchConfig
 ) -> Run:
-    path = f"{name}-{_digest(['convert', sha256(source), *asked])}.safetensors"
+    path = f"{name}-{_digest(['convert', sha256(checkpoint_of(source)), *asked])}.safetensors"
     argv = ("convert", os.path.relpath(source, folder), path, *asked)
     reads = _reads(config, source)
     return Run(title, argv, folder / path, receipt_path(folder / path), reads=reads)

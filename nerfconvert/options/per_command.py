@@ -76,7 +76,11 @@ class ConvertOptions:
         ),
     ] = False
     recipe: Annotated[
-        Recipe, arg(help="How to distil: fast is ours, pvd and pvd-al are published ones.")
+        Recipe,
+        arg(
+            help="How to distil: fast is ours, pvd and pvd-al are published ones, pvd-al-paired is "
+            "pvd-al with a defect mended."
+        ),
     ] = DEFAULT
     active: Annotated[
         str,

@@ -12,6 +12,7 @@ from ..formats import identify, possible_formats
 from ..formats.format_files import FORMAT_FILES
 from ..formats.run_folder import checkpoint_of
 from ..report.receipt import strict
+from ..runtime.given import there
 
 
 def info(paths: Sequence[Path]) -> dict[str, Any]:
@@ -51,10 +52,11 @@ def tables() -> dict[str, Any]:
 def _entry(path: Path) -> dict[str, Any]:
     names = ("format", "architecture", "parameters", "bytes", "aabb", "frame", "background")
     entry: dict[str, Any] = {"path": str(path), **dict.fromkeys((*names, "occupancy"))}
-    file = checkpoint_of(path)
-    if file.is_file():
-        entry["bytes"] = file.stat().st_size
     try:
+        there(path)
+        file = checkpoint_of(path)
+        if file.is_file():
+            entry["bytes"] = file.stat().st_size
         possible_formats(path)  # else it is refused here, without torch
         from .facts import facts
 

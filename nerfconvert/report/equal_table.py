@@ -7,9 +7,8 @@ from typing import Any
 
 from ..distiller.recipes import DEFAULT
 from ..metrics.equal_quality import Bound, Reached, in_order, middle
-from .figures import figure
+from .figures import Table, figure
 
-Table = tuple[list[str], list[list[str]]]
 Curve = list[tuple[float, float]]
 SIGNS: dict[Bound, str] = {"exact": "", "at most": "≤ ", "more than": "> "}
 # of the times, for the table of speed-ups: how many times sooner at least, or at most

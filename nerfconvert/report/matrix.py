@@ -81,6 +81,8 @@ def speedup_figure(row: dict[str, Any]) -> str:
 def _truth(row: dict[str, Any]) -> str:
     if row["psnr_vs_truth"] is None:
         return "–"
+    if row["delta_vs_truth"] is None:  # a source that is equal to the photographs
+        return f"{row['psnr_vs_truth']:.2f}"
     return f"{row['psnr_vs_truth']:.2f} ({row['delta_vs_truth']:+.2f})"
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-NO_MATPLOTLIB = "not drawn: it needs matplotlib (pip install 'nerfconvert[report]')"
+NO_MATPLOTLIB = "not drawn: it needs matplotlib (pip install matplotlib)"
 # What stands in the SVG for a color that the page's style sheet decides.
 INK, SOFT, LINE, ACCENT, WARM = "#010101", "#020202", "#030303", "#040404", "#050505"
 MARKS = [f"#0606{number:02}" for number in range(6)]  # of categories, in turn

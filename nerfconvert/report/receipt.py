@@ -53,7 +53,7 @@ def strict(document: Any) -> Any:
 
 
 def _reason(key: str, value: float) -> str:
-    if value == math.inf:
+    if math.isinf(value):
         return "infinite: the images are equal"
     if "covered" in key or "depth" in key:
         return "nothing is covered in these images"

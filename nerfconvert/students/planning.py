@@ -97,7 +97,7 @@ def refuse_too_large(
     if available is None or needed + samples_bytes <= available:
         return
     raise UsageError(
-        f"the student ({field.architecture}, {parameters:,} parameters) needs "
+        f"the new field ({field.architecture}, {parameters:,} parameters) needs "
         f"{bytes_figure(needed)} while it trains and {bytes_figure(samples_bytes)} for samples, "
         f"but only {bytes_figure(available)} of memory is available; choose a smaller --size, or "
         "a lower --memory-mb"

@@ -231,6 +231,19 @@ def test_curves_are_measured_at_parts_of_the_seconds():
             assert "--eval-at" not in argv
 
 
+def test_a_teacher_may_be_the_folder_of_a_run(tmp_path):
+    (tmp_path / "nerfstudio_models").mkdir()
+    checkpoint = tmp_path / "nerfstudio_models" / "step-000000009.ckpt"
+    checkpoint.write_bytes(b"weights")
+    teacher, target = Teacher(name="run", path=tmp_path), Target(arch="hashgrid")
+    config = BenchConfig(teachers=(teacher,), targets=(target,), seconds={"default": 8.0})
+    run = cell_run(config, Cell(teacher, target, "fast"), tmp_path, ROOT, Where(device="cpu"))
+    assert checkpoint in run.reads
+    checkpoint.write_bytes(b"others")
+    other = cell_run(config, Cell(teacher, target, "fast"), tmp_path, ROOT, Where(device="cpu"))
+    assert other.target != run.target
+
+
 def test_scratch_is_not_pictured_while_its_whole_box_may_be_fog():
     config = BenchConfig(
         teachers=(Teacher(name="glass", path=SCENES / "glass.toml"),),

@@ -60,3 +60,10 @@ def test_bad_benchmarks(tmp_path, monkeypatch, capsys, text, code, hint):
 def test_a_folder_without_a_benchmark_needs_a_config(tmp_path, capsys):
     assert main(["bench", "-o", str(tmp_path / "out")]) == 2
     assert "bench CONFIG.toml" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [b"{", b"\xff", b"[]", b"{}", b'{"data": 3, "config": 4}'])
+def test_a_folder_with_something_else_by_that_name(tmp_path, capsys, content):
+    (tmp_path / "matrix.json").write_bytes(content)
+    assert main(["bench", "-o", str(tmp_path)]) == 3
+    assert "not a benchmark's" in capsys.readouterr().err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import struct
 import subprocess
 import sys
@@ -144,11 +145,24 @@ def test_changes_without_the_checksum_are_noticed(path):
         load(path)
 
 
-@pytest.mark.parametrize("text", ["{", "[" * 100_000, "[1]", '{"schema": NaN}', "null", "1" * 5000])
+@pytest.mark.parametrize(
+    "text", ["{", "[" * 100_000, "[1]", '{"schema": NaN}', '{"schema": 1e999}', "null", "1" * 5000]
+)
 def test_broken_descriptions(text, path):
     _, tensors = read_file(path)
     note = {"nerfconvert": text, "other": "nerfconvert.field/1"}
     path.write_bytes(save_tensors(tensors, note))
+    with pytest.raises(FormatError):
+        load(path)
+
+
+def test_a_number_that_no_float_holds(path):
+    """In a description that is right otherwise."""
+    description, tensors = read_file(path)
+    text = re.sub(
+        r'"occupancy_resolution": \d+', '"occupancy_resolution": 1e999', json.dumps(description)
+    )
+    path.write_bytes(save_tensors(tensors, {"nerfconvert": text}))
     with pytest.raises(FormatError):
         load(path)
 

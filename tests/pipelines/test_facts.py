@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 import torch
@@ -59,3 +60,9 @@ def test_half_precision_is_seen(tmp_path):
             parameter.copy_(parameter.half())
     save(field, tmp_path / "half.safetensors")
     assert HALF in facts(tmp_path / "half.safetensors")["problems"]
+
+
+def test_a_name_too_long_for_any_file():
+    (entry,) = info([Path("a" * 300)])["files"]
+    assert entry["exit_code"] == 3
+    assert "no such file" in entry["problems"][0]

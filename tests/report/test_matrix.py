@@ -97,3 +97,9 @@ def test_the_machine_is_the_one_that_converted():
     made["cells"][0]["receipt"]["machine"] = {**MACHINE, "threads": 1}
     assert "abacus, 1 thread;" in matrix_markdown(made)
     assert "cpu, slate, 4 threads." in matrix_markdown({**made, "cells": [cell("a", "x", None)]})
+
+
+def test_a_source_that_equals_the_photographs_has_no_difference():
+    entry = cell("a", "x", 31.111)
+    entry["receipt"]["quality"]["delta_vs_truth"] = None
+    assert "| a | 25.11 |" in matrix_markdown(document(entry))

@@ -115,7 +115,10 @@ def strict_json(text: str) -> Any:
             raise ValueError(f"an integer has {len(digits)} digits")
         return int(digits)
 
+    def finite(digits: str) -> float:
+        return float(digits) if math.isfinite(float(digits)) else refuse(digits)
+
     try:
-        return json.loads(text, parse_constant=refuse, parse_int=integer)
+        return json.loads(text, parse_constant=refuse, parse_int=integer, parse_float=finite)
     except RecursionError:
         raise ValueError("nested too deeply") from None
