@@ -72,7 +72,13 @@ def _unknown(path: Path) -> FormatError:
 def load(path: Path | str) -> RadianceField:
     """The field in a checkpoint of any known format. Raises FormatError or UnsupportedError."""
     path = checkpoint_of(path)
-    return identify(path).read(path)
+    made = identify(path)
+    try:
+        return made.read(path)
+    except (ArithmeticError, LookupError, TypeError, ValueError, RuntimeError) as problem:
+        raise FormatError(
+            path, f"damaged: {problem or type(problem).__name__} (read as {made.name})"
+        ) from problem
 
 
 def save(
@@ -92,6 +98,7 @@ def save(
         raise UnsupportedError(
             f"a {chosen.title} file holds {held}, not {field.architecture}; convert the field first"
         )
+    chosen.refuse_space(field.info)
     if path.is_dir() or (path.exists() and not overwrite):
         raise OutputExistsError(path)
     write_whole(chosen, field, path)

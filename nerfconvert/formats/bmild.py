@@ -14,7 +14,7 @@ from numpy.lib import format as npy
 from torch import Tensor
 
 from ..adapters.mlp import MlpField
-from ..errors import FormatError, UnsupportedError
+from ..errors import FormatError
 from .format import Format
 from .nerf_pytorch import network, sidecar_info
 from .parts.pickled_array import ArrayRef
@@ -31,7 +31,6 @@ class Bmild(Format):
     title = "bmild nerf (.npy)"
     suffixes = (".npy",)
     architectures = frozenset({"mlp"})
-    can_write = False  # they have no place for the box of a field
 
     def sniff(self, path: Path) -> bool:
         try:
@@ -56,9 +55,6 @@ class Bmild(Format):
             for name, array in zip(names, arrays, strict=True)
         }
         return network(path, state, sidecar_info(path))
-
-    def write(self, field: MlpField, path: Path) -> None:
-        raise UnsupportedError(f"{self.title} files can be read but not written")
 
 
 def read_arrays(path: Path) -> list[Tensor]:

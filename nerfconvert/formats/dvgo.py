@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..adapters.dense import DenseConfig, DenseField
 from ..errors import FormatError, UnsupportedError
-from ..volume import Aabb, FieldInfo, RadianceField
+from ..volume import Aabb, FieldInfo
 from .format import Format
 from .parts.mlp_state import starts_like_checkpoint
 from .parts.rebuild import rebuild
@@ -35,7 +35,6 @@ class Dvgo(Format):
     title = "DirectVoxGO (.tar)"
     suffixes = (".tar",)
     architectures = frozenset({"dense"})
-    can_write = False
 
     def sniff(self, path: Path) -> bool:
         return starts_like_checkpoint(path, "model_kwargs")
@@ -68,9 +67,6 @@ class Dvgo(Format):
         ours |= {"density_grid": tensors["density.grid"][0], "color_grid": tensors[SIGN][0]}
         ours["mask"] = tensors.get("mask_cache.mask", tensors[SIGN].new_ones(0, 0, 0).bool())
         return rebuild(path, DenseField, config, info, ours)
-
-    def write(self, field: RadianceField, path: Path) -> None:
-        raise UnsupportedError(f"{self.title} files can be read but not written")
 
 
 def config_of(

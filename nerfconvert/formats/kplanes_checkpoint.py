@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..adapters.kplanes import PLANES, KplanesConfig, KplanesField
 from ..errors import FormatError, UnsupportedError
-from ..volume import Aabb, Contraction, FieldInfo, RadianceField
+from ..volume import Aabb, Contraction, FieldInfo
 from .format import Format
 from .parts.document import Document
 from .parts.kplanes_networks import APPEARANCE, basis_layers, density_shape, networks
@@ -38,7 +38,6 @@ class Kplanes(Format):
     title = "K-Planes (.pth, or its folder)"
     suffixes = (".pth",)
     architectures = frozenset({"kplanes"})
-    can_write = False
 
     def sniff(self, path: Path) -> bool:
         return starts_like_checkpoint(path, "field.grids.0.0")
@@ -62,9 +61,6 @@ class Kplanes(Format):
                 plane = state[f"grids.{scale}.{number}"][0]
                 tensors[f"planes.{len(PLANES) * scale + number}"] = plane
         return rebuild(path, KplanesField, config, info, tensors)
-
-    def write(self, field: RadianceField, path: Path) -> None:
-        raise UnsupportedError(f"{self.title} files can be read but not written")
 
 
 def field_tensors(file: TorchFile, model: dict[Any, Any]) -> dict[str, Tensor]:
@@ -101,10 +97,14 @@ def info_of(path: Path, state: dict[str, Tensor], settings: Document) -> FieldIn
     contracted = DISTORTION[0] in state
     aabb = contracted_box(path, state) if contracted else Aabb(*box.tolist())
     assumed = not contracted and torch.equal(box, torch.tensor([NDC_BOX.low, NDC_BOX.high]))
-    ndc = settings.get("ndc", bool, assumed)
+    if settings.get("ndc", bool, assumed):
+        raise UnsupportedError(
+            f"{path}: a forward-facing scene of K-Planes, whose world is mirrored and whose colors "
+            "are asked along rays of the warped space; such scenes are read of nerf-pytorch "
+            "programs only"
+        )
     return FieldInfo(
         aabb=aabb,
-        frame="ndc" if ndc else "world",
         provenance={
             "program": Kplanes.name,
             "frame_from": SETTINGS if "ndc" in settings else "assumed: by the box",

@@ -50,7 +50,7 @@ class Native(Format):
     title = "nerfconvert (.safetensors)"
     suffixes = (".safetensors",)
     architectures = frozenset(ADAPTERS)
-    can_write = True
+    can_write = unbounded = forward_facing = True
 
     def sniff(self, path: Path) -> bool:
         """Whether the file has a safetensors header with a nerfconvert schema, of any version."""

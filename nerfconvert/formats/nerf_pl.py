@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..adapters.mlp import MlpConfig, MlpField
-from ..errors import FormatError
+from ..errors import FormatError, UnsupportedError
 from ..volume import FieldInfo
 from .format import Format
 from .parts.mlp_state import (
@@ -63,7 +63,7 @@ class NerfPl(Format):
         chosen = {n.removeprefix(prefix): state[n] for n in names if n.startswith(prefix)}
         if not chosen:
             raise FormatError(path, f"found no {COARSE}* in its state_dict, which nerf_pl writes")
-        info = noted_info(path, content) or stated_info(content.get("hparams"))
+        info = noted_info(path, content) or stated_info(path, content.get("hparams"))
         return network(path, file.tensors(chosen, prefix), info)
 
     def check(self, config: MlpConfig) -> None:
@@ -82,18 +82,30 @@ class NerfPl(Format):
             torch.save(checkpoint, file)
 
 
-def stated_info(hparams: Any) -> FieldInfo:
-    """Frame and background of the data set that the checkpoint's hparams name; without them those
-    of a white Blender scene. LLFF is NDC on black unless its poses are spheric."""
+def stated_info(path: Path, hparams: Any) -> FieldInfo:
+    """Background of the data set that the checkpoint's hparams name; without them that of a white
+    Blender scene. Raises UnsupportedError for LLFF, unless its poses are spheric: that is NDC."""
     known = hparams if isinstance(hparams, dict) else {}
     llff = known.get("dataset_name") == "llff"
+    if llff and known.get("spheric_poses") is not True:
+        raise UnsupportedError(
+            f"{path}: a forward-facing scene of nerf_pl, whose colors are asked along rays of the "
+            "warped space; such scenes are read of nerf-pytorch programs only"
+        )
     return field_info(
         NerfPl.name,
-        ndc=llff and known.get("spheric_poses") is not True,
+        ndc=False,
         white=not llff,
-        width=image_width(llff, half=False),
+        width=stated_width(known) or image_width(llff, half=False),
         settings="the checkpoint's hparams" if "dataset_name" in known else None,
     )
+
+
+def stated_width(hparams: dict[str, Any]) -> int | None:
+    """Width in pixels of the images that it was trained on, where the hparams tell."""
+    size = hparams.get("img_wh")
+    told = isinstance(size, list | tuple) and len(size) == 2 and type(size[0]) is int
+    return size[0] if told and 0 < size[0] < 1 << 16 else None
 
 
 def network(path: Path, state: dict[str, Tensor], info: FieldInfo) -> MlpField:

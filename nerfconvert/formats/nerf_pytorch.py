@@ -143,7 +143,7 @@ def network_state(field: MlpField) -> dict[str, Tensor]:
         "output_linear.bias": torch.cat(
             [field.rgb_layer.bias, density["bias"], unused.new_zeros(1)]
         ),
-        "views_linears.0.weight": unused.new_zeros(config.width // 2, config.width + 3),
+        "views_linears.0.weight": unused.new_zeros(config.width // 2, config.width),
         "views_linears.0.bias": unused.new_zeros(config.width // 2),
     }
     return plain_copy(state)

@@ -37,7 +37,6 @@ class Nerfstudio(Format):
     title = "nerfstudio (.ckpt, or a run's folder)"
     suffixes = (".ckpt",)
     architectures = frozenset({"mlp", "hashgrid", "hashed", "vm", "cp"})
-    can_write = False
 
     def sniff(self, path: Path) -> bool:
         return any(starts_like_checkpoint(path, sign) for sign in SIGNS)
@@ -52,6 +51,3 @@ class Nerfstudio(Format):
                 return read(run)
         known = sorted({name.split(".")[0] for name in run.state} - {""})
         raise FormatError(path, f"a model of {', '.join(known)[:200]}; expected one of a NeRF")
-
-    def write(self, field: RadianceField, path: Path) -> None:
-        raise UnsupportedError(f"{self.title} files can be read but not written")

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from ..adapters.hashgrid import HashgridConfig, HashgridField
-from ..errors import FormatError, UnsupportedError
-from ..volume import Aabb, FieldInfo, RadianceField
+from ..errors import FormatError
+from ..volume import Aabb, FieldInfo
 from .format import Format
 from .parts.color_columns import harmonics_last
 from .parts.density_grid import from_bitfield
@@ -38,7 +38,6 @@ class NgpPl(Format):
     title = "ngp_pl (.ckpt)"
     suffixes = (".ckpt",)
     architectures = frozenset({"hashgrid"})
-    can_write = False
 
     def sniff(self, path: Path) -> bool:
         return all(starts_like_checkpoint(path, PREFIX + name) for name in NEEDED[2:4])
@@ -66,9 +65,6 @@ class NgpPl(Format):
         if cells is not None:
             field.occupancy.assign(cells)
         return field
-
-    def write(self, field: RadianceField, path: Path) -> None:
-        raise UnsupportedError(f"{self.title} files can be read but not written")
 
 
 def model_of(content: Any) -> dict[str, Any]:

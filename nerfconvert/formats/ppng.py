@@ -33,6 +33,7 @@ class Ppng(Format):
     suffixes = (".ppng",)
     architectures = frozenset({"ppng"})
     can_write = True
+    unbounded = True  # those of several levels, as they are read
 
     def sniff(self, path: Path) -> bool:
         """Whether it is a CBOR map that holds `qff_type`, anywhere: the order of its keys is not

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..adapters import ADAPTERS
-from ..errors import FormatError, UnsupportedError
+from ..errors import FormatError
 from ..volume import Aabb, FieldInfo, RadianceField
 from .format import Format
 from .parts import pvd_grid, pvd_mlp, pvd_vm, pvd_voxels
@@ -42,7 +42,6 @@ class Pvd(Format):
     title = "PVD, PVD-AL (.pth)"
     suffixes = (".pth",)
     architectures = frozenset(model.ARCHITECTURE for model in MODELS)
-    can_write = False
 
     def sniff(self, path: Path) -> bool:
         if not starts_like_checkpoint(path, "aabb_train"):
@@ -73,9 +72,6 @@ class Pvd(Format):
             cells = covered(cells, cube, info.aabb, TOUCHED)
         field.occupancy.assign(cells)
         return field
-
-    def write(self, field: RadianceField, path: Path) -> None:
-        raise UnsupportedError(f"{self.title} files can be read but not written")
 
 
 def model_kind(content: Any) -> Any:

@@ -71,6 +71,7 @@ def refuse_other(options: ExportOptions, field: RadianceField) -> None:
     if field.architecture in files.writes:
         try:
             FORMATS[name]().check(field.config)
+            FORMATS[name]().refuse_space(field.info)
             return
         except UnsupportedError as problem:
             why, to = problem.message, field.architecture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import math
 from collections.abc import Callable
@@ -30,6 +31,9 @@ INFO = FieldInfo(
 )
 
 
+WORLD = dataclasses.replace(INFO, frame="world")  # for programs that know no frustum
+
+
 def tiny_mlp(**changes) -> MlpField:
     """An untrained mlp that any program of the nerf-pytorch family could hold once changed."""
     sizes = {"depth": 3, "width": 16, "skips": (), "position_octaves": 3, "direction_octaves": 2}
@@ -44,8 +48,14 @@ def tiny_krrish94() -> MlpField:
     return tiny_mlp(first_relu=False, feature_relu=True)
 
 
+def in_the_world(field: RadianceField) -> RadianceField:
+    """The field, no forward-facing one: for programs that know none, or others than ours."""
+    field.info = dataclasses.replace(field.info, frame="world")
+    return field
+
+
 def tiny_nerf_pl() -> MlpField:
-    return tiny_mlp(depth=6, skips=(4,))
+    return in_the_world(tiny_mlp(depth=6, skips=(4,)))
 
 
 def tiny_scene() -> AnalyticField:
@@ -65,7 +75,7 @@ def tiny_tensorf() -> VmField:
         hidden_width=16,
         density_shift=-1.0,
     )
-    field = VmField(config, INFO)
+    field = VmField(config, WORLD)
     field.factors.resample([9, 7, 6])
     return field
 
@@ -74,7 +84,7 @@ def tiny_hashgrid(half: bool = False, **changes) -> HashgridField:
     """A small hash grid with random numbers, which half precision holds where `half`; little of
     its box is occupied."""
     sizes = {"n_levels": 3, "log2_table_size": 9, "base_resolution": 4, "finest_resolution": 20}
-    field = HashgridField(HashgridConfig(**{**sizes, "hidden_width": 16, **changes}), INFO)
+    field = HashgridField(HashgridConfig(**{**sizes, "hidden_width": 16, **changes}), WORLD)
     with torch.no_grad():
         field.table.normal_()
         for parameter in field.parameters():

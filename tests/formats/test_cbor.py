@@ -73,3 +73,10 @@ def test_what_is_written_is_read_by_a_well_known_library():
     assert decode(encode(value)) == value
     with pytest.raises(TypeError):
         encode({1, 2})
+
+
+def test_millions_of_empty_lists_are_refused():
+    """A byte each in the file, sixty in memory."""
+    inner = b"\x9a\x00\x10\x00\x01" + b"\x80" * ((1 << 20) + 1)
+    with pytest.raises(ValueError, match="more than 1048576 items"):
+        decode(inner)

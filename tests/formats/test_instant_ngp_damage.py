@@ -113,6 +113,7 @@ BOMBS = {
     "map of 4 billion": HEAD + b"\xdf\xff\xff\xff\xff",
     "text of 4 GB": HEAD + b"\xdb\xff\xff\xff\xff",
     "nested lists": HEAD + b"\xdc\xff\xff" * 100_000,
+    "empty lists": b"\x81\xa8snapshot\xdc\x00\x40" + (b"\xdc\xff\xff" + b"\x90" * 65535) * 64,
     "an object": HEAD + b"\xc7\x04\x05abcd",
     "keys that are lists": HEAD[:-2] + b"\x81\x91\x01\x02",
     "left over": b"\x81\xa8snapshot\x80" + b"\x00" * 10,

@@ -83,7 +83,8 @@ def test_density_by_relu(tmp_path):
 def test_forward_facing(config, tmp_path):
     content = scene_content()
     content["model"]["field.aabb"] = torch.tensor([[-1.5, -1.67, -1.0], [1.5, 1.67, 1.0]])
-    assert load(write(tmp_path, content, config)).info.frame == "ndc"
+    with pytest.raises(UnsupportedError, match="forward-facing"):
+        load(write(tmp_path, content, config))
 
 
 def contracted(scale: float, moved: list[float]) -> dict:

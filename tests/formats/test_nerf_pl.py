@@ -10,7 +10,7 @@ from nerfconvert.errors import FormatError, UnsupportedError
 from nerfconvert.formats import load, save
 from nerfconvert.formats.nerf_pl import NerfPl
 from nerfconvert.volume import RadianceField
-from tests.formats.files import probe_points, tiny_mlp
+from tests.formats.files import in_the_world, probe_points, tiny_mlp
 
 
 def program_state(width: int = 24, octaves: int = 5) -> dict[str, torch.Tensor]:
@@ -88,7 +88,7 @@ def test_writes_the_programs_mathematics(tmp_path):
     field = tiny_mlp(depth=8, width=24, head_width=12, skips=(4,), position_octaves=5,
                      direction_octaves=4, density_scale=3.0)  # fmt: skip
     torch.nn.init.constant_(field.density_layer.bias, 0.2)
-    save(field, tmp_path / "a.ckpt", format="nerf_pl")
+    save(in_the_world(field), tmp_path / "a.ckpt", format="nerf_pl")
     written = torch.load(tmp_path / "a.ckpt", weights_only=True)["state_dict"]
     for prefix in ("nerf_coarse.", "nerf_fine."):
         state = {n.removeprefix(prefix): t for n, t in written.items() if n.startswith(prefix)}
@@ -102,7 +102,6 @@ def test_writes_the_programs_mathematics(tmp_path):
     ("hparams", "frame", "background"),
     [
         ({"dataset_name": "blender"}, "world", "white"),
-        ({"dataset_name": "llff", "spheric_poses": False}, "ndc", "black"),
         ({"dataset_name": "llff", "spheric_poses": True}, "world", "black"),
         ("damaged", "world", "white"),
     ],
@@ -113,9 +112,23 @@ def test_hparams_tell_frame_and_background(hparams, frame, background, tmp_path)
     assert (info.frame, info.background) == (frame, background)
 
 
+@pytest.mark.parametrize(("size", "width"), [([400, 300], 400), ("big", 800), ([0, 5], 800)])
+def test_hparams_tell_the_width_of_images(size, width, tmp_path):
+    """By which rays lie left of and above the centers of pixels."""
+    write_checkpoint(tmp_path / "a.ckpt", {"coarse": program_state()}, hparams={"img_wh": size})
+    assert load(tmp_path / "a.ckpt").info.pixel_shift == 0.5 / width
+
+
+def test_forward_facing_is_refused(tmp_path):
+    hparams = {"dataset_name": "llff", "spheric_poses": False}
+    write_checkpoint(tmp_path / "a.ckpt", {"coarse": program_state()}, hparams=hparams)
+    with pytest.raises(UnsupportedError, match="forward-facing"):
+        load(tmp_path / "a.ckpt")
+
+
 def test_what_the_program_cannot_run_is_not_written(tmp_path):
     with pytest.raises(UnsupportedError, match="skips"):
-        save(tiny_mlp(depth=8, skips=(5,)), tmp_path / "a.ckpt", format="nerf_pl")
+        save(in_the_world(tiny_mlp(depth=8, skips=(5,))), tmp_path / "a.ckpt", format="nerf_pl")
 
 
 @pytest.mark.parametrize(

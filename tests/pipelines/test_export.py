@@ -17,6 +17,7 @@ from nerfconvert.files import sha256
 from nerfconvert.formats import load, save
 from nerfconvert.pipelines.export import differences
 from nerfconvert.runtime.crop_file import write_crop
+from nerfconvert.volume import RadianceField
 from tests.adapters.test_contract import tiny
 from tests.formats.files import tiny_mlp, tiny_nerf_pytorch, tiny_tensorf
 
@@ -114,12 +115,18 @@ def test_the_crop_of_a_file_without_occupancy_holds_no_empty_cells(tmp_path, sce
     assert 0 < load(target).occupancy.fraction() < 0.1  # 1 / 8 are in the box
 
 
+def forward_facing() -> RadianceField:
+    field = tiny_tensorf()
+    field.info = dataclasses.replace(field.info, frame="ndc")
+    return field
+
+
 @pytest.mark.parametrize(
     ("make", "name", "says"),
     [
         (tiny_nerf_pytorch, "out.tar", "nerf-pytorch files keep no occupancy"),
         (lambda: tiny("tensorial"), "out.npz", "svox2 files keep no occupancy"),
-        (tiny_tensorf, "out.th", "does not tell the camera of its forward-facing scene"),
+        (forward_facing, "out.safetensors", "does not tell the camera of its forward-facing"),
     ],
 )
 def test_a_crop_that_the_file_would_lose_is_refused(make, name, says, tmp_path, capsys):

@@ -12,51 +12,63 @@ from typing import Any
 SIMPLE = {20: False, 21: True, 22: None, 23: None}
 FLOATS = {25: (">e", 2), 26: (">f", 4), 27: (">d", 8)}
 DEPTH_LIMIT = 16
+MOST_ITEMS = 1 << 20  # of all lists and maps: an empty one takes one byte there, and sixty here
 HEADS = ((1 << 8, 24), (1 << 16, 25), (1 << 32, 26), (1 << 64, 27))  # counts below, their mark
 
 
 def decode(data: bytes) -> Any:
     """The one value that `data` holds. Raises ValueError naming the byte where decoding failed."""
-    value, position = _value(memoryview(data), 0, 0)
+    value, position = _Decoder(memoryview(data)).value(0, 0)
     if position != len(data):
         raise ValueError(f"{len(data) - position} bytes are left over")
     return value
 
 
-def _value(data: memoryview, position: int, depth: int) -> tuple[Any, int]:
-    """The value at `position` and the position after it."""
-    if position >= len(data) or depth > DEPTH_LIMIT:
-        raise ValueError(f"it ends too early or nests too deeply, at byte {position}")
-    kind, low = data[position] >> 5, data[position] & 31
-    if kind == 7:
-        return _simple(data, position, low)
-    count, position = _count(data, position, low)
-    if kind == 0:
-        return count, position
-    if kind == 1:
-        return -1 - count, position
-    if kind == 6:
-        raise ValueError(f"tag {count} at byte {position}; expected plain values only")
-    left = len(data) - position
-    if count > left:
-        raise ValueError(f"{count} bytes or items are claimed at byte {position}, {left} are left")
-    if kind in (2, 3):
-        piece = bytes(data[position : position + count])
-        return piece if kind == 2 else piece.decode("utf-8"), position + count
-    if kind == 4:
-        return _list(data, position, count, depth)
-    items, position = _list(data, position, 2 * count, depth)
-    if not all(isinstance(key, str) for key in items[::2]):
-        raise ValueError(f"a map's key is not text, before byte {position}")
-    return dict(zip(items[::2], items[1::2], strict=True)), position
+class _Decoder:
+    """Decodes `data`, as long as it has no more than `MOST_ITEMS` items."""
 
+    def __init__(self, data: memoryview):
+        self.data, self.left = data, MOST_ITEMS
 
-def _list(data: memoryview, position: int, count: int, depth: int) -> tuple[list[Any], int]:
-    items = []
-    for _ in range(count):
-        item, position = _value(data, position, depth + 1)
-        items.append(item)
-    return items, position
+    def value(self, position: int, depth: int) -> tuple[Any, int]:
+        """The value at `position` and the position after it."""
+        data = self.data
+        if position >= len(data) or depth > DEPTH_LIMIT:
+            raise ValueError(f"it ends too early or nests too deeply, at byte {position}")
+        kind, low = data[position] >> 5, data[position] & 31
+        if kind == 7:
+            return _simple(data, position, low)
+        count, position = _count(data, position, low)
+        if kind == 0:
+            return count, position
+        if kind == 1:
+            return -1 - count, position
+        if kind == 6:
+            raise ValueError(f"tag {count} at byte {position}; expected plain values only")
+        left = len(data) - position
+        if count > left:
+            raise ValueError(
+                f"{count} bytes or items are claimed at byte {position}, {left} are left"
+            )
+        if kind in (2, 3):
+            piece = bytes(data[position : position + count])
+            return piece if kind == 2 else piece.decode("utf-8"), position + count
+        if kind == 4:
+            return self.items(position, count, depth)
+        items, position = self.items(position, 2 * count, depth)
+        if not all(isinstance(key, str) for key in items[::2]):
+            raise ValueError(f"a map's key is not text, before byte {position}")
+        return dict(zip(items[::2], items[1::2], strict=True)), position
+
+    def items(self, position: int, count: int, depth: int) -> tuple[list[Any], int]:
+        self.left -= count
+        if self.left < 0:
+            raise ValueError(f"it has more than {MOST_ITEMS} items, at byte {position}")
+        items = []
+        for _ in range(count):
+            item, position = self.value(position, depth + 1)
+            items.append(item)
+        return items, position
 
 
 def _count(data: memoryview, position: int, low: int) -> tuple[int, int]:

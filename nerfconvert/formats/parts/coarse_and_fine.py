@@ -20,7 +20,7 @@ class CoarseAndFine(Format):
     """A torch file with the state dicts of two networks under `keys` ("coarse" and "fine")."""
 
     architectures = frozenset({"mlp"})
-    can_write = True
+    can_write = forward_facing = True
     keys: ClassVar[dict[str, str]]
 
     @abc.abstractmethod

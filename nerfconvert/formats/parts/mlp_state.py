@@ -118,6 +118,8 @@ def check_conventions(title: str, config: MlpConfig, **expected: Any) -> None:
     expected |= {"density_activation": "relu", "density_shift": 0.0, "normalize": False}
     expected |= {"joint": False, "head_layers": 1, "lowest_frequency": 1.0}
     expected |= {"position_spacing": 1.0, "direction_spacing": 1.0}
+    if config.view_dependent:
+        expected["head_width"] = config.width // 2
     for name, value in expected.items():
         found = getattr(config, name)
         if found != value:

@@ -14,6 +14,7 @@ MAP_STARTS = {*range(0x80, 0x90), 0xDE, 0xDF}
 HEAD = 1 << 16  # bytes of a file by which it is known
 # A stream may grow this much: half-precision parameters hardly shrink, empty space does.
 GROWTH, FREE_BYTES = 8, 64 << 20
+MOST_CONTAINERS = 1 << 18  # each training camera has some tens
 LIMITS = {  # of one container; each is allocated before its items are seen
     "max_array_len": 1 << 16,
     "max_map_len": 1 << 16,
@@ -27,13 +28,29 @@ def read_map(path: Path) -> dict[str, Any]:
     content = path.read_bytes()
     if is_stream(content):
         content = _inflated(content)
+    count = _Count()
+    hooks = {"object_hook": count, "list_hook": count}
     try:
-        value = msgpack.unpackb(content, max_bin_len=len(content), **LIMITS)
+        value = msgpack.unpackb(content, max_bin_len=len(content), **hooks, **LIMITS)
     except (msgpack.UnpackException, ValueError, TypeError) as problem:
         raise ValueError(f"its msgpack is damaged: {problem or type(problem).__name__}") from None
     if not isinstance(value, dict):
         raise ValueError("it is no msgpack map")
     return value
+
+
+class _Count:
+    """Refuses more lists and maps than honest files have: an empty one takes one byte there, and
+    sixty here."""
+
+    def __init__(self):
+        self.left = MOST_CONTAINERS
+
+    def __call__(self, container: Any) -> Any:
+        self.left -= 1
+        if self.left < 0:
+            raise ValueError(f"it has more than {MOST_CONTAINERS} lists and maps")
+        return container
 
 
 def write_map(path: Path, content: dict[str, Any], compress: bool) -> None:

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 LIMIT = 64 << 10  # bytes read of a settings file
-LINE = re.compile(r"^(\s*)([A-Za-z_][\w.-]*)\s*[:=]\s*(.*?)\s*$")
+LINE = re.compile(r"^(\s*)([A-Za-z_][\w.-]*)\s*[:=](.*)$")
 
 
 def read_sidecar(folder: Path, names: tuple[str, ...]) -> dict[str, str]:
@@ -41,7 +41,7 @@ def parse(text: str) -> dict[str, str]:
         found = LINE.match(line.split("#")[0])
         if not found:
             continue
-        indent, name, value = len(found[1]), found[2], found[3].strip("'\"")
+        indent, name, value = len(found[1]), found[2], found[3].strip().strip("'\"")
         while outer and outer[-1][0] >= indent:
             outer.pop()
         if value:

@@ -38,14 +38,16 @@ class Settings:
 
     def info(self) -> FieldInfo:
         """Box, frame and background; the file only has the box."""
-        ndc = self.values.get("near_far") == NDC_RANGE
+        if self.values.get("near_far") == NDC_RANGE:
+            raise UnsupportedError(
+                f"{self.file.path}: a forward-facing scene of TensoRF, whose colors are asked "
+                "along rays of the warped space; such scenes are read of nerf-pytorch programs only"
+            )
         return FieldInfo(
             aabb=corners(self.file, self.values.get("aabb"), "aabb"),
-            frame="ndc" if ndc else "world",
-            background="black" if ndc else "white",
             provenance={
                 "program": "tensorf",
-                "frame_from": "near_far" if ndc else "assumed: near_far is not that of NDC",
+                "frame_from": "assumed: near_far is not that of NDC",
             },
         )
 
@@ -126,7 +128,7 @@ def kwargs_of(field: FactorizedField) -> dict[str, Any]:
         "distance_scale": config.density_scale / max(field.aabb.size),
         "rayMarch_weight_thres": 1e-4,
         "fea2denseAct": config.density_activation,
-        "near_far": NDC_RANGE if field.info.frame == "ndc" else WORLD_RANGE,
+        "near_far": WORLD_RANGE,
         "step_ratio": 0.5,
         "shadingMode": WRITTEN[config.shading],
         "pos_pe": 6,
