@@ -84,9 +84,10 @@ def run(stage: Stage, deadline: float) -> dict[str, Any]:
     """The account of a stage; its output goes to ours as it comes."""
     seconds = max(1.0, min(stage.limit, deadline - time.monotonic()))
     print(f"== {stage.name} (at most {seconds:.0f} s): {' '.join(stage.command)}", flush=True)
+    known = os.environ.get("PYTHONPATH")
     environment = {
         **os.environ,
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), *([known] if known else [])]),
         "OMP_WAIT_POLICY": "PASSIVE",
         **(stage.environment or {}),
     }

@@ -26,6 +26,7 @@ from ..volume import (
     RadianceField,
     Role,
     TrainableField,
+    at_once,
     constant,
 )
 from . import joint
@@ -105,7 +106,8 @@ class PpngField(TrainableField, RadianceField):
     def _features(self, positions: Tensor) -> Tensor:
         """[n, 16] of world positions [n, 3]: the density network of samples of every volume."""
         if self._learns():
-            parts = [self._learned(turns) for turns in self._turns(positions).split(CHUNK)]
+            chunk = at_once(CHUNK, positions.device, 64 * self.density_weight.shape[1])
+            parts = [self._learned(turns) for turns in self._turns(positions).split(chunk)]
             return torch.cat(parts) @ self.density_weight.t()
         self._expand_factors()
         sampled = wave_lookup(self._turns(positions), self.frequencies, self.volumes)

@@ -92,8 +92,18 @@ def total(number: int) -> int:
 
 @torch.no_grad()
 def same_everywhere(field: nn.Module) -> None:
-    """Copies the parameters and buffers of the first process's `field` to all processes."""
-    if count() > 1:
-        for tensor in field.state_dict().values():
-            dist.broadcast(tensor, 0)
-            increment_version(tensor)  # broadcasting does not
+    """Copies the parameters and buffers of the first process's `field` to all processes, with their
+    sizes: each process may have found others in the time that it had."""
+    if count() == 1:
+        return
+    own, state = field.state_dict(), {}
+    for name, tensor in own.items():
+        shape = torch.tensor(tensor.shape, dtype=torch.int64)
+        if tensor.ndim:
+            dist.broadcast(shape, 0)
+        same = shape.tolist() == list(tensor.shape)
+        state[name] = tensor if same else tensor.new_empty(shape.tolist())
+        dist.broadcast(state[name], 0)
+        increment_version(state[name])  # broadcasting does not
+    if any(state[name] is not tensor for name, tensor in own.items()):
+        field.load_state_dict(state)

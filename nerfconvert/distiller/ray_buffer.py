@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ..volume import RadianceField, at_once, sent
+from ..volume import RadianceField, at_once, sent, wait_for
 from .progress import Clock
 from .streams import stream
 from .teacher_rays import NewRays, SampleBatch, TeacherRays, draw_samples, query_teacher, samples_at
@@ -67,6 +67,7 @@ class RayBuffer:
 
     def grow(self) -> None:
         """Queries one more chunk; drops the oldest ones above the memory limit."""
+        wait_for(self.teacher.device)  # training steps that are queued are no teacher's time
         start = time.monotonic()
         chunk = self._chunk(self.made)
         self.made += 1

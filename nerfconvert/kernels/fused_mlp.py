@@ -84,7 +84,8 @@ def _compiled(
     last_relu: bool = False,
 ) -> Tensor | None:
     if is_wide(inputs, weights):
-        dtype = torch.bfloat16 if in_bfloat16(inputs) else inputs.dtype
+        between = len(weights) > 1 and in_bfloat16(inputs)
+        dtype = torch.bfloat16 if between else inputs.dtype
         return layer_by_layer(inputs, weights, biases, beside, at, last_relu, dtype)
     if inputs.device.type == "cpu" and in_bfloat16(inputs):
         rounded = run_bfloat16(inputs, list(weights), list(biases or []), beside, at, last_relu)

@@ -8,12 +8,15 @@ from torch import Tensor
 from torch.nn.functional import linear
 
 WIDE = 128  # from here on a product fills a GPU by itself
+MOST_INPUTS = 256
 
 
 def is_wide(inputs: Tensor, weights: list[Tensor]) -> bool:
-    """Whether a network is for `layer_by_layer`: on CUDA, in float32, with a layer that is wide."""
+    """Whether a network is for `layer_by_layer`: on CUDA, in float32, with a layer that is wide, or
+    with more inputs than the kernel takes."""
     on_cuda = inputs.device.type == "cuda" and inputs.dtype == torch.float32
-    return on_cuda and max(len(weight) for weight in weights) >= WIDE
+    wide = max(len(weight) for weight in weights) >= WIDE or inputs.shape[1] > MOST_INPUTS
+    return on_cuda and wide
 
 
 def layer_by_layer(

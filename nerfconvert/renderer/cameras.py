@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..volume import Rays
+from ..volume import Rays, sent
 
 PIXEL_CENTER = 0.5  # from a pixel's index to the place that its ray passes
 
@@ -51,6 +51,11 @@ class Cameras:
         if isinstance(self.focal, Tensor):
             return replace(self, poses=poses, focal=self.focal[index].view(-1))
         return replace(self, poses=poses)
+
+    def to(self, device: torch.device | str) -> Cameras:
+        """The same cameras, their tensors on `device`."""
+        focal = sent(self.focal, device) if isinstance(self.focal, Tensor) else self.focal
+        return replace(self, poses=sent(self.poses, device), focal=focal)
 
     def resized(self, width: int, height: int) -> Cameras:
         """The same horizontal field of view at another size."""

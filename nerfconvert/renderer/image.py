@@ -127,7 +127,8 @@ def render_camera(
     """
     if background is None:
         background = BACKGROUNDS[field.info.background]
-    rays = cropped(cameras.view_rays(view, field.info.pixel_shift), crop).to(field.device)
+    camera = cameras[view : view + 1].to(field.device)  # which makes the rays there
+    rays = cropped(camera.view_rays(0, field.info.pixel_shift), crop)
     parts, chunk = [], rays_at_once(field, CHUNK)
     for start in range(0, len(rays), chunk):
         part = rays[start : start + chunk]

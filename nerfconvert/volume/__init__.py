@@ -20,6 +20,7 @@ from .frustum import Frustum as Frustum
 from .occupancy import OccupancyGrid as OccupancyGrid
 from .on_device import constant as constant
 from .on_device import sent as sent
+from .on_device import wait_for as wait_for
 from .pace import Pace as Pace
 from .rays import Rays as Rays
 from .rays import Samples as Samples

@@ -24,6 +24,12 @@ def _made_once(values: tuple, dtype: torch.dtype, device: torch.device) -> Tenso
         return torch.tensor(values, dtype=dtype, device=device)
 
 
+def wait_for(device: torch.device) -> None:
+    """Returns when a GPU has done all that it was asked for, so that a clock tells what follows."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 def sent(tensor: Tensor, device: torch.device | str) -> Tensor:
     """`tensor` on `device`. From the CPU it comes through pinned memory, after what is queued
     there; towards the CPU all of it is there when this returns."""

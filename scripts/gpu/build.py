@@ -22,9 +22,11 @@ def build_cuda() -> None:
     major, minor = torch.cuda.get_device_capability()
     command = ["sh", str(ROOT / "scripts" / "build_native.sh")]
     command += [f"-DCMAKE_CUDA_ARCHITECTURES={major}{minor}", "-DCMAKE_CUDA_FLAGS=-lineinfo"]
+    built = ROOT / "nerfconvert" / "_native" / "nerfconvert_cuda.so"
+    built.unlink(missing_ok=True)  # of an earlier build, which must not stand for this one
     jobs = {"NERFCONVERT_JOBS": str(min(16, os.cpu_count() or 2))}
     subprocess.run(command, env={**os.environ, **jobs}, check=True)
-    if not (ROOT / "nerfconvert" / "_native" / "nerfconvert_cuda.so").is_file():
+    if not built.is_file():
         raise SystemExit("no CUDA library was built: is nvcc on the PATH?")
 
 

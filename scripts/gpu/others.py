@@ -18,10 +18,9 @@ from nerfconvert.kernels.example_points import points_along_rays
 from nerfconvert.kernels.march import shell_scene
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from bench_kernels import median_seconds
+from bench_kernels import Row, median_seconds
 from stage import stage_options
 
-Row = tuple[str, str, float, Callable[[], object]]  # name, unit, millions of items, what to time
 POINTS, RAYS = 1 << 18, 65536
 
 
@@ -39,7 +38,7 @@ def nerfacc_rows(nerfacc: Any) -> Iterator[Row]:
         return estimator.sampling(eyes, ways, render_step_size=step)
 
     rays, starts, ends = march()
-    yield "nerfacc march", f"M rays/s ({len(rays) // RAYS} samples a ray)", RAYS / 1e6, march
+    yield Row("nerfacc march", f"M rays/s ({len(rays) // RAYS} samples a ray)", RAYS / 1e6, march)
     density = (torch.rand(len(rays), generator=generator) * 20).cuda().requires_grad_()
     rgb = torch.rand(len(rays), 3, generator=generator).cuda().requires_grad_()
 
@@ -51,10 +50,10 @@ def nerfacc_rows(nerfacc: Any) -> Iterator[Row]:
         values = (rgb, None, middle)
         return [nerfacc.accumulate_along_rays(weights, v, rays, RAYS) for v in values]
 
-    yield "nerfacc composite forward", "M samples/s", len(rays) / 1e6, composite
+    yield Row("nerfacc composite forward", "M samples/s", len(rays) / 1e6, composite)
     outputs = composite()
     cotangents = [torch.ones_like(x) for x in outputs]
-    yield (
+    yield Row(
         "nerfacc composite backward",
         "M samples/s",
         len(rays) / 1e6,
@@ -96,8 +95,8 @@ def tinycudann_rows(tinycudann: Any) -> Iterator[Row]:
         def both(module=module, inputs=inputs):
             return torch.autograd.grad(module(inputs).float().sum(), list(module.parameters()))
 
-        yield f"tinycudann {name} forward", "M points/s", POINTS / 1e6, forward
-        yield f"tinycudann {name} forward + backward", "M points/s", POINTS / 1e6, both
+        yield Row(f"tinycudann {name} forward", "M points/s", POINTS / 1e6, forward)
+        yield Row(f"tinycudann {name} forward + backward", "M points/s", POINTS / 1e6, both)
 
 
 OTHERS = {"nerfacc": nerfacc_rows, "tinycudann": tinycudann_rows}
@@ -111,8 +110,8 @@ def measure(name: str, rows: Callable[[Any], Iterator[Row]]) -> dict[str, Any]:
         return {"reason": "no CUDA device"}
     try:
         return {
-            row: {"rate": amount / median_seconds(run, "cuda", 0.3), "unit": unit}
-            for row, unit, amount, run in rows(importlib.import_module(name))
+            row.name: {"rate": row.millions / median_seconds(row, "cuda", 0.3), "unit": row.unit}
+            for row in rows(importlib.import_module(name))
         }
     except Exception as error:  # theirs to fail, ours to say so
         return {"reason": f"{type(error).__name__}: {error}"}

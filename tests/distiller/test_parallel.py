@@ -20,8 +20,11 @@ TEACHER = ROOT / "scenes" / "checkpoints" / "blobs-mlp.safetensors"
 TOGETHER = """
 import json, sys
 import torch
+from nerfconvert.adapters.tensorial.field import TensorialConfig, TensorialField
 from nerfconvert.distiller import parallel
 from nerfconvert.distiller.config import DistillConfig
+from nerfconvert.kernels.voxel_lookup import count_ones
+from nerfconvert.volume import Aabb, FieldInfo
 parallel.start(torch.device("cpu"))
 mine = float(parallel.rank() + 1)
 field = torch.nn.Linear(1, 2)
@@ -29,6 +32,14 @@ with torch.no_grad():
     field.weight.fill_(mine)
 before = field.weight._version
 parallel.same_everywhere(field)
+sparse = TensorialField(TensorialConfig(resolution=8), FieldInfo(aabb=Aabb((0,) * 3, (1,) * 3)))
+with torch.no_grad():
+    sparse.table.fill_(mine)
+if mine == 2:
+    words = sparse.words.clone()
+    words[1:] = 0
+    sparse.replace_voxels(words, sparse.table.detach()[: int(count_ones(words).sum())])
+parallel.same_everywhere(sparse)
 field.weight.grad = torch.full((2, 1), mine)
 field.bias.grad = torch.ones(2) if mine == 1 else None
 parallel.average_gradients(field)
@@ -36,6 +47,7 @@ found = {
     "count": parallel.count(),
     "weight": field.weight.flatten().tolist(),
     "changed": field.weight._version > before,
+    "voxels": [len(sparse.table), float(sparse.table.mean()), int(sparse.first[-1])],
     "gradients": [p.grad.flatten().tolist() for p in field.parameters()],
     "agreed": parallel.agree(mine),
     "total": parallel.total(10 + parallel.rank()),
@@ -76,6 +88,8 @@ def test_what_two_processes_share(tmp_path):
     first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1))
     assert first["weight"] == second["weight"] == [1.0, 1.0]
     assert first["changed"] is second["changed"] is True  # caches go by the version
+    assert first["voxels"] == second["voxels"]
+    assert first["voxels"][1] == 1.0
     assert first["gradients"] == second["gradients"] == [[1.5, 1.5], [0.5, 0.5]]
     assert first["agreed"] == second["agreed"] == 1.0
     assert first["total"] == second["total"] == 21

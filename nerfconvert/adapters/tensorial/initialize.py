@@ -131,6 +131,7 @@ class _Fit:
             self.pace.report("querying densities", self.part)
         if not parts:
             return points.new_zeros(0)
+        float(parts[-1][-1])  # waits for the device
         self.per_query = (self.pace.spent - begun) / len(points)
         return torch.cat(parts).nan_to_num(0.0) * lattice.edge
 
@@ -152,7 +153,7 @@ class _Fit:
         rows = solid.nonzero()[:PROBED, 0]
         if len(rows):
             begun = self.pace.spent
-            self.fit_colors(kept, rows)
+            float(self.fit_colors(kept, rows)[0][-1, -1])  # waits for the device
             self.per_color = (self.pace.spent - begun) / len(rows)
         cost = len(finer.vertices) * self.per_query
         cost += SURFACE * len(depth) * FEW_POINTS * self.per_query
