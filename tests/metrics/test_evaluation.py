@@ -91,10 +91,10 @@ class Cold(NanMaskedField):
         super().__init__(field)
         self.nap = nap
 
-    def encode(self, positions):
+    def density_first(self, positions):
         time.sleep(self.nap)
         self.nap = 0.0
-        return super().encode(positions)
+        return super().density_first(positions)
 
 
 @pytest.mark.parametrize(("views", "nap", "frames"), [(1, 1.0, 5), (3, 1.0, 5), (1, 2.1, 1)])
