@@ -25,6 +25,7 @@ from .parts.python_literal import read_literal
 from .parts.rebuild import rebuild
 from .parts.torch_file import TorchFile
 from .parts.unpickle import TensorRef
+from .parts.warped_colors import refused
 
 SETTINGS = "config.py"
 GRIDS = re.compile(r"grids\.(\d{1,2})\.(\d)")
@@ -98,11 +99,7 @@ def info_of(path: Path, state: dict[str, Tensor], settings: Document) -> FieldIn
     aabb = contracted_box(path, state) if contracted else Aabb(*box.tolist())
     assumed = not contracted and torch.equal(box, torch.tensor([NDC_BOX.low, NDC_BOX.high]))
     if settings.get("ndc", bool, assumed):
-        raise UnsupportedError(
-            f"{path}: a forward-facing scene of K-Planes, whose world is mirrored and whose colors "
-            "are asked along rays of the warped space; such scenes are read of nerf-pytorch "
-            "programs only"
-        )
+        raise refused(path, "K-Planes")  # whose world is mirrored, too
     return FieldInfo(
         aabb=aabb,
         provenance={

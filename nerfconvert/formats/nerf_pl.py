@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..adapters.mlp import MlpConfig, MlpField
-from ..errors import FormatError, UnsupportedError
+from ..errors import FormatError
 from ..volume import FieldInfo
 from .format import Format
 from .parts.mlp_state import (
@@ -32,6 +32,7 @@ from .parts.mlp_state import (
 )
 from .parts.rebuild import rebuild
 from .parts.torch_file import TorchFile
+from .parts.warped_colors import refused
 
 COARSE, FINE = "nerf_coarse.", "nerf_fine."
 TRUNK, SKIP = "xyz_encoding_", 4
@@ -88,10 +89,7 @@ def stated_info(path: Path, hparams: Any) -> FieldInfo:
     known = hparams if isinstance(hparams, dict) else {}
     llff = known.get("dataset_name") == "llff"
     if llff and known.get("spheric_poses") is not True:
-        raise UnsupportedError(
-            f"{path}: a forward-facing scene of nerf_pl, whose colors are asked along rays of the "
-            "warped space; such scenes are read of nerf-pytorch programs only"
-        )
+        raise refused(path, "nerf_pl")
     return field_info(
         NerfPl.name,
         ndc=False,

@@ -16,9 +16,8 @@ from .kernel import Kernel, Timing
 from .launch import launch
 from .precision import in_bfloat16
 from .torch_ops import differentiate, register
-from .wide_mlp import is_wide, layer_by_layer
+from .wide_mlp import MAX_WIDTH, is_wide, layer_by_layer
 
-MAX_WIDTH = 256
 MAX_LAYERS = 10
 REFERENCE_CHUNK = 8192  # rows; in larger batches sgemm loses time to page faults
 TIMED_FLOPS = 76_294  # per point, forward and backward; costlier MLPs get fewer points

@@ -67,8 +67,7 @@ def check_convert(options: ConvertOptions) -> None:
     options = settled(options)
     _check_student(options.to, options.size, options.max_size, options.settings)
     views = options.views
-    inputs = [*there(options.source, views.data, views.cameras, options.crop)]
-    inputs += files_of_field(options.source)
+    inputs = _inputs([options.source], views.data, views.cameras, options.crop)
     beside = [receipt_path(options.target), *_beside(options.target, options.job)]
     beside += [report_path(options.target)] if options.report is True else []
     check_run(options.target, _may_replace(options), inputs, beside)
@@ -86,7 +85,7 @@ def check_convert(options: ConvertOptions) -> None:
 
 def check_export(options: ExportOptions) -> None:
     """Raises as `check_convert` does."""
-    inputs = [*there(options.source, options.crop), *files_of_field(options.source)]
+    inputs = _inputs([options.source], options.crop)
     check_file(options.target, options.overwrite, inputs)
     _check_crop(options.crop)
     name, files = files_of(options.target, options.format)
@@ -123,8 +122,7 @@ def check_render(options: RenderOptions) -> None:
 
 def check_compare(options: CompareOptions) -> None:
     """Raises as `check_convert` does."""
-    inputs = [*there(*options.checkpoints, options.data, options.cameras)]
-    inputs += [file for path in options.checkpoints for file in files_of_field(path)]
+    inputs = _inputs(options.checkpoints, options.data, options.cameras)
     inputs += [options.data.parent] if options.data and options.data.is_file() else []
     check_folder(options.output)
     refuse_inputs(options.output, inputs)
@@ -154,6 +152,12 @@ def check_view(options: ViewOptions) -> None:
         _check_crop(options.crop)
     require("viser", extra="view", of="view")
     network.check_port(options.host, options.port)
+
+
+def _inputs(fields: Sequence[Path], *others: Path | None) -> list[Path]:
+    """All files and folders that are read: of `fields` what a run's folder stands for, too. Raises
+    FormatError for one that is not there."""
+    return [*there(*fields, *others), *(file for path in fields for file in files_of_field(path))]
 
 
 def _check_crop(path: Path | None) -> None:

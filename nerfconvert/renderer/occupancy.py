@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import NerfConvertError
-from ..volume import RadianceField, sent
+from ..volume import RadianceField, sent, wait_for
 from ..volume.occupancy import dilate
 
 log = logging.getLogger(__name__)
@@ -84,7 +84,8 @@ def _query_seconds(field: RadianceField, generator: torch.Generator) -> float:
     """Seconds that one density takes, of many at once."""
     unit = torch.rand(TIMED, 3, generator=generator).to(field.device)
     begun = time.perf_counter()
-    float(field.density_at(field.aabb.from_unit(unit)).sum())  # waits for the device
+    field.density_at(field.aabb.from_unit(unit))
+    wait_for(field.device)
     return (time.perf_counter() - begun) / TIMED
 
 

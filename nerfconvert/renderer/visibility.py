@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..volume import Aabb, Frustum, Pace, RadianceField, Visibility
+from ..volume import Aabb, Frustum, Pace, RadianceField, Visibility, wait_for
 from .cameras import Cameras
 
 RESOLUTION = 96  # cells along the longest edge of the occupied box
@@ -102,7 +102,8 @@ def _affordable_points(field: RadianceField, pace: Pace) -> int:
         return MOST_POINTS
     begun = pace.spent
     unit = torch.rand(PROBED, 3, generator=torch.Generator().manual_seed(0)).to(field.device)
-    field.density_at(field.aabb.from_unit(unit)).sum().item()
+    field.density_at(field.aabb.from_unit(unit))
+    wait_for(field.device)
     wanted = SHARE * pace.left * PROBED / max(pace.spent - begun, 1e-6)
     return int(min(MOST_POINTS, max(LEAST_POINTS, wanted)))
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ...kernels.spherical_harmonics import spherical_harmonics
-from ...volume import Aabb, Pace, RadianceField, Visibility
+from ...volume import Aabb, Pace, RadianceField, Visibility, wait_for
 from ..harmonics import SEEN, fit_harmonics, seen_colors
 from .color_sweeps import sweep_colors
 from .density_scale import OUTSIDE, densest_around, fit_density, soft
@@ -131,7 +131,7 @@ class _Fit:
             self.pace.report("querying densities", self.part)
         if not parts:
             return points.new_zeros(0)
-        float(parts[-1][-1])  # waits for the device
+        wait_for(points.device)
         self.per_query = (self.pace.spent - begun) / len(points)
         return torch.cat(parts).nan_to_num(0.0) * lattice.edge
 
@@ -153,7 +153,8 @@ class _Fit:
         rows = solid.nonzero()[:PROBED, 0]
         if len(rows):
             begun = self.pace.spent
-            float(self.fit_colors(kept, rows)[0][-1, -1])  # waits for the device
+            self.fit_colors(kept, rows)
+            wait_for(rows.device)
             self.per_color = (self.pace.spent - begun) / len(rows)
         cost = len(finer.vertices) * self.per_query
         cost += SURFACE * len(depth) * FEW_POINTS * self.per_query

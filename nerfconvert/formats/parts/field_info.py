@@ -116,7 +116,9 @@ def strict_json(text: str) -> Any:
         return int(digits)
 
     def finite(digits: str) -> float:
-        return float(digits) if math.isfinite(float(digits)) else refuse(digits)
+        if not math.isfinite(value := float(digits)):
+            refuse(digits)
+        return value
 
     try:
         return json.loads(text, parse_constant=refuse, parse_int=integer, parse_float=finite)

@@ -16,6 +16,7 @@ from ...errors import FormatError, UnsupportedError
 from ...volume import Aabb, FieldInfo
 from .shown import shown
 from .torch_file import TorchFile
+from .warped_colors import refused
 
 WRITTEN = {"network_frequencies": "MLP_Fea", "harmonics": "SH", "colors": "RGB"}  # ours: theirs
 SHADINGS = {theirs: ours for ours, theirs in WRITTEN.items()} | {"MLP": "network_frequencies"}
@@ -37,12 +38,10 @@ class Settings:
         return value
 
     def info(self) -> FieldInfo:
-        """Box, frame and background; the file only has the box."""
+        """Box, frame and background; the file only has the box. Raises FormatError, and
+        UnsupportedError for a forward-facing scene."""
         if self.values.get("near_far") == NDC_RANGE:
-            raise UnsupportedError(
-                f"{self.file.path}: a forward-facing scene of TensoRF, whose colors are asked "
-                "along rays of the warped space; such scenes are read of nerf-pytorch programs only"
-            )
+            raise refused(self.file.path, "TensoRF")
         return FieldInfo(
             aabb=corners(self.file, self.values.get("aabb"), "aabb"),
             provenance={
