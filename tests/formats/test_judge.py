@@ -39,8 +39,9 @@ def test_what_goes_wrong_is_a_finding(how, tmp_path):
     )
     path = tmp_path / "file"
     path.write_bytes(b"content")
+    limit = 0.5 if how == "hangs" else 60.0
     patience = 1.0 if how == "waits" else 60.0
-    with Judge(limit=0.5, program=(str(program),), patience=patience) as judge:
+    with Judge(limit=limit, program=(str(program),), patience=patience) as judge:
         answer = judge(path)
         assert (answer.verdict, expected in answer.what) == ("finding", True), answer
         assert judge(path).verdict == "finding"  # in a new child
