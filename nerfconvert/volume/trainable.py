@@ -54,10 +54,13 @@ class TrainableField(Field):
             those of tables are kept between steps. Off unless the trainer sets it for a run: few
             optimizers support them.
         start_share: part of a budget in seconds that all before the first step may take.
+        starts_fitted: `initialize_from` leaves density and color fitted to the teacher at every
+            place, so that only rendered rays say what is still to be learnt.
     """
 
     sparse_gradients: bool = False
     start_share: float = 1 / 3
+    starts_fitted: bool = False
 
     @abc.abstractmethod
     def parameter_groups(self) -> list[ParameterGroup]:

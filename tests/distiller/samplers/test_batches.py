@@ -11,7 +11,7 @@ from nerfconvert.distiller.distill import distill
 from nerfconvert.distiller.samplers import SAMPLERS
 from nerfconvert.distiller.samplers.point import PointSampler
 from nerfconvert.distiller.samplers.sampler import Sampler
-from nerfconvert.distiller.stages import curriculum, query_student
+from nerfconvert.distiller.stages import curriculum, query_student, samples_loss
 from nerfconvert.distiller.trainer import Hooks
 from nerfconvert.errors import FormatError
 from tests.distiller.scene import cameras, filled_sampler, seeded, student, teacher
@@ -86,7 +86,8 @@ def _sample_losses(field, sampler) -> torch.Tensor:
     with torch.no_grad():
         for _ in range(150):
             stage.loss(generator)
-            losses.append(query_student(field, sampler.rays(1024, generator).samples)[2])
+            samples = sampler.rays(1024, generator).samples
+            losses.append(samples_loss(*query_student(field, samples), samples))
     return torch.stack(losses)
 
 
