@@ -21,8 +21,8 @@ class Format(abc.ABC):
         suffixes: of the files it writes, the usual one first.
         architectures: names of the architectures that it can hold.
         can_write: whether `write` works.
-        unbounded, forward_facing: whether fields of contracted space, and of frame "ndc" with the
-            world's view directions, mean the same to the program.
+        unbounded: whether fields of contracted space mean the same to the program.
+        forward_facing: view directions ("world", "ndc") with which fields of frame "ndc" do.
     """
 
     name: ClassVar[str]
@@ -31,7 +31,7 @@ class Format(abc.ABC):
     architectures: ClassVar[frozenset[str]]
     can_write: ClassVar[bool] = False
     unbounded: ClassVar[bool] = False
-    forward_facing: ClassVar[bool] = False
+    forward_facing: ClassVar[frozenset[str]] = frozenset()
 
     @abc.abstractmethod
     def sniff(self, path: Path) -> bool:
@@ -52,15 +52,18 @@ class Format(abc.ABC):
 
     def refuse_space(self, info: FieldInfo) -> None:
         """Raises UnsupportedError for a field that lies where the program knows no field."""
+        holds = "holds a scene in a box of the world, not"
         if info.aabb.contraction and not self.unbounded:
-            kind = "an unbounded"
-        elif info.frame == "ndc" and not self.forward_facing:
-            kind = "a forward-facing"
+            kind = "an unbounded one"
+        elif info.frame == "ndc" and info.view_directions not in self.forward_facing:
+            kind = "a forward-facing one"
+            if self.forward_facing:
+                holds = "holds no forward-facing scene whose colors are asked along rays of"
+                kind = "the world" if info.view_directions == "world" else "the warped space"
         else:
             return
         raise UnsupportedError(
-            f"a {self.title} file holds a scene in a box of the world, not {kind} one; name a "
-            ".safetensors file instead"
+            f"a {self.title} file {holds} {kind}; name a .safetensors file instead"
         )
 
     def write(self, field: RadianceField, path: Path) -> None:

@@ -50,7 +50,8 @@ class Native(Format):
     title = "nerfconvert (.safetensors)"
     suffixes = (".safetensors",)
     architectures = frozenset(ADAPTERS)
-    can_write = unbounded = forward_facing = True
+    can_write = unbounded = True
+    forward_facing = frozenset({"world", "ndc"})
 
     def sniff(self, path: Path) -> bool:
         """Whether the file has a safetensors header with a nerfconvert schema, of any version."""

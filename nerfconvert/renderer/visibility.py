@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..volume import Aabb, Frustum, Pace, RadianceField, Visibility, wait_for
+from ..volume import Aabb, Frustum, Pace, RadianceField, Rays, Visibility, wait_for
 from .cameras import Cameras
 
 RESOLUTION = 96  # cells along the longest edge of the occupied box
@@ -32,13 +32,18 @@ def estimate_visibility(
     The teacher is asked for its density in its occupied cells when `transmittance` is first called.
     The answer is that of the middle of a coarse cell; a place outside the occupied box counts as
     at its border. In the cube of a forward-facing field all lines of view run along z, about, and
-    a place is seen in the directions near its own, that from the reference camera. Cells are
-    coarser where `SHARE` of what is left of `pace` asks for it.
+    a place is seen in the directions near its own, that from the reference camera; where its view
+    directions are those of the cube, a camera's are all alike. Cells are coarser where `SHARE` of
+    what is left of `pace` asks for it.
     """
     if count < 1:
         raise ValueError(f"count must be at least 1, got {count}")
-    box, pace, frustum = teacher.occupied_box(), pace or Pace(), teacher.info.frustum
-    seen = _towards(box, cameras) if frustum is None else through_pixels(cameras)
+    box, pace, info = teacher.occupied_box(), pace or Pace(), teacher.info
+    frustum = info.frustum if info.view_directions == "world" else None
+    if info.frustum is None:
+        seen = _towards(box, cameras)
+    else:
+        seen = info.local_rays(through_pixels(cameras)).view_directions
     directions = spread(seen, count).to(teacher.device)
     lines = directions if frustum is None else directions.new_tensor([[0.0, 0.0, 1.0]])
     grid = functools.cache(lambda: _transmittance(teacher, box, lines, pace))
@@ -80,12 +85,12 @@ def _towards(box: Aabb, cameras: Cameras) -> Tensor:
     return torch.nn.functional.normalize(torch.where(stands_there, ahead, way), dim=-1)
 
 
-def through_pixels(cameras: Cameras) -> Tensor:
-    """[N, 3] unit directions of rays through places spread over the pictures of `cameras`."""
+def through_pixels(cameras: Cameras) -> Rays:
+    """World rays through places spread over the pictures of `cameras`."""
     parts = (torch.arange(n) + 0.5 for n in (len(cameras), *THROUGH))
     views, x, y = torch.meshgrid(*parts, indexing="ij")
     columns, rows = x / THROUGH[0] * cameras.width, y / THROUGH[1] * cameras.height
-    return cameras.rays_at(views.flatten().long(), columns.flatten(), rows.flatten()).directions
+    return cameras.rays_at(views.flatten().long(), columns.flatten(), rows.flatten())
 
 
 def _facing(frustum: Frustum, positions: Tensor, directions: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -25,14 +25,15 @@ class FieldInfo:
 
     The box of an unbounded field has a contraction. Its positions are of the world and its density
     is per world unit; the architecture lies over the box, in contracted space. A field of frame
-    "ndc" lives in the cube of its frustum: positions and density are there, view directions are the
-    world's.
+    "ndc" lives in the cube of its frustum: positions and density are there, and where
+    `view_directions` says so the directions that its colors are asked in.
     """
 
     aabb: Aabb
     frame: Literal["world", "ndc"] = "world"
     background: Literal["white", "black"] = "white"  # what the source program composited on
     frustum: Frustum | None = None  # of frame "ndc"; None where its file does not tell
+    view_directions: Literal["world", "ndc"] = "world"  # of rays as the world or the cube has them
     viewpoints: tuple[tuple[float, ...], ...] = ()  # of its capture: poses, 3x4 row after row
     pixel_shift: float = 0.0  # of an image's width: its rays lie left of and above pixel centers
     provenance: dict[str, Any] = field(default_factory=dict)  # strings and numbers; free form
@@ -67,7 +68,9 @@ class FieldInfo:
         Raises ValueError for a field of frame "ndc" without a frustum.
         """
         if self.frustum is not None:
-            return self.frustum.rays(rays)
+            found = self.frustum.rays(rays)
+            as_in_world = self.view_directions == "world"
+            return found if as_in_world else replace(found, view_directions=found.directions)
         if self.frame == "ndc":
             raise ValueError(UNKNOWN_FRUSTUM)
         return rays

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -32,6 +34,7 @@ SPACES = {
         aabb=Aabb((-2.0,) * 3, (2.0,) * 3, Contraction("inf")), background="black"
     ),
 }
+SPACES["ndc directions"] = dataclasses.replace(SPACES["ndc"], view_directions="ndc")
 NEAR = {"kind": "ellipsoid", "center": (0.1, 0, 0), "size": (0.5, 0.4, 0.4), "softness": 0.1}
 WALL = {"kind": "blob", "center": (0, 0, 0.6), "size": (1.0, 0.9, 0.12), "density": 30.0}
 LEAST = 20.0  # dB after a few steps; an empty field has 5 at most
@@ -40,7 +43,7 @@ FAR = {"kind": "blob", "center": (14, 0, 2), "size": (3, 6, 5), "density": 1.5}
 
 def teacher(space: str) -> AnalyticField:
     """Something near, and something behind it that fills much of the view."""
-    behind = {"ndc": WALL, "contracted": FAR}[space]
+    behind = FAR if space == "contracted" else WALL
     bodies = ({**NEAR, "density": 20.0, "color": (1.0, 0.5, 0.2)},)
     bodies += ({**behind, "color": (0.2, 0.4, 0.9)},)
     field = AnalyticField(AnalyticConfig(primitives=bodies), SPACES[space])
@@ -54,6 +57,7 @@ def test_a_student_learns_its_teacher_in_the_same_space(architecture, space):
     field = teacher(space)
     info = student_info(field)
     assert (info.frame, info.frustum) == (field.info.frame, field.info.frustum)
+    assert info.view_directions == field.info.view_directions
     assert info.aabb.contraction == field.aabb.contraction
     torch.manual_seed(0)
     student = ADAPTERS[architecture](ADAPTERS[architecture].Config(**CONFIGS[architecture]), info)

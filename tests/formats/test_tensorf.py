@@ -123,16 +123,6 @@ def test_a_full_occupancy_needs_no_mask(tmp_path):
     assert "alphaMask.mask" not in torch.load(tmp_path / "a.th", weights_only=True)
 
 
-def test_forward_facing_is_refused(tmp_path):
-    """The program asks colors along rays of the warped space; a field of ours along the world's."""
-    torch.save(made(near_far=[0.0, 1.0]), tmp_path / "a.th")
-    with pytest.raises(UnsupportedError, match="forward-facing"):
-        load(tmp_path / "a.th")
-    info = FieldInfo(aabb=Aabb(*BOX), frame="ndc")
-    with pytest.raises(UnsupportedError, match="not a forward-facing one"):
-        save(CpField(FactorizedConfig(resolution=6), info), tmp_path / "b.th")
-
-
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -20,7 +20,8 @@ class CoarseAndFine(Format):
     """A torch file with the state dicts of two networks under `keys` ("coarse" and "fine")."""
 
     architectures = frozenset({"mlp"})
-    can_write = forward_facing = True
+    can_write = True
+    forward_facing = frozenset({"world"})
     keys: ClassVar[dict[str, str]]
 
     @abc.abstractmethod

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...volume import Aabb, Contraction, FieldInfo, Frustum
 
-LATER = {"pixel_shift", "contraction", "frustum", "viewpoints"}  # left out where there is none
+LATER = {"pixel_shift", "contraction", "frustum", "viewpoints", "view_directions"}  # if not usual
 MOST_DIGITS = 20
 FRAMES, BACKGROUNDS = ("world", "ndc"), ("white", "black")
 
@@ -28,6 +28,8 @@ def info_to_document(info: FieldInfo) -> dict[str, Any]:
         document["contraction"] = dataclasses.asdict(info.aabb.contraction)
     if info.frustum:
         document["frustum"] = dataclasses.asdict(info.frustum)
+    if info.view_directions != "world":
+        document["view_directions"] = info.view_directions
     if info.viewpoints:
         document["viewpoints"] = [list(pose) for pose in info.viewpoints]
     return document
@@ -49,6 +51,9 @@ def info_from_document(document: Any) -> FieldInfo:
     shift = document.get("pixel_shift", 0.0)
     if type(shift) not in (int, float) or not abs(shift) <= 1:
         raise ValueError(f"pixel_shift is {shift!r}; expected a number in -1..1")
+    seen_along = document.get("view_directions", "world")
+    if seen_along not in {"world", document["frame"]}:
+        raise ValueError(f"view_directions is {seen_along!r}; expected world, or the frame ndc")
     return FieldInfo(
         aabb=Aabb(*corners, contraction_from(document.get("contraction"))),
         frame=document["frame"],
@@ -56,6 +61,7 @@ def info_from_document(document: Any) -> FieldInfo:
         provenance=document["provenance"],
         pixel_shift=shift,
         frustum=frustum_from(document.get("frustum"), document["frame"]),
+        view_directions=seen_along,
         viewpoints=viewpoints_from(document.get("viewpoints", [])),
     )
 

@@ -15,8 +15,8 @@ from ...adapters.factorized.field import FactorizedField
 from ...errors import FormatError, UnsupportedError
 from ...volume import Aabb, FieldInfo
 from .shown import shown
+from .tensorf_mirror import mirrored_box
 from .torch_file import TorchFile
-from .warped_colors import refused
 
 WRITTEN = {"network_frequencies": "MLP_Fea", "harmonics": "SH", "colors": "RGB"}  # ours: theirs
 SHADINGS = {theirs: ours for ours, theirs in WRITTEN.items()} | {"MLP": "network_frequencies"}
@@ -38,16 +38,18 @@ class Settings:
         return value
 
     def info(self) -> FieldInfo:
-        """Box, frame and background; the file only has the box. Raises FormatError, and
-        UnsupportedError for a forward-facing scene."""
-        if self.values.get("near_far") == NDC_RANGE:
-            raise refused(self.file.path, "TensoRF")
+        """Box, frame and background; the file only has the box, for forward-facing scenes one of a
+        mirrored world. Raises FormatError."""
+        box = corners(self.file, self.values.get("aabb"), "aabb")
+        if self.values.get("near_far") != NDC_RANGE:
+            told = {"program": "tensorf", "frame_from": "assumed: near_far is not that of NDC"}
+            return FieldInfo(aabb=box, provenance=told)
         return FieldInfo(
-            aabb=corners(self.file, self.values.get("aabb"), "aabb"),
-            provenance={
-                "program": "tensorf",
-                "frame_from": "assumed: near_far is not that of NDC",
-            },
+            aabb=mirrored_box(box),
+            frame="ndc",
+            background="black",
+            view_directions="ndc",
+            provenance={"program": "tensorf", "frame_from": "assumed: near_far is that of NDC"},
         )
 
     def config(self, tensors: dict[str, Tensor], counts: list[int], box: Aabb) -> FactorizedConfig:
@@ -127,7 +129,7 @@ def kwargs_of(field: FactorizedField) -> dict[str, Any]:
         "distance_scale": config.density_scale / max(field.aabb.size),
         "rayMarch_weight_thres": 1e-4,
         "fea2denseAct": config.density_activation,
-        "near_far": WORLD_RANGE,
+        "near_far": NDC_RANGE if field.info.frame == "ndc" else WORLD_RANGE,
         "step_ratio": 0.5,
         "shadingMode": WRITTEN[config.shading],
         "pos_pe": 6,
