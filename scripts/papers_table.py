@@ -3,9 +3,10 @@
 
     python scripts/papers_table.py papers papers_al papers_long papers_hour
 
-reads folders of `nerfconvert bench`, of those of `papers*.toml` that have run, and replaces what
-stands between `<!-- papers -->` and `<!-- /papers -->`. The cells of folders without curves make
-one table; a folder with curves makes its own, and a picture of each pair in `scripts/results`.
+reads folders of `nerfconvert bench`, of those of `papers*.toml` that have run. The cells of folders
+without curves make one table, between `<!-- papers -->` and `<!-- /papers -->`; a folder with
+curves makes its own, between `<!-- papers, longer -->` and its end, and a picture of each pair in
+`scripts/results`. What no folder is for stays.
 """
 
 from __future__ import annotations
@@ -121,12 +122,16 @@ def main() -> None:
     options = parser.parse_args()
     found = {folder.name: done(folder) for folder in options.folders}
     plain = [cell for cells in found.values() for cell in cells if not has_curve(cell)]
-    parts = ["dB against the source (against the photographs) after 180 s:", recipes_table(plain)]
+    if plain:
+        table = recipes_table(plain)
+        text = f"dB against the source (against the photographs) after 180 s:\n\n{table}"
+        replace_between(options.document, "papers", text)
+    parts = []
     for folder, cells in found.items():
-        longer = [cell for cell in cells if has_curve(cell)]
-        if longer:
-            parts += ["Longer, dB against the source:", runs_table(longer), *draw(longer, folder)]
-    replace_between(options.document, "papers", "\n\n".join(parts))
+        if longer := [cell for cell in cells if has_curve(cell)]:
+            parts += [runs_table(longer), *draw(longer, folder)]
+    if parts:
+        replace_between(options.document, "papers, longer", "\n\n".join(parts))
 
 
 if __name__ == "__main__":

@@ -35,7 +35,6 @@ from nerfconvert.formats.format import Format
 from nerfconvert.formats.format_files import FORMAT_FILES
 from nerfconvert.formats.native import Native
 from nerfconvert.students.presets import field_config
-from nerfconvert.volume import Contraction
 from tests.formats.files import TEXT, flipped, probe_points, tiny_field, tiny_mlp, write_sample
 
 WRITABLE = [name for name, files in FORMAT_FILES.items() if files.writes]
@@ -251,29 +250,6 @@ def test_what_cannot_be_written(tmp_path):
     with pytest.raises(UnsupportedError, match="first_relu"):
         save(tiny_mlp(), tmp_path / "field.ckpt")
     assert not list(tmp_path.iterdir())
-
-
-FORWARD_FACING = [("forward_facing", name) for name in ("nerf-pytorch", "krrish94")]
-WRITTEN = [name for name, files in FORMAT_FILES.items() if files.writes]
-
-
-@pytest.mark.parametrize("name", WRITTEN)
-@pytest.mark.parametrize("space", ["unbounded", "forward_facing"])
-def test_a_space_that_the_program_does_not_know_is_refused(name, space, tmp_path):
-    """Else it would show contracted space, or the cube of a frustum, as the world."""
-    field = tiny_field(name)
-    info = {"aabb": dataclasses.replace(field.aabb, contraction=Contraction()), "frame": "world"}
-    if space == "forward_facing":
-        info = {"frame": "ndc"}
-    field.info = dataclasses.replace(field.info, **info)
-    path = tmp_path / f"a{FORMAT_FILES[name].suffixes[0]}"
-    if name == "nerfconvert" or (space, name) in FORWARD_FACING:
-        save(field, path, format=name)
-        assert load(path).info.frame == field.info.frame
-        return
-    with pytest.raises(UnsupportedError, match=r"a box of the world|asked along rays of the world"):
-        save(field, path, format=name)
-    assert not path.exists()
 
 
 class Silent(Native):
