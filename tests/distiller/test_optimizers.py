@@ -71,6 +71,17 @@ def test_muon_steps_each_matrix_as_if_alone():
         torch.testing.assert_close(p, other, atol=1e-5, rtol=0)
 
 
+def test_weights_do_not_grow_beyond_what_decay_allows():
+    """However long a gradient points the same way; without decay they would reach 100."""
+    weight = nn.Parameter(torch.randn(16, 16) / 16)
+    optimizer, gradient = Muon([weight], 0.5), torch.randn(16, 16)
+    for _ in range(200):
+        weight.grad = gradient.clone()
+        optimizer.step(1.0)
+    bound = 1 / Muon.DECAY
+    assert 0.5 * bound < torch.linalg.matrix_norm(weight, 2) < 1.2 * bound
+
+
 class Roles(TrainableField):
     """A field of nothing but parameters, given by role."""
 
