@@ -20,7 +20,7 @@ from .checkpoint import LastGood, load_state, save_state
 from .config import DistillConfig
 from .optimizers import FieldOptimizer, OptimizerMaker, RoleOptimizer
 from .progress import Clock, Distilled, Progress, StageRecord
-from .stages import Stage
+from .stages import Stage, StepLoss
 
 log = logging.getLogger(__name__)
 REPORT_EVERY = 0.25  # seconds between progress reports
@@ -123,11 +123,28 @@ class Trainer:
         self.rays += result.rays
         self.samples += result.samples
         if self.step % LOOK_EVERY == 0:
-            if parallel.any_of(not self._last_good.sound(self.step, result.loss)):
-                self._give_up()
-            if result.error is not None:
-                error = float(result.error)
-                self.error = error if self.error is None else 0.9 * self.error + 0.1 * error
+            self._look(result)
+
+    def _look(self, result: StepLoss) -> None:
+        """Follows the error, sets a student back that fell, and gives up one that diverged."""
+        error = self.error
+        if result.error is not None:
+            newest = float(result.error)
+            error = newest if error is None else 0.9 * error + 0.1 * newest
+            if parallel.any_of(self._last_good.fell(error)):
+                self._set_back()
+                return
+        if parallel.any_of(not self._last_good.sound(self.step, result.loss)):
+            self._give_up()
+        self.error = error
+
+    def _set_back(self) -> None:
+        """Puts the last good student back, to be trained on; with what the optimizer knows of the
+        steps before its fall it would fall again."""
+        kept = self._last_good.restore()
+        parallel.same_everywhere(self.student)
+        self.optimizer, self.error = self.new_optimizer(self.student), None
+        log.warning("the new field fell at step %d; it is trained on from step %d", self.step, kept)
 
     @property
     def stage(self) -> Stage:

@@ -13,7 +13,7 @@ from nerfconvert.distiller.progress import Clock
 from nerfconvert.distiller.stages import StepLoss
 from nerfconvert.distiller.trainer import Hooks, Trainer
 from nerfconvert.errors import DivergedError
-from nerfconvert.volume import Aabb, FieldInfo
+from nerfconvert.volume import Aabb, FieldInfo, Role
 
 TINY = HashgridConfig(n_levels=2, log2_table_size=8, finest_resolution=16, hidden_width=8)
 
@@ -114,3 +114,30 @@ def test_without_a_state_the_student_itself_is_the_last_good_one():
     with pytest.raises(DivergedError, match="of step 0 is kept, or try"):
         trainer(field, None, Breaking(field, 5, float("nan"))).run()
     assert torch.equal(field.table, student().table)
+
+
+class Falling(Breaking):
+    """A stage of which a step ruins the network of the student, at step `at`."""
+
+    def loss(self, generator):
+        if self.step == self.at:
+            with torch.no_grad():
+                for p in self.field.parameters_of(Role.MATRIX, Role.VECTOR):
+                    p.fill_(1e4)
+        found = super().loss(generator)
+        return StepLoss(found.loss, found.samples, error=found.loss.detach())
+
+
+@pytest.mark.parametrize("at", [33, 39])
+def test_a_student_that_falls_is_set_back_and_trained_on(monkeypatch, caplog, at):
+    monkeypatch.setattr("nerfconvert.distiller.checkpoint.KEEP_EVERY", 0.0)
+    field = student()
+    run = trainer(field, None, Falling(field, at, 1.0))
+    run.run()
+    assert "the new field fell at step 40; it is trained on from step 30" in caplog.text
+    assert run.step == 60
+    whole = student()
+    trainer(whole, None, Breaking(whole, -1, 1.0)).run()
+    positions = torch.rand(64, 3) * 2 - 1
+    errors = [(f.density(f.encode(positions)) - 1).square().mean() for f in (field, whole)]
+    assert errors[0] < 3 * errors[1] + 1e-3
