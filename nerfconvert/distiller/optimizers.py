@@ -120,7 +120,7 @@ class Muon:
 
     STATE_FLOATS = 1
     MOMENTUM = 0.95
-    DECAY = 0.1  # of the weights, times the learning rate
+    DECAY = 0.03  # of the weights, times the learning rate
 
     def __init__(self, params: list[nn.Parameter], lr: float):
         self.params, self.lr = params, lr
