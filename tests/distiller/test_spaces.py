@@ -63,7 +63,7 @@ def test_a_student_learns_its_teacher_in_the_same_space(architecture, space):
     student = ADAPTERS[architecture](ADAPTERS[architecture].Config(**CONFIGS[architecture]), info)
     draw, size = torch.Generator().manual_seed(0), (24, 18)
     teaching = drawn_cameras(field, TEACHING_BAND, 40, size, draw)
-    distill(field, student, teaching, DistillConfig(seconds=None, steps=60, memory_mb=64))
+    distill(field, student, teaching, DistillConfig(seconds=None, steps=80, memory_mb=64))
     views = drawn_cameras(field, HELD_OUT_BAND, 3, size, draw)
     images = [
         torch.stack([render_image(f, views, view) for view in range(3)]) for f in (field, student)
