@@ -37,6 +37,7 @@ SPACES = {
 SPACES["ndc directions"] = dataclasses.replace(SPACES["ndc"], view_directions="ndc")
 NEAR = {"kind": "ellipsoid", "center": (0.1, 0, 0), "size": (0.5, 0.4, 0.4), "softness": 0.1}
 WALL = {"kind": "blob", "center": (0, 0, 0.6), "size": (1.0, 0.9, 0.12), "density": 30.0}
+STEPS = {"ndc directions": 80}  # its directions differ little, and are learnt more slowly
 LEAST = 20.0  # dB after a few steps; an empty field has 5 at most
 FAR = {"kind": "blob", "center": (14, 0, 2), "size": (3, 6, 5), "density": 1.5}
 
@@ -63,7 +64,12 @@ def test_a_student_learns_its_teacher_in_the_same_space(architecture, space):
     student = ADAPTERS[architecture](ADAPTERS[architecture].Config(**CONFIGS[architecture]), info)
     draw, size = torch.Generator().manual_seed(0), (24, 18)
     teaching = drawn_cameras(field, TEACHING_BAND, 40, size, draw)
-    distill(field, student, teaching, DistillConfig(seconds=None, steps=80, memory_mb=64))
+    distill(
+        field,
+        student,
+        teaching,
+        DistillConfig(seconds=None, steps=STEPS.get(space, 60), memory_mb=64),
+    )
     views = drawn_cameras(field, HELD_OUT_BAND, 3, size, draw)
     images = [
         torch.stack([render_image(f, views, view) for view in range(3)]) for f in (field, student)
