@@ -5,6 +5,7 @@
 BEFORE and AFTER are folders of the project, each with its kernels built. Both open FIELD in a
 process of their own and render the first test view by turns. The least processor time of
 `--repeats` frames counts on one thread, because a busy machine changes it less, else wall time.
+With `--fast` AFTER renders as `render --fast` does: networks in bfloat16.
 """
 
 from __future__ import annotations
@@ -25,10 +26,13 @@ LEVEL = 1 / 255  # of 8 bits
 class Worker:
     """A process that renders one view of a field by a checkout, as often as it is asked."""
 
-    def __init__(self, checkout: Path, field: Path, options: argparse.Namespace, image: Path):
+    def __init__(
+        self, checkout: Path, field: Path, options: argparse.Namespace, image: Path, fast: bool
+    ):
         self.image = image
         command = [sys.executable, __file__, "--worker", str(image), "--data", str(options.data)]
         command += ["--size", str(options.size), "--threads", str(options.threads), str(field)]
+        command += ["--fast"] if fast else []
         known = {"PYTHONPATH": str(checkout), "OMP_NUM_THREADS": str(options.threads)}
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(
@@ -61,9 +65,10 @@ def work(options: argparse.Namespace) -> None:
     scene = read_scene(options.data, split="test", views=3, resolution=size, images=False)
     field = load(options.fields[0])
     clock = time.process_time if options.threads == 1 else time.perf_counter
+    how = {"fast": True} if options.fast else {}  # older checkouts do not know it
     for _ in sys.stdin:
         begun = clock()
-        image = render_image(field, scene.cameras, 0)
+        image = render_image(field, scene.cameras, 0, **how)
         seconds = clock() - begun
         np.save(options.worker, image.numpy())
         print(seconds, flush=True)
@@ -73,7 +78,7 @@ def compare(options: argparse.Namespace, field: Path) -> str:
     """A line of the table: milliseconds of both, their ratio, and how far their pictures differ."""
     with tempfile.TemporaryDirectory() as folder:
         pair = [
-            Worker(checkout, field, options, Path(folder) / f"{i}.npy")
+            Worker(checkout, field, options, Path(folder) / f"{i}.npy", options.fast and i == 1)
             for i, checkout in enumerate((options.before, options.after))
         ]
         seconds = [[worker.render() for worker in pair] for _ in range(options.repeats + 1)]
@@ -96,6 +101,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=400)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=4)
+    parser.add_argument("--fast", action="store_true", help="AFTER in bfloat16")
     parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_intermixed_args()
     if options.worker:
