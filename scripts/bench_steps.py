@@ -26,15 +26,8 @@ def receipt(checkout: Path, target: str, options: argparse.Namespace, folder: Pa
     size, ARCH:SIZE."""
     architecture, _, size = target.partition(":")
     output = folder / f"{checkout.resolve().name}.safetensors"
-    command = [
-        sys.executable,
-        "-m",
-        "nerfconvert",
-        "convert",
-        str(options.field.resolve()),
-        str(output),
-    ]
-    command += ["--to", architecture, *(["--size", size] if size else [])]
+    command = [sys.executable, "-m", "nerfconvert", "convert", "--to", architecture]
+    command += [*(["--size", size] if size else []), str(options.field.resolve()), str(output)]
     command += ["--seconds", str(options.seconds), "--data", str(options.data.resolve())]
     command += ["--eval-views", "4", "--resolution", "200x200", "--overwrite", "--json"]
     known = {"PYTHONPATH": str(checkout.resolve()), "OMP_NUM_THREADS": str(options.threads)}
