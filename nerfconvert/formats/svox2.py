@@ -59,7 +59,7 @@ class Svox2(Format):
 
     def check(self, config: TensorialConfig) -> None:
         """The program's choices are the defaults."""
-        known = TensorialConfig(resolution=config.resolution)
+        known = TensorialConfig(resolution=config.resolution, finer_voxels=config.finer_voxels)
         for field in dataclasses.fields(config):
             found, wanted = getattr(config, field.name), getattr(known, field.name)
             if found != wanted:

@@ -265,6 +265,30 @@ def test_start_stores_what_is_seen_only():
     assert int(list_vertices(field.words)[:, 0].min()) < 20
 
 
+def test_a_start_is_finer_where_little_is_filled(tmp_path):
+    """Of a box of 40 by 33 by 27 voxels at 64 cells, of which a finer lattice has 330,000."""
+    teacher, found = ball(), {}
+    for allowed in (0, 50_000, 1_000_000):
+        field = build(resolution=64, finer_voxels=allowed)
+        field.occupancy.assign(teacher.occupancy.dense())
+        bound, others = field.trained_size()
+        field.initialize_from(teacher, from_above(), Pace())
+        assert len(field.table) * 28 <= bound
+        path = tmp_path / f"{allowed}.safetensors"
+        save(field, path)
+        assert path.stat().st_size <= 4 * bound + others + 8192
+        assert load(path).cells == field.cells
+        with torch.no_grad():
+            around = torch.linspace(-1, 1, 20_000)[:, None] * torch.tensor([0.7, 0.01, 0.01])
+            around += torch.tensor([0.0, 0.0, 0.2])
+            error = torch.exp(-0.02 * field.density_at(around))
+            error -= torch.exp(-0.02 * teacher.density_at(around))
+        found[allowed] = field.cells, float(error.square().mean())
+    assert [cells for cells, _ in found.values()] == [64, 64, 128]
+    assert found[1_000_000][1] < 0.7 * found[0][1]
+    assert found[50_000][1] == found[0][1]
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -273,6 +297,8 @@ def test_start_stores_what_is_seen_only():
         {"resolution": 2048},
         {"resolution": 8.0},
         {"color_activation": "relu"},
+        {"finer_voxels": -1},
+        {"finer_voxels": 1000, "resolution": 1024},
     ],
 )
 def test_wrong_values(changes):

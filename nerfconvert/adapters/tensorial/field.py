@@ -32,9 +32,9 @@ from ...volume import (
     Visibility,
 )
 from ..activations import DENSITY, InwardClamp
-from .initialize import CHANNELS, MAX_VOXELS, SH_BANDS, filled, fit_voxels
+from .initialize import CHANNELS, SH_BANDS, filled, fit_voxels
 from .lattice import Lattice, voxel_edge
-from .tensorial_config import COARSE, TensorialConfig
+from .tensorial_config import COARSE, MAX_VOXELS, TensorialConfig
 
 REFINED_BY = 0.4  # of the training budget: by then the resolution is the final one
 SURVEYED = 128  # cells along an axis of the first lattice of a start with time enough
@@ -99,6 +99,12 @@ class TensorialField(TrainableField, RadianceField):
         return self.config.density_activation == "relu"
 
     @property
+    def lattices(self) -> list[int]:
+        """Cells along an axis of all lattices that it may have, from the coarsest."""
+        finest = self.config.resolution
+        return resolutions(finest) + ([2 * finest] if self.config.finer_voxels else [])
+
+    @property
     def cells(self) -> int:
         """Cells along each axis of the current lattice."""
         return cells_of(self.words)
@@ -127,10 +133,11 @@ class TensorialField(TrainableField, RadianceField):
         if self.config.density_activation != "relu":
             return
         finest = self.config.resolution
-        sizes = resolutions(finest)
+        sizes = self.lattices
         stored = [functools.partial(self._occupied_vertices, n) for n in sizes]
+        most = [MAX_VOXELS if n <= finest else self.config.finer_voxels for n in sizes]
         first = sum(n < min(finest, SURVEYED) for n in sizes)
-        how = stored, first, self.config.color_activation, pace
+        how = stored, most, first, self.config.color_activation, pace
         words, table = fit_voxels(teacher, visibility, self.aabb, *how)
         table[:, 0] *= cells_of(words) / (finest * DEPTH_SCALE)
         self.unit.fill_(INITIALIZED_UNIT)
@@ -162,8 +169,10 @@ class TensorialField(TrainableField, RadianceField):
         return voxel_lookup(unit, table.contiguous(), self.words, self.first, self.cells)
 
     def trained_size(self) -> tuple[int, int]:
-        cells = self.config.resolution
-        n_voxels = min(self._count_vertices(cells), MAX_VOXELS)
+        cells = self.lattices[-1]
+        n_voxels = min(self._count_vertices(self.config.resolution), MAX_VOXELS)
+        if self.config.finer_voxels:
+            n_voxels = max(n_voxels, min(self._count_vertices(cells), self.config.finer_voxels))
         _, others = super().trained_size()
         words = bricks_per_axis(cells) ** 3 - len(self.words)
         return n_voxels * CHANNELS, others + words * self.words.element_size()
@@ -184,9 +193,7 @@ class TensorialField(TrainableField, RadianceField):
         words, table = shapes.get("words"), shapes.get("table")
         if words is None or table is None or len(words) != 1 or len(table) != 2:
             return  # missing and malformed tensors are reported where tensors are compared
-        known = {
-            bricks_per_axis(cells) ** 3: cells for cells in resolutions(self.config.resolution)
-        }
+        known = {bricks_per_axis(cells) ** 3: cells for cells in self.lattices}
         if words[0] not in known:
             raise ValueError(
                 f"words must have {' or '.join(map(str, known))} bricks, got {words[0]}"

@@ -24,10 +24,10 @@ from ..harmonics import SEEN, fit_harmonics, seen_colors
 from .color_sweeps import sweep_colors
 from .density_scale import OUTSIDE, densest_around, fit_density, soft
 from .lattice import Lattice
+from .tensorial_config import MAX_VOXELS
 
 log = logging.getLogger(__name__)
 
-MAX_VOXELS = 1 << 23  # 0.9 GB of parameters
 BATCH = 1 << 14  # vertices asked at once
 EMPTY = 1.28  # optical depth of the box below which nothing is stored; as in an occupancy of 128
 HIDDEN = 0.02  # transmittance that no camera misses
@@ -51,6 +51,7 @@ def fit_voxels(
     visibility: Visibility,
     aabb: Aabb,
     stored: Sequence[Callable[[], Tensor]],
+    most: Sequence[int],
     first: int,
     activation: Literal["clamp", "sigmoid"],
     pace: Pace,
@@ -58,10 +59,10 @@ def fit_voxels(
     """Words [B^3] and table [V, 28] (raw density, coefficients) near `teacher`.
 
     `stored` gives [cells + 1]^3 bool, where there may be density, of lattices each twice as fine
-    as the one before. It begins with number `first`, or a coarser one where `pace` has no time for
-    that, and is doubled while the lattice fits `MAX_VOXELS` and what is left of `pace`. Raw density
-    is in optical depths of a voxel. Kept are the vertices that hold density and are seen, and
-    their neighbours.
+    as the one before, `most` how many of each may be stored. It begins with number `first`, or a
+    coarser one where `pace` has no time for that, and is doubled while the lattice fits `most` and
+    what is left of `pace`. Raw density is in optical depths of a voxel. Kept are the vertices that
+    hold density and are seen, and their neighbours.
     """
     fit = _Fit(teacher, visibility, activation, pace)
     first = fit.first_level(aabb, stored, first)
@@ -70,13 +71,16 @@ def fit_voxels(
         pace.report(f"finding voxels {level + 1}/{len(stored)}", fit.part)
         surveyed, seen = fit.survey(lattice)
         kept = lattice.around(filled(lattice, surveyed) & seen)
-        if level > first and len(kept.vertices) > MAX_VOXELS:
-            cells = lattice.cells
-            hint = f"; perhaps --set resolution={3 * cells // 4} fits" if cells > 256 else ""
-            log.warning("%d voxels a side would be too many: half of them%s", cells, hint)
+        if level > first and len(kept.vertices) > most[level]:
+            if most[level] == MAX_VOXELS:
+                cells = lattice.cells
+                hint = f"; perhaps --set resolution={3 * cells // 4} fits" if cells > 256 else ""
+                log.warning("%d voxels a side would be too many: half of them%s", cells, hint)
             break
         chosen, depth = kept, surveyed[kept.holds(lattice.vertices)]
         if level + 1 < len(stored):
+            if SURFACE * len(kept.vertices) > most[level + 1] < MAX_VOXELS:
+                break
             lattice = kept.doubled()
             if not fit.affords(chosen, depth, lattice):
                 break
