@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..renderer.image import render_samples
 from ..volume import RadianceField, Role, TrainableField, at_once, sent
@@ -33,6 +33,8 @@ HELD_OUT_SAMPLES = 8192
 FLAT = 0.03  # relative gain between two checks below which a stage has converged
 SAMPLES_UNTIL = 0.5  # of the budget, at the latest
 SAMPLE_WEIGHT = 0.3  # of the samples' losses in the ray stage
+LARGE_TABLES = 1 << 22  # numbers, of which an optimizer's step costs as much as 8k samples
+FEWER = (1 << 18, 2048), (1 << 16, 4096)  # samples a step of networks with more numbers than that
 EMPTY_SHARE = 1 / 4  # places of empty space for each sample, where it is taught
 
 
@@ -199,12 +201,20 @@ def samples_loss(density: Tensor, rgb: Tensor, samples: SampleBatch) -> Tensor:
 
 
 def batch_samples(student: TrainableField) -> int:
-    """Samples per step: 64k for tables alone, whose optimizer costs more than their samples; 8k
-    with tiny networks, 4k where large matrices make samples expensive, so that every budget has
-    enough steps. On a GPU up to `MOST_TIMES` as many, as its memory holds: below that it idles."""
+    """Samples per step, whose number is what trains best in a minute or two: 64k for voxels, whose
+    optimizer is cheap; 16k with large tables, of which every step updates all; 8k with small ones;
+    4k and 2k where large matrices make samples expensive, so that every budget has enough steps.
+    On a GPU up to `MOST_TIMES` as many, as its memory holds: below that it idles."""
     layers = student.parameters_of(Role.MATRIX, Role.VECTOR)
-    networks = sum(p.numel() for p in layers)
-    wanted = min(8192, max(4096, 32768 * 10_000 // networks)) if networks else 65536
+    networks, tables = _numbers(layers), _numbers(student.parameters_of(Role.TABLE))
+    wanted = 65536
+    if networks:
+        wanted = 16384 if tables > LARGE_TABLES else 8192
+        wanted = next((few for many, few in FEWER if networks > many), wanted)
     kept = 12 * sum(len(p) for p in layers) + 512  # bytes of a sample, for the backward pass
     wanted = at_once(wanted, student.device, kept, MOST_TIMES)
     return wanted // parallel.count()  # several processes share a step
+
+
+def _numbers(parameters: list[nn.Parameter]) -> int:
+    return sum(p.numel() for p in parameters)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from nerfconvert.adapters.tensorial.field import TensorialConfig, TensorialField
-from nerfconvert.distiller.stages import curriculum
+from nerfconvert.distiller.stages import batch_samples, curriculum
+from nerfconvert.students.planning import blueprint
+from nerfconvert.students.presets import field_config
 from nerfconvert.volume.occupancy import transfer_occupancy
 
 from . import scene
@@ -40,3 +42,19 @@ def test_voxels_are_trained_by_the_colors_of_rays_alone(monkeypatch):
         losses[name] = float(step.loss.detach() - step.error)
     assert losses["voxels"] == 0
     assert losses["hashgrid"] > 0
+
+
+@pytest.mark.parametrize(
+    ("architecture", "size", "samples"),
+    [
+        ("mlp", "small", 4096),
+        ("mlp", "base", 2048),  # of 8 layers 256 wide
+        ("hashgrid", "small", 8192),
+        ("hashgrid", "base", 16384),  # of 5.8 M numbers
+        ("cp", "base", 8192),
+        ("tensorial", "base", 65536),
+    ],
+)
+def test_a_step_is_as_large_as_a_student_needs(architecture, size, samples):
+    student = blueprint(architecture, field_config(architecture, size, ()), scene.INFO)
+    assert batch_samples(student) == samples
