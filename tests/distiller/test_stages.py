@@ -48,7 +48,7 @@ def test_voxels_are_trained_by_the_colors_of_rays_alone(monkeypatch):
     ("architecture", "size", "samples"),
     [
         ("mlp", "small", 4096),
-        ("mlp", "base", 2048),  # of 8 layers 256 wide
+        ("mlp", "base", 4096),
         ("hashgrid", "small", 8192),
         ("hashgrid", "base", 16384),  # of 5.8 M numbers
         ("cp", "base", 8192),
