@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..renderer.image import render_samples
 from ..volume import RadianceField, Role, TrainableField, at_once, sent
@@ -207,7 +207,7 @@ def batch_samples(student: TrainableField) -> int:
     MLP, 300 s: 31.1 dB, with 2k 30.5). On a GPU up to `MOST_TIMES` as many, as its memory holds:
     below that it idles."""
     layers = student.parameters_of(Role.MATRIX, Role.VECTOR)
-    networks, tables = _numbers(layers), _numbers(student.parameters_of(Role.TABLE))
+    networks, tables = student.count_of(Role.MATRIX, Role.VECTOR), student.count_of(Role.TABLE)
     if networks > LARGE_NETWORKS:
         wanted = 4096
     elif networks:
@@ -217,7 +217,3 @@ def batch_samples(student: TrainableField) -> int:
     kept = 12 * sum(len(p) for p in layers) + 512  # bytes of a sample, for the backward pass
     wanted = at_once(wanted, student.device, kept, MOST_TIMES)
     return wanted // parallel.count()  # several processes share a step
-
-
-def _numbers(parameters: list[nn.Parameter]) -> int:
-    return sum(p.numel() for p in parameters)

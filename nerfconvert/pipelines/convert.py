@@ -24,7 +24,7 @@ from ..metrics.evaluation import Evaluator, Pictures, held_out, teaching_cameras
 from ..metrics.glance import initial_psnr
 from ..metrics.image_metrics import mean_psnr
 from ..metrics.timeline import OnProgress, Timeline
-from ..options.per_command import NO_SAMPLERS, ConvertOptions
+from ..options.per_command import ConvertOptions
 from ..renderer.cameras import Cameras
 from ..renderer.crop import crop_occupancy
 from ..report.compared import Compared
@@ -72,15 +72,15 @@ def convert(
     options = settled(options)
     check_convert(options)
     note_fresh_start(options.target, options.job.resume)
-    timeline = Timeline(on_progress, _config(options).seconds)
+    config = _config(options)
+    timeline = Timeline(on_progress, config.seconds)
     timeline.phase("opening the source")
     device = parallel.start(pick_device(options.where.device))
     _check_target(options, device)
     source = _opened(options, device)
     load_s = time.perf_counter() - started
     teacher = source.field
-    options = _for_source(options, teacher.field)
-    config = _config(options)
+    config = replace(config, active=options.samplers(_slow_to_ask(teacher.field)))
     evaluator = Evaluator(held_out(teacher, options.views, options.job.seed))
     views = len(evaluator.evaluation.cameras)
     heard = timeline.measures("measuring the source", views, views)
@@ -101,7 +101,7 @@ def convert(
     target = {**describe_file(options.target, student), "outside_box": outside}
     pictures = before, after
     page = report_path(options.target) if options.report is True else options.report or None
-    asked = {"argv": list(argv), **choices(options, page)}
+    asked = {"argv": list(argv), **choices(options, config.active, page)}
     made = {**source.told(), "target": target, "machine": machine(device), **precision}
     found = findings(options, target, evaluator, pictures, outcome)
     receipt = strict(asked | made | found | {"time": times(outcome, evaluator, started, load_s)})
@@ -143,18 +143,15 @@ def _opened(options: ConvertOptions, device: torch.device) -> _Source:
     return _Source(teacher, file, crop)
 
 
-def _for_source(options: ConvertOptions, source: RadianceField) -> ConvertOptions:
-    """The options with active learning as it suits the `source`: slow to ask is a large network."""
-    networks = source.parameters_of(Role.MATRIX) if isinstance(source, TrainableField) else []
-    slow = sum(weights.numel() for weights in networks) >= SLOW
-    return replace(options, active=",".join(options.samplers(slow)) or NO_SAMPLERS)
+def _slow_to_ask(source: RadianceField) -> bool:
+    """Whether most of the time goes to the answers of `source`, as to those of a large network."""
+    return isinstance(source, TrainableField) and source.count_of(Role.MATRIX) >= SLOW
 
 
 def _config(options: ConvertOptions) -> DistillConfig:
-    """The optimisation's own config."""
+    """The optimisation's own config, but for active learning, on which the source has a say."""
     shows = files_of(options.target, options.format, options.to)[1].shows
-    choice = {"active": options.samplers(), "empty": shows}
-    return options.budget.distill_config(options.job.seed, **choice)
+    return options.budget.distill_config(options.job.seed, empty=shows)
 
 
 def _check_target(options: ConvertOptions, device: torch.device) -> None:

@@ -17,14 +17,15 @@ from .receipt import stages
 SCHEMA = "nerfconvert.receipt/1"
 
 
-def choices(options: ConvertOptions, page: Path | None) -> dict[str, Any]:
-    """What the receipt says of what was asked for; `page` is written, too."""
+def choices(options: ConvertOptions, active: tuple[str, ...], page: Path | None) -> dict[str, Any]:
+    """What the receipt says of what was asked for; `active` are the samplers of active learning,
+    `page` is written, too."""
     return {
         "schema": SCHEMA,
         "version": __version__,
         "seed": options.job.seed,
         "recipe": options.recipe,
-        "active": ",".join(options.samplers()) or "none",
+        "active": ",".join(active) or "none",
         "report": str(page) if page else None,
     }
 

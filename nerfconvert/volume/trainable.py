@@ -71,6 +71,10 @@ class TrainableField(Field):
         groups = (group for group in self.parameter_groups() if group.role in roles)
         return [parameter for group in groups for parameter in group.parameters]
 
+    def count_of(self, *roles: Role) -> int:
+        """How many numbers the parameters that have one of these roles hold."""
+        return sum(parameter.numel() for parameter in self.parameters_of(*roles))
+
     def parameters_of_part(self, part: Part) -> list[nn.Parameter]:
         groups = (group for group in self.parameter_groups() if group.part == part)
         return [parameter for group in groups for parameter in group.parameters]

@@ -148,6 +148,15 @@ def test_only_a_recipe_with_active_learning_takes_what_was_measured():
     assert ConvertOptions(**asked | {"to": "vm"}).samplers(slow=True) == ()
 
 
+def test_a_published_recipe_takes_the_largest_size_that_fits(scenes, tmp_path):
+    """Its own size is not asked for beside that."""
+    asked = {"source": scenes / "glass.toml", "target": tmp_path / "o.safetensors"}
+    how = {"to": "hashgrid", "recipe": "pvd", "max_size": "4MB", "budget": Budget(steps=1)}
+    receipt = convert(ConvertOptions(**asked, **how, views=Views(eval_views=1, resolution="16")))
+    assert (receipt["recipe"], receipt["active"]) == ("pvd", "none")
+    assert receipt["target"]["bytes"] < 4_000_000
+
+
 def test_a_hash_grid_learns_actively_from_a_large_network(scenes, tmp_path):
     once, large = Budget(steps=1, memory_mb=64), tmp_path / "large.safetensors"
     wide = {"to": "mlp", "settings": ("depth=3", "width=512", "skips=[]", "head_width=8")}

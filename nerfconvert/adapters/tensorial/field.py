@@ -99,10 +99,13 @@ class TensorialField(TrainableField, RadianceField):
         return self.config.density_activation == "relu"
 
     @property
-    def lattices(self) -> list[int]:
-        """Cells along an axis of all lattices that it may have, from the coarsest."""
-        finest = self.config.resolution
-        return resolutions(finest) + ([2 * finest] if self.config.finer_voxels else [])
+    def lattices(self) -> dict[int, int]:
+        """How many voxels it may store by the cells along an axis of all lattices that it may have,
+        from the coarsest."""
+        most = dict.fromkeys(resolutions(self.config.resolution), MAX_VOXELS)
+        if self.config.finer_voxels:
+            most[2 * self.config.resolution] = self.config.finer_voxels
+        return most
 
     @property
     def cells(self) -> int:
@@ -135,9 +138,8 @@ class TensorialField(TrainableField, RadianceField):
         finest = self.config.resolution
         sizes = self.lattices
         stored = [functools.partial(self._occupied_vertices, n) for n in sizes]
-        most = [MAX_VOXELS if n <= finest else self.config.finer_voxels for n in sizes]
         first = sum(n < min(finest, SURVEYED) for n in sizes)
-        how = stored, most, first, self.config.color_activation, pace
+        how = stored, list(sizes.values()), first, self.config.color_activation, pace
         words, table = fit_voxels(teacher, visibility, self.aabb, *how)
         table[:, 0] *= cells_of(words) / (finest * DEPTH_SCALE)
         self.unit.fill_(INITIALIZED_UNIT)
@@ -169,12 +171,10 @@ class TensorialField(TrainableField, RadianceField):
         return voxel_lookup(unit, table.contiguous(), self.words, self.first, self.cells)
 
     def trained_size(self) -> tuple[int, int]:
-        cells = self.lattices[-1]
-        n_voxels = min(self._count_vertices(self.config.resolution), MAX_VOXELS)
-        if self.config.finer_voxels:
-            n_voxels = max(n_voxels, min(self._count_vertices(cells), self.config.finer_voxels))
+        final = {n: most for n, most in self.lattices.items() if n >= self.config.resolution}
+        n_voxels = max(min(self._count_vertices(n), most) for n, most in final.items())
         _, others = super().trained_size()
-        words = bricks_per_axis(cells) ** 3 - len(self.words)
+        words = bricks_per_axis(max(final)) ** 3 - len(self.words)
         return n_voxels * CHANNELS, others + words * self.words.element_size()
 
     def _count_vertices(self, cells: int) -> int:
