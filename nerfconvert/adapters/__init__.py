@@ -48,7 +48,7 @@ ARCHITECTURES = {
     "tensorial": Architecture(
         "nerfconvert.adapters.tensorial.field:TensorialField",
         "nerfconvert.adapters.tensorial.tensorial_config:TENSORIAL",
-        (3_261_636, 70_000_000, 184_218_300),
+        (3_261_636, 126_000_000, 184_218_300),
         ("pvd",),
         by_scene=True,
     ),

@@ -268,7 +268,7 @@ def test_start_stores_what_is_seen_only():
 def test_a_start_is_finer_where_little_is_filled(tmp_path):
     """Of a box of 40 by 33 by 27 voxels at 64 cells, of which a finer lattice has 330,000."""
     teacher, found = ball(), {}
-    for allowed in (0, 50_000, 1_000_000):
+    for allowed in (0, 50_000, 150_000, 1_000_000):
         field = build(resolution=64, finer_voxels=allowed)
         field.occupancy.assign(teacher.occupancy.dense())
         bound, others = field.trained_size()
@@ -284,8 +284,9 @@ def test_a_start_is_finer_where_little_is_filled(tmp_path):
             error = torch.exp(-0.02 * field.density_at(around))
             error -= torch.exp(-0.02 * teacher.density_at(around))
         found[allowed] = field.cells, float(error.square().mean())
-    assert [cells for cells, _ in found.values()] == [64, 64, 128]
+    assert [cells for cells, _ in found.values()] == [64, 64, 88, 128]
     assert found[1_000_000][1] < 0.7 * found[0][1]
+    assert found[1_000_000][1] < found[150_000][1] < found[0][1]
     assert found[50_000][1] == found[0][1]
 
 

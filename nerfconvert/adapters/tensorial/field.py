@@ -103,8 +103,9 @@ class TensorialField(TrainableField, RadianceField):
         """How many voxels it may store by the cells along an axis of all lattices that it may have,
         from the coarsest."""
         most = dict.fromkeys(resolutions(self.config.resolution), MAX_VOXELS)
-        if self.config.finer_voxels:
-            most[2 * self.config.resolution] = self.config.finer_voxels
+        finer = [self.config.resolution * eighths // 8 for eighths in range(9, 17)]
+        if self.config.finer_voxels and self.starts_fitted:
+            most |= {n: self.config.finer_voxels for n in finer if n % 4 == 0}
         return most
 
     @property
@@ -135,11 +136,9 @@ class TensorialField(TrainableField, RadianceField):
         """Fits voxels to the teacher's density and colors; for log density it does nothing."""
         if self.config.density_activation != "relu":
             return
-        finest = self.config.resolution
-        sizes = self.lattices
-        stored = [functools.partial(self._occupied_vertices, n) for n in sizes]
-        first = sum(n < min(finest, SURVEYED) for n in sizes)
-        how = stored, list(sizes.values()), first, self.config.color_activation, pace
+        finest, most = self.config.resolution, self.lattices
+        first = min(n for n in most if n >= min(finest, SURVEYED))
+        how = self._occupied_vertices, most, first, self.config.color_activation, pace
         words, table = fit_voxels(teacher, visibility, self.aabb, *how)
         table[:, 0] *= cells_of(words) / (finest * DEPTH_SCALE)
         self.unit.fill_(INITIALIZED_UNIT)

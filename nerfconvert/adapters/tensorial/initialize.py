@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import torch
@@ -42,7 +42,7 @@ SURVEY_SHARE, FINER_SHARE, DENSITY_SHARE = 0.25, 0.8, 0.4  # of the time that is
 QUERY_SHARE = 0.4  # of the time for density: the rest is for the fit
 MOST_STRIDE = 8  # among directions, where colors of all of them take too long
 FEW_POINTS, FEW_DIRECTIONS = 1, 1 / 4  # with which a finer lattice still beats a coarse one
-SURFACE = 4.5  # times as many vertices near a surface on a lattice twice as fine
+GROWTH = 2.75  # of voxels, with the power of cells along an axis: 2.63 to 2.79 in four fields
 
 
 @torch.no_grad()
@@ -50,46 +50,49 @@ def fit_voxels(
     teacher: RadianceField,
     visibility: Visibility,
     aabb: Aabb,
-    stored: Sequence[Callable[[], Tensor]],
-    most: Sequence[int],
+    stored: Callable[[int], Tensor],
+    most: Mapping[int, int],
     first: int,
     activation: Literal["clamp", "sigmoid"],
     pace: Pace,
 ) -> tuple[Tensor, Tensor]:
     """Words [B^3] and table [V, 28] (raw density, coefficients) near `teacher`.
 
-    `stored` gives [cells + 1]^3 bool, where there may be density, of lattices each twice as fine
-    as the one before, `most` how many of each may be stored. It begins with number `first`, or a
-    coarser one where `pace` has no time for that, and is doubled while the lattice fits `most` and
-    what is left of `pace`. Raw density is in optical depths of a voxel. Kept are the vertices that
-    hold density and are seen, and their neighbours.
+    `most` tells how many voxels a lattice may store, by the cells along an axis of all that there
+    may be, and `stored` gives [cells + 1]^3 bool, where there may be density. It begins with
+    `first` cells, or fewer where `pace` has no time for that, and goes on to a finer lattice, up to
+    twice, while one fits `most` and what is left of `pace`. Raw density is in optical depths of a
+    voxel. Kept are the vertices that hold density and are seen, and their neighbours.
     """
     fit = _Fit(teacher, visibility, activation, pace)
-    first = fit.first_level(aabb, stored, first)
-    lattice = Lattice.of(aabb, stored[first]())
-    for level in range(first, len(stored)):
-        pace.report(f"finding voxels {level + 1}/{len(stored)}", fit.part)
+    lattice, chosen = fit.first_lattice(aabb, stored, [n for n in most if n <= first]), None
+    while lattice:
+        pace.report(f"finding voxels, {lattice.cells} a side", fit.part)
         surveyed, seen = fit.survey(lattice)
         kept = lattice.around(filled(lattice, surveyed) & seen)
-        if level > first and len(kept.vertices) > most[level]:
-            if most[level] == MAX_VOXELS:
-                cells = lattice.cells
-                hint = f"; perhaps --set resolution={3 * cells // 4} fits" if cells > 256 else ""
-                log.warning("%d voxels a side would be too many: half of them%s", cells, hint)
+        if chosen and len(kept.vertices) > most[lattice.cells]:
+            if most[lattice.cells] == MAX_VOXELS:
+                _warn_of_many(lattice.cells)
             break
         chosen, depth = kept, surveyed[kept.holds(lattice.vertices)]
-        if level + 1 < len(stored):
-            if SURFACE * len(kept.vertices) > most[level + 1] < MAX_VOXELS:
-                break
-            lattice = kept.doubled()
-            if not fit.affords(chosen, depth, lattice):
-                break
+        lattice = fit.finer(chosen, depth, most)
     around = densest_around(chosen, depth)
     sampled = soft(depth, around)
     raw = fit.density(chosen, sampled, around)  # first: its points take as much as the table
     table = fit.colors(chosen, depth, sampled > 0)
     table[:, 0] = raw
     return chosen.words, table
+
+
+def _warn_of_many(cells: int) -> None:
+    """Tells that a lattice of so many `cells` along an axis is too large."""
+    hint = f"; perhaps --set resolution={3 * cells // 4} fits" if cells > 256 else ""
+    log.warning("%d voxels a side would be too many: half of them%s", cells, hint)
+
+
+def expected(kept: Lattice, cells: int) -> float:
+    """How many voxels a lattice of `cells` along an axis will keep where a coarser keeps these."""
+    return len(kept.vertices) * (cells / kept.cells) ** GROWTH
 
 
 def filled(lattice: Lattice, depth: Tensor) -> Tensor:
@@ -116,16 +119,17 @@ class _Fit:
         """Finished part of the start, of its time; without a limit nobody knows."""
         return min(1.0, self.pace.spent / self.pace.seconds) if self.pace.seconds else 0.0
 
-    def first_level(self, aabb: Aabb, stored: Sequence[Callable[[], Tensor]], level: int) -> int:
-        """`level`, or the finest below it whose lattice there is time to survey."""
-        if not self.pace.limited:
-            return level
-        lattice = Lattice.of(aabb, stored[level]())
-        self.depth(lattice, lattice.vertices[:PROBED])
-        while level and len(lattice.vertices) * self.per_query > SURVEY_SHARE * self.pace.left:
-            level -= 1
-            lattice = Lattice.of(aabb, stored[level]())
-        return level
+    def first_lattice(
+        self, aabb: Aabb, stored: Callable[[int], Tensor], sizes: list[int]
+    ) -> Lattice:
+        """The finest of `sizes`, cells along an axis, that there is time to survey."""
+        *coarser, cells = sizes
+        lattice = Lattice.of(aabb, stored(cells))
+        if self.pace.limited:
+            self.depth(lattice, lattice.vertices[:PROBED])
+        while coarser and len(lattice.vertices) * self.per_query > SURVEY_SHARE * self.pace.left:
+            lattice = Lattice.of(aabb, stored(coarser.pop()))
+        return lattice
 
     def depth(self, lattice: Lattice, points: Tensor) -> Tensor:
         """Optical depth [N] of a voxel with the density at points [N, 3]; NaN counts as empty."""
@@ -148,22 +152,38 @@ class _Fit:
             seen[rows] = self.visibility.transmittance(places).amax(1) > HIDDEN
         return depth, seen
 
-    def affords(self, kept: Lattice, depth: Tensor, finer: Lattice) -> bool:
-        """Whether there is time for a lattice, `finer` than the one of which `kept` was kept with
-        optical `depth` [V], if only with few points and directions."""
-        if not self.pace.limited:
-            return True
-        solid = filled(kept, depth)
-        rows = solid.nonzero()[:PROBED, 0]
-        if len(rows):
+    def finer(self, kept: Lattice, depth: Tensor, most: Mapping[int, int]) -> Lattice | None:
+        """The finest lattice, up to twice as fine as the one of which `kept` was kept with optical
+        `depth` [V], that is expected to fit `most` and for which there is time."""
+        self.time_colors(kept, depth)
+        for cells in sorted(most, reverse=True):
+            if not kept.cells < cells <= 2 * kept.cells:
+                continue
+            if most[cells] < MAX_VOXELS and expected(kept, cells) > most[cells]:
+                continue
+            lattice = kept.finer(cells)
+            if not self.pace.limited or self.cost(kept, depth, lattice) < (
+                FINER_SHARE * self.pace.left
+            ):
+                return lattice
+        return None
+
+    def time_colors(self, kept: Lattice, depth: Tensor) -> None:
+        """Measures what the colors of a vertex take, at some of those with optical `depth` [V]."""
+        rows = filled(kept, depth).nonzero()[:PROBED, 0]
+        if self.pace.limited and len(rows):
             begun = self.pace.spent
             self.fit_colors(kept, rows)
             wait_for(rows.device)
             self.per_color = (self.pace.spent - begun) / len(rows)
+
+    def cost(self, kept: Lattice, depth: Tensor, finer: Lattice) -> float:
+        """Seconds that a `finer` lattice takes with few points and directions, where `kept` was
+        kept of a coarser one with optical `depth` [V]."""
+        times = expected(kept, finer.cells) / max(1, len(kept.vertices))
         cost = len(finer.vertices) * self.per_query
-        cost += SURFACE * len(depth) * FEW_POINTS * self.per_query
-        cost += SURFACE * int(solid.sum()) * FEW_DIRECTIONS * self.per_color
-        return cost < FINER_SHARE * self.pace.left
+        cost += times * len(depth) * FEW_POINTS * self.per_query
+        return cost + times * int(filled(kept, depth).sum()) * FEW_DIRECTIONS * self.per_color
 
     def density(self, lattice: Lattice, raw: Tensor, around: Tensor) -> Tensor:
         """Raw density [V]: regularised least squares over random points around the vertices that

@@ -62,13 +62,14 @@ class Lattice:
         stored = self._dense(self.vertices)
         return torch.cat([stored[tuple(part.long().T)] for part in vertices.split(PART)])
 
-    def doubled(self) -> Lattice:
-        """Twice as fine, with the vertices at or between those stored here."""
+    def finer(self, cells: int) -> Lattice:
+        """One of more `cells`, with the vertices at or beside those stored here, along each axis
+        less than a cell away."""
         stored = self._dense(self.vertices)
-        index = torch.arange(2 * self.cells + 1, device=stored.device)
+        index = torch.arange(cells + 1, device=stored.device) * self.cells
         for axis in range(3):
-            low = stored.index_select(axis, index // 2)
-            stored = low | stored.index_select(axis, (index + 1) // 2)
+            low = stored.index_select(axis, index // cells)
+            stored = low | stored.index_select(axis, -(-index // cells))
         return Lattice.of(self.aabb, stored)
 
     def _dense(self, vertices: Tensor) -> Tensor:

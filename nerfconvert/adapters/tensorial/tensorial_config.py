@@ -17,13 +17,14 @@ COARSE = 64  # cells along an axis of a new field, at most
 class TensorialConfig:
     """The final lattice; a new field starts coarse, with all vertices stored.
 
-    What is thin fills few cells, and needs them finer: `finer_voxels` are for that.
+    What is thin fills few cells, and needs them finer: `finer_voxels` are for that. Training from
+    photographs ends at `resolution`.
     """
 
     resolution: int = 256  # final cells along each axis: a multiple of 4 up to 64, of 64 beyond
     color_activation: Literal["clamp", "sigmoid"] = "clamp"  # clamp: harmonics + 0.5, in [0, 1]
     density_activation: Literal["relu", "clamped_exp"] = later("relu")  # of log density (PVD)
-    finer_voxels: int = later(0)  # a start may be twice as fine where it stores at most so many
+    finer_voxels: int = later(0)  # a start may be up to twice as fine, with at most so many
     density_scale: float = later(2.0)  # of clamped_exp: density per longest edge is so many times
 
     def __post_init__(self):
@@ -47,7 +48,7 @@ class TensorialConfig:
 
 PRESETS: dict[str, dict[str, Any]] = {
     "small": {"resolution": 128},
-    "base": {"finer_voxels": 2_500_000},  # 280 MB; lego fills 2.1 M without them
+    "base": {"finer_voxels": 4_500_000},  # 500 MB; lego fills 2.1 M without them
     "large": {"resolution": 512},
     "pvd": {
         "resolution": 128,
