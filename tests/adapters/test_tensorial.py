@@ -265,6 +265,21 @@ def test_start_stores_what_is_seen_only():
     assert int(list_vertices(field.words)[:, 0].min()) < 20
 
 
+def test_start_keeps_the_rim_of_smoke():
+    """Most of it lies where a voxel has less depth than beside a solid counts as empty."""
+    body = {"kind": "blob", "center": (0, 0, 0.2), "size": (0.3, 0.3, 0.3), "density": 1.0}
+    smoke = Primitive(**body, color=(0.9, 0.4, 0.2))
+    teacher = AnalyticField(AnalyticConfig(primitives=(smoke,)), INFO)
+    teacher.occupancy.assign(torch.ones(32, 32, 32, dtype=torch.bool))
+    field = build(resolution=64)
+    field.occupancy.assign(teacher.occupancy.dense())
+    field.initialize_from(teacher, from_above(), Pace())
+    positions = INFO.aabb.from_unit(torch.rand(20_000, 3))
+    with torch.no_grad():
+        ratio = field.density_at(positions).mean() / teacher.density_at(positions).mean()
+    assert 0.85 < float(ratio) < 1.03
+
+
 def test_a_start_is_finer_where_little_is_filled(tmp_path):
     """Of a box of 40 by 33 by 27 voxels at 64 cells, of which a finer lattice has 330,000."""
     teacher, found = ball(), {}

@@ -30,6 +30,10 @@ log = logging.getLogger(__name__)
 
 BATCH = 1 << 14  # vertices asked at once
 EMPTY = 1.28  # optical depth of the box below which nothing is stored; as in an occupancy of 128
+HAZE = (
+    0.025  # mean optical depth across the box that may be left out: of solids 0.014, of smoke 0.04
+)
+FAINTER = (1.0, 1 / 8, 1 / 64)  # parts of EMPTY that are tried
 HIDDEN = 0.02  # transmittance that no camera misses
 POINTS = 4  # per vertex, to which density is fitted
 FAINT = 0.01  # how little of a point must be seen for its color to count between vertices
@@ -69,7 +73,7 @@ def fit_voxels(
     while lattice:
         pace.report(f"finding voxels, {lattice.cells} a side", fit.part)
         surveyed, seen = fit.survey(lattice)
-        kept = lattice.around(filled(lattice, surveyed) & seen)
+        kept = lattice.around(filled(lattice, surveyed, fit.empty) & seen)
         if chosen and len(kept.vertices) > most[lattice.cells]:
             if most[lattice.cells] == MAX_VOXELS:
                 _warn_of_many(lattice.cells)
@@ -95,9 +99,20 @@ def expected(kept: Lattice, cells: int) -> float:
     return len(kept.vertices) * (cells / kept.cells) ** GROWTH
 
 
-def filled(lattice: Lattice, depth: Tensor) -> Tensor:
-    """[V] bool: whether voxels of optical `depth` [V] count as density."""
-    return depth > EMPTY / lattice.cells
+def filled(lattice: Lattice, depth: Tensor, empty: float = EMPTY) -> Tensor:
+    """[V] bool: whether voxels of optical `depth` [V] count as density: more than `empty` across
+    the box."""
+    return depth > empty / lattice.cells
+
+
+def emptiness(lattice: Lattice, depth: Tensor) -> float:
+    """Below which optical depth of the box voxels of optical `depth` [V] may be left out: where it
+    is thin all over, as in smoke, all of them together would show."""
+    for part in FAINTER:
+        left_out = depth[~filled(lattice, depth, part * EMPTY)]
+        if float(left_out.sum()) <= HAZE * lattice.cells**2:
+            break
+    return part * EMPTY
 
 
 class _Fit:
@@ -113,6 +128,7 @@ class _Fit:
         self.teacher, self.visibility, self.activation = teacher, visibility, activation
         self.pace = pace
         self.per_query = self.per_color = 0.0  # seconds a density, and all colors of a vertex
+        self.empty = EMPTY  # as `emptiness` finds it
 
     @property
     def part(self) -> float:
@@ -146,7 +162,8 @@ class _Fit:
     def survey(self, lattice: Lattice) -> tuple[Tensor, Tensor]:
         """Optical depth [V] of a voxel at each vertex, and whether any camera sees it [V]."""
         depth = self.depth(lattice, lattice.vertices)
-        seen = filled(lattice, depth)
+        self.empty = emptiness(lattice, depth)
+        seen = filled(lattice, depth, self.empty)
         for rows in seen.nonzero()[:, 0].split(BATCH):
             places = lattice.world(lattice.vertices[rows])
             seen[rows] = self.visibility.transmittance(places).amax(1) > HIDDEN
@@ -170,7 +187,7 @@ class _Fit:
 
     def time_colors(self, kept: Lattice, depth: Tensor) -> None:
         """Measures what the colors of a vertex take, at some of those with optical `depth` [V]."""
-        rows = filled(kept, depth).nonzero()[:PROBED, 0]
+        rows = filled(kept, depth, self.empty).nonzero()[:PROBED, 0]
         if self.pace.limited and len(rows):
             begun = self.pace.spent
             self.fit_colors(kept, rows)
@@ -183,7 +200,8 @@ class _Fit:
         times = expected(kept, finer.cells) / max(1, len(kept.vertices))
         cost = len(finer.vertices) * self.per_query
         cost += times * len(depth) * FEW_POINTS * self.per_query
-        return cost + times * int(filled(kept, depth).sum()) * FEW_DIRECTIONS * self.per_color
+        colored = times * int(filled(kept, depth, self.empty).sum())
+        return cost + colored * FEW_DIRECTIONS * self.per_color
 
     def density(self, lattice: Lattice, raw: Tensor, around: Tensor) -> Tensor:
         """Raw density [V]: regularised least squares over random points around the vertices that
@@ -211,7 +229,7 @@ class _Fit:
         too. The first column is left to density."""
         weight = depth.new_zeros(len(depth))
         table = depth.new_zeros(len(depth), CHANNELS)
-        rows = filled(lattice, depth).nonzero()[:, 0]
+        rows = filled(lattice, depth, self.empty).nonzero()[:, 0]
         wanted = len(rows) * self.per_color
         if self.pace.limited and wanted > self.pace.left:
             stride = math.ceil(min(wanted / max(self.pace.left, 1e-3), MOST_STRIDE))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ...errors import NerfConvertError
-from ...renderer.occupancy import refine_occupancy
 from ...renderer.visibility import estimate_visibility
 from ...volume import Pace
 from ...volume.occupancy import drop_untaught
+from ..empty_cells import drop_empty_cells
 from ..kept_start import KeptStart, starts_in_closed_form
 from ..samplers.batches import BatchSampler
 from ..stages import curriculum
@@ -46,7 +46,8 @@ def plan(task: Task) -> Plan:
         drop_untaught(student, teacher)  # again: a run may go on from where an older version was
         for start in kept:
             start.put_back_if_better()
-        refine_occupancy(student, seconds=finish_seconds)
+        held_out = kept[0].held_out if kept else sampler.buffer.held_out_rays(HELD_OUT_RAYS)
+        drop_empty_cells(student, held_out, finish_seconds)
 
     return Plan(
         stages=curriculum(student, sampler, task.config.empty),
