@@ -18,6 +18,7 @@ from .bricks import pack_bits
 from .dispatch import dispatch
 from .kernel import Kernel, Timing
 from .launch import launch
+from .row_descent import row_descent
 from .torch_ops import differentiate, register
 
 MAX_ROWS = 1 << 31  # the compiled loops count rows in 32 bits
@@ -77,7 +78,8 @@ def voxel_lookup(
 
     A vertex that is not stored, or whose row lies beyond the table, is zero (svox2's link -1).
     Gradients reach `table` only; with `sparse`, compiled kernels give a sparse one that holds only
-    the rows that the points touch (coalesced: [R] rows, [R, C] values).
+    the rows that the points touch (coalesced: [R] rows, [R, C] values), or change the table at once
+    where it has a `RowDescent`.
     """
     check_float("unit", unit)
     check_shape("unit", unit, "N", 3)
@@ -135,7 +137,9 @@ def _forward(unit, table, words, first, cells, sparse):
 
 
 def _backward(unit, words, first, cells, grad_features, rows):
-    return _scatter(unit, words, first, cells, grad_features, rows, None, rows)
+    grad_table = grad_features.new_zeros(rows, grad_features.shape[1])
+    _add(grad_table, unit, words, first, cells, grad_features)
+    return grad_table
 
 
 def _backward_sparse(unit, words, first, cells, grad_features, rows):
@@ -146,31 +150,38 @@ def _backward_sparse(unit, words, first, cells, grad_features, rows):
     index = touched.nonzero()[:, 0]
     slots = torch.empty(rows, dtype=torch.int32, device=unit.device)  # untouched rows: never read
     slots[index] = torch.arange(len(index), dtype=torch.int32, device=unit.device)
-    return index, _scatter(unit, words, first, cells, grad_features, rows, slots, len(index))
+    values = grad_features.new_zeros(len(index), grad_features.shape[1])
+    _scatter(values, rows, unit, words, first, cells, grad_features, slots)
+    return index, values
 
 
-def _scatter(unit, words, first, cells, grad_features, rows, slots, grad_rows):
-    width = grad_features.shape[1]
-    grad_table = grad_features.new_empty(grad_rows, width)
-    inputs = [x.contiguous() for x in (unit, words, first, grad_features)]
-    sizes = len(unit), width, cells, bricks_per_axis(cells), rows
-    launch("voxel_lookup_backward", unit, *sizes, *inputs, slots, grad_rows, grad_table)
-    return grad_table
+def _add(table, unit, words, first, cells, values):
+    _scatter(table, len(table), unit, words, first, cells, values, None)
+
+
+def _scatter(table, rows, unit, words, first, cells, values, slots):
+    inputs = [x.contiguous() for x in (unit, words, first, values)]
+    sizes = len(unit), values.shape[1], cells, bricks_per_axis(cells), rows
+    launch("voxel_add", unit, *sizes, *inputs, slots, table)
 
 
 def _setup_context(ctx, inputs, output):
     unit, table, words, first, ctx.cells, ctx.sparse = inputs
     ctx.save_for_backward(unit, words, first)
     ctx.rows = table.shape[0]
+    ctx.descent = row_descent(table) if ctx.sparse else None
 
 
 def _autograd(ctx, grad_features):
     nothing = None, None, None, None
     if not ctx.needs_input_grad[1]:
         return None, None, *nothing
-    ops = torch.ops.nerfconvert
+    ops, where = torch.ops.nerfconvert, (*ctx.saved_tensors, ctx.cells)
+    if ctx.descent and not ctx.descent.measures:
+        ops.voxel_add(ctx.descent.table(), *where, ctx.descent.change(grad_features))
+        return None, None, *nothing
     backward = ops.voxel_lookup_backward_sparse if ctx.sparse else ops.voxel_lookup_backward
-    found = backward(*ctx.saved_tensors, ctx.cells, grad_features, ctx.rows)
+    found = backward(*where, grad_features, ctx.rows)
     if ctx.sparse:
         index, values = found
         shape = ctx.rows, values.shape[1]
@@ -201,6 +212,12 @@ register(
 )
 _GIVEN = "(Tensor unit, Tensor words, Tensor first, int cells, Tensor grad_features, SymInt rows)"
 register(f"voxel_lookup_backward{_GIVEN} -> Tensor", _backward, _backward_fake)
+register(
+    "voxel_add(Tensor(a!) table, Tensor unit, Tensor words, Tensor first, int cells, "
+    "Tensor values) -> ()",
+    _add,
+    lambda *_: None,
+)
 register(
     f"voxel_lookup_backward_sparse{_GIVEN} -> (Tensor, Tensor)",
     _backward_sparse,

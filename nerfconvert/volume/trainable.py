@@ -56,11 +56,13 @@ class TrainableField(Field):
         start_share: part of a budget in seconds that all before the first step may take.
         starts_fitted: `initialize_from` leaves density and color fitted to the teacher at every
             place, so that only rendered rays say what is still to be learnt.
+        fitted: it has done so.
     """
 
     sparse_gradients: bool = False
     start_share: float = 1 / 3
     starts_fitted: bool = False
+    fitted: bool = False
 
     @abc.abstractmethod
     def parameter_groups(self) -> list[ParameterGroup]:

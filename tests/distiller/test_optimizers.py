@@ -1,12 +1,16 @@
 """Muon's orthogonal updates, and which parameter goes to which optimizer."""
 
+import itertools
+
 import pytest
 import torch
 from torch import nn
 
+from nerfconvert.distiller import optimizers
 from nerfconvert.distiller.optimizers import (
     BY_ROLE,
     Adam,
+    FittedRows,
     Muon,
     RoleOptimizer,
     RowRmsprop,
@@ -192,6 +196,43 @@ def test_sparse_gradients_of_two_batches_are_summed():
     for p in (sparse, dense):
         RowRmsprop([p], lr=0.1).step(0.5)
     torch.testing.assert_close(sparse, dense)
+
+
+def test_many_rows_that_start_fitted_descend(monkeypatch):
+    """Where look-ups may change them: several processes share gradients."""
+    monkeypatch.setattr(optimizers, "MANY_ROWS", 9)
+    for fitted, sparse, rows in itertools.product((True, False), (True, False), (9, 10)):
+        field = Roles(ROW_TABLE=[nn.Parameter(torch.zeros(rows, 28))])
+        field.fitted, field.sparse_gradients = fitted, sparse
+        (part,) = RoleOptimizer(field).parts
+        assert type(part) is (FittedRows if fitted and sparse and rows > 9 else RowRmsprop)
+
+
+def test_fitted_rows_descend_by_one_rate_a_column():
+    """The usual gradient, of the rows that have one, moves a row by the rate; they are few."""
+    p = nn.Parameter(torch.zeros(500, 2))
+    optimizer = FittedRows([p], lr=0.1)
+    grads = torch.tensor([3.0, -1e-3]) * torch.randn(500, 1) * (torch.arange(500) % 5 == 0)[:, None]
+    usual = grads[::5].square().mean(0).sqrt()
+    for step in (1, 2, 3):
+        p.grad = grads.clone()
+        optimizer.step(0.5)
+        torch.testing.assert_close(p, -step * 0.05 * grads / usual)
+
+
+def test_fitted_rows_go_on_where_they_were():
+    given = [nn.Parameter(torch.zeros(50, 3)) for _ in range(2)]
+    one, other = (FittedRows([p], lr=0.1) for p in given)
+    for step in range(6):
+        given[0].grad = torch.randn(50, 3)
+        given[1].grad = given[0].grad.clone()
+        one.step(1.0)
+        other.step(1.0)
+        if step == 2:
+            other = FittedRows([given[1]], lr=0.1)
+            for mine, theirs in zip(other.state(), one.state(), strict=True):
+                mine.copy_(theirs)
+    assert torch.equal(*given)
 
 
 def test_a_restored_optimizer_takes_the_same_steps():

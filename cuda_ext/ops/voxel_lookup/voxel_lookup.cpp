@@ -1,5 +1,5 @@
 // voxel_lookup on the CPU. Rows and weights of a few points are found first and their rows fetched
-// into the cache; then the rows are read (or, backward, added to) in vectors of channels.
+// into the cache; then the rows are read (or added to) in vectors of channels.
 #include "voxel_lookup.h"
 
 #include <algorithm>
@@ -11,20 +11,17 @@ namespace nc {
 namespace {
 
 constexpr int kStrip = 32;          // points whose corners are held at once, forward
-constexpr int64_t kBlock = 1 << 13;  // points whose corners are held at once, backward
+constexpr int64_t kBlock = 1 << 13;  // points whose corners are held at once, to add
 constexpr int64_t kAhead = 12;       // points between fetching rows and adding to them
 constexpr int64_t kGrain = 512;      // points worth one thread
 constexpr int kWidth = 28;           // density and 3 x 9 coefficients: unrolled
 constexpr int kLine = 64;            // bytes
 
-template <class T>
-void fetch(const VoxelCorners<T>& corners, const T* table, int64_t width) {
-  for (int c = 0; c < 8; ++c) {
-    if (corners.row[c] < 0) continue;
-    const char* row = reinterpret_cast<const char*>(table + corners.row[c] * width);
-    for (int64_t byte = 0; byte < static_cast<int64_t>(width * sizeof(T)); byte += kLine)
-      __builtin_prefetch(row + byte);
-  }
+// Fetches a row of the table into the cache, to be changed or only read.
+template <bool changes, class T>
+void fetch(const T* row, int64_t width) {
+  for (int64_t byte = 0; byte < static_cast<int64_t>(width * sizeof(T)); byte += kLine)
+    __builtin_prefetch(reinterpret_cast<const char*>(row) + byte, changes);
 }
 
 template <class T>
@@ -61,7 +58,8 @@ int look_up(const VoxelBricks& grid, int64_t points, int64_t width, const T* uni
     auto* corners = reinterpret_cast<VoxelCorners<T>*>(memory);
     for (int i = 0; i < n; ++i) {
       new (corners + i) VoxelCorners<T>(grid, unit + 3 * (first + i));
-      fetch(corners[i], table, width);
+      for (int32_t row : corners[i].row)
+        if (row >= 0) fetch<false>(table + row * width, width);
     }
     for (int i = 0; i < n; ++i) {
       T* out = features + (first + i) * width;
@@ -75,15 +73,15 @@ int look_up(const VoxelBricks& grid, int64_t points, int64_t width, const T* uni
 }
 
 template <class T>
-void scatter(int32_t row, T weight, const T* __restrict grad, T* __restrict table, int64_t width) {
+void scatter(int32_t row, T weight, const T* __restrict value, T* __restrict table, int64_t width) {
   T* entry = table + row * width;
   if (width == kWidth) {
     T sum[kWidth];
-    for (int f = 0; f < kWidth; ++f) sum[f] = fma_(weight, grad[f], entry[f]);
+    for (int f = 0; f < kWidth; ++f) sum[f] = fma_(weight, value[f], entry[f]);
     for (int f = 0; f < kWidth; ++f) entry[f] = sum[f];
     return;
   }
-  for (int64_t f = 0; f < width; ++f) entry[f] = fma_(weight, grad[f], entry[f]);
+  for (int64_t f = 0; f < width; ++f) entry[f] = fma_(weight, value[f], entry[f]);
 }
 
 // A row belongs to one thread, runs of 64 rows together: sums are in order of points, the same bits
@@ -105,14 +103,10 @@ int touch(const VoxelBricks& grid, int64_t points, const T* unit, uint8_t* touch
   return kOk;
 }
 
-// slots [rows], if given: where in grad_table [grad_rows, width] the gradient of each row goes.
 template <class T>
-int look_up_backward(const VoxelBricks& grid, int64_t points, int64_t width, const T* unit,
-                     const T* grad_features, const int32_t* slots, int64_t grad_rows,
-                     T* grad_table, int64_t threads) {
+int add(const VoxelBricks& grid, int64_t points, int64_t width, const T* unit, const T* values,
+        const int32_t* slots, T* table, int64_t threads) {
   const int n_threads = useful_threads(threads, points, kGrain);
-  const int64_t size = grad_rows * width;
-  prefer_huge_pages(grad_table, size * sizeof(T));
   const int64_t held = std::min(kBlock, points);
   std::unique_ptr<VoxelCorners<T>, decltype(&std::free)> memory(
       static_cast<VoxelCorners<T>*>(std::malloc((held + 1) * sizeof(VoxelCorners<T>))), &std::free);
@@ -121,7 +115,7 @@ int look_up_backward(const VoxelBricks& grid, int64_t points, int64_t width, con
 #pragma omp parallel num_threads(n_threads)
   {
     const int me = thread_index(), team = thread_count();
-    std::fill(grad_table + size * me / team, grad_table + size * (me + 1) / team, T(0));
+    const auto mine = [&](int32_t row) { return row >= 0 && (team == 1 || owner(row, team) == me); };
     for (int64_t first = 0; first < points; first += kBlock) {
       const int64_t n = std::min(kBlock, points - first);
 #pragma omp for schedule(static)
@@ -130,13 +124,13 @@ int look_up_backward(const VoxelBricks& grid, int64_t points, int64_t width, con
         if (slots) corners[i].move(slots);
       }
       for (int64_t i = 0; i < n; ++i) {
-        const T* grad = grad_features + (first + i) * width;
-        if (i + kAhead < n) fetch(corners[i + kAhead], grad_table, width);
-        for (int c = 0; c < 8; ++c) {
-          const int32_t row = corners[i].row[c];
-          if (row >= 0 && (team == 1 || owner(row, team) == me))
-            scatter(row, corners[i].weight[c], grad, grad_table, width);
-        }
+        const T* value = values + (first + i) * width;
+        if (i + kAhead < n)
+          for (int32_t row : corners[i + kAhead].row)
+            if (mine(row)) fetch<true>(table + row * width, width);
+        for (int c = 0; c < 8; ++c)
+          if (const int32_t row = corners[i].row[c]; mine(row))
+            scatter(row, corners[i].weight[c], value, table, width);
       }
 #pragma omp barrier
     }
@@ -155,9 +149,9 @@ int look_up_backward(const VoxelBricks& grid, int64_t points, int64_t width, con
   NC_CPU_FUNCTION(voxel_touch, suffix, T) {                                                   \
     return nc::touch<T>({words, first, cells, bricks, rows}, points, unit, touched, threads); \
   }                                                                                           \
-  NC_CPU_FUNCTION(voxel_lookup_backward, suffix, T) {                                         \
-    return nc::look_up_backward<T>({words, first, cells, bricks, rows}, points, width, unit,  \
-                                   grad_features, slots, grad_rows, grad_table, threads);     \
+  NC_CPU_FUNCTION(voxel_add, suffix, T) {                                                     \
+    return nc::add<T>({words, first, cells, bricks, rows}, points, width, unit, values, slots,  \
+                      table, threads);                                                          \
   }
 
 NC_VOXEL_LOOKUP(f32, float)

@@ -1,5 +1,5 @@
 // voxel_lookup on CUDA: 32 neighbouring threads share a point and take its channels side by side,
-// so that rows are read in whole lines. The backward adds atomically, so its last bits may differ
+// so that rows are read in whole lines. Values are added atomically, so their last bits may differ
 // from run to run (on the CPU they do not).
 #include "launch.h"
 #include "voxel_lookup.h"
@@ -32,19 +32,18 @@ __global__ void voxel_touch(VoxelBricks grid, int64_t points, const float* unit,
   }
 }
 
-// slots [rows], if given: where in grad_table the gradient of each row goes.
-__global__ void voxel_backward(VoxelBricks grid, int64_t points, int64_t width, const float* unit,
-                               const float* grad_features, const int32_t* slots,
-                               float* grad_table) {
+// slots [rows], if given: where in table each of the lattice's rows lies.
+__global__ void voxel_add(VoxelBricks grid, int64_t points, int64_t width, const float* unit,
+                          const float* values, const int32_t* slots, float* table) {
   for (int64_t t = cuda_first(); t < points * kLanes; t += cuda_stride()) {
     const int64_t i = t / kLanes;
     VoxelCorners<float> corners(grid, unit + 3 * i);
     if (slots) corners.move(slots);
     for (int64_t f = t % kLanes; f < width; f += kLanes) {
-      const float grad = grad_features[i * width + f];
+      const float value = values[i * width + f];
       for (int c = 0; c < 8; ++c)
         if (corners.row[c] >= 0)
-          atomicAdd(grad_table + corners.row[c] * width + f, corners.weight[c] * grad);
+          atomicAdd(table + corners.row[c] * width + f, corners.weight[c] * value);
     }
   }
 }
@@ -66,11 +65,9 @@ NC_CUDA_FUNCTION(voxel_touch) {
   return nc::cuda_status();
 }
 
-NC_CUDA_FUNCTION(voxel_lookup_backward) {
-  cudaMemsetAsync(grad_table, 0, grad_rows * width * sizeof(float),
-                  static_cast<cudaStream_t>(stream));
+NC_CUDA_FUNCTION(voxel_add) {
   const nc::VoxelBricks grid{words, first, cells, bricks, rows};
-  NC_LAUNCH(nc::voxel_backward, nc::cuda_blocks(points * nc::kLanes), nc::kCudaThreads, 0, stream,
-            grid, points, width, unit, grad_features, slots, grad_table);
+  NC_LAUNCH(nc::voxel_add, nc::cuda_blocks(points * nc::kLanes), nc::kCudaThreads, 0, stream, grid,
+            points, width, unit, values, slots, table);
   return nc::cuda_status();
 }

@@ -3,17 +3,16 @@
 
 #include "portable.h"
 
-// slots [rows] or null: where in grad_table [grad_rows, width] the gradient of each row goes.
+// slots [rows] or null: where in table each of the lattice's rows lies; voxel_add changes table.
 #define NC_ARGUMENTS_voxel_lookup(T)                                                         \
   int64_t points, int64_t width, int64_t cells, int64_t bricks, int64_t rows, const T* unit, \
       const T* table, const int64_t* words, const int64_t* first, T* features
 #define NC_ARGUMENTS_voxel_touch(T)                                           \
   int64_t points, int64_t cells, int64_t bricks, int64_t rows, const T* unit, \
       const int64_t* words, const int64_t* first, uint8_t* touched
-#define NC_ARGUMENTS_voxel_lookup_backward(T)                                                   \
-  int64_t points, int64_t width, int64_t cells, int64_t bricks, int64_t rows, const T* unit,    \
-      const int64_t* words, const int64_t* first, const T* grad_features, const int32_t* slots, \
-      int64_t grad_rows, T* grad_table
+#define NC_ARGUMENTS_voxel_add(T)                                                              \
+  int64_t points, int64_t width, int64_t cells, int64_t bricks, int64_t rows, const T* unit,   \
+      const int64_t* words, const int64_t* first, const T* values, const int32_t* slots, T* table
 
 namespace nc {
 

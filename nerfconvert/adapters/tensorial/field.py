@@ -99,6 +99,11 @@ class TensorialField(TrainableField, RadianceField):
         return self.config.density_activation == "relu"
 
     @property
+    def fitted(self) -> bool:
+        """Only a start sets the unit, which is saved."""
+        return float(self.unit) != 1
+
+    @property
     def lattices(self) -> dict[int, int]:
         """How many voxels it may store by the cells along an axis of all lattices that it may have,
         from the coarsest."""
