@@ -20,6 +20,7 @@ class Architecture:
     choices: str | None = None  # "module:NAME" of its Choices; imports no torch
     parameters: tuple[int, int, int] | None = None  # once trained, by SIZES; verified by a test
     more_sizes: tuple[str, ...] = ()  # presets beside SIZES
+    between: tuple[str, ...] = ()  # those of them that --max-size chooses from, too
     by_scene: bool = False  # whether the box or the occupancy of a scene changes `parameters`
     samplers: tuple[str, ...] = ()  # of active learning, that gained in all but the first size
     samplers_of_slow: tuple[str, ...] = ()  # in any size, from a source that is slow to ask
@@ -49,7 +50,8 @@ ARCHITECTURES = {
         "nerfconvert.adapters.tensorial.field:TensorialField",
         "nerfconvert.adapters.tensorial.tensorial_config:TENSORIAL",
         (3_261_636, 126_000_000, 184_218_300),
-        ("pvd",),
+        ("medium", "pvd"),
+        between=("medium",),
         by_scene=True,
     ),
     "vm": Architecture(

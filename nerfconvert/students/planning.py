@@ -113,7 +113,7 @@ def _largest(
 ) -> Any:
     """The config of the size, changed by `settings`, whose file is the largest up to `limit`."""
     sizes = {}
-    for name in SIZES:
+    for name in (*SIZES, *ARCHITECTURES[architecture].between):
         config = field_config(architecture, name, settings)
         sizes[name] = file_bytes(blueprint(architecture, config, info, teacher))
     fitting = [name for name, size in sizes.items() if size <= limit]

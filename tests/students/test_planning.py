@@ -76,6 +76,16 @@ def test_takes_the_largest_size_that_fits(limit, size):
     assert config == field_config("hashgrid", size, ())
 
 
+@pytest.mark.parametrize(
+    ("limit", "size"), [("90MB", "small"), ("300MB", "medium"), ("530MB", "base"), ("1GB", "large")]
+)
+def test_voxels_have_a_size_between_that_fits(limit, size):
+    """The smallest and the next have seven times their file between them, else."""
+    asked = {"size": "base", "max_size": limit, "settings": (), "memory_mb": 64}
+    config = plan_student("tensorial", CUBE, CPU, **asked)
+    assert config == field_config("tensorial", size, ())
+
+
 def test_settings_count_in_the_size():
     chosen = ("log2_table_size=12", "finest_resolution=64")
     config = planned(max_size="900kB", settings=chosen)

@@ -50,6 +50,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "small": {"resolution": 128},
     "base": {"finer_voxels": 4_500_000},  # 500 MB; lego fills 2.1 M without them
     "large": {"resolution": 512},
+    "medium": {"resolution": 256},  # half of base
     "pvd": {
         "resolution": 128,
         "color_activation": "sigmoid",
