@@ -30,9 +30,7 @@ log = logging.getLogger(__name__)
 
 BATCH = 1 << 14  # vertices asked at once
 EMPTY = 1.28  # optical depth of the box below which nothing is stored; as in an occupancy of 128
-HAZE = (
-    0.025  # mean optical depth across the box that may be left out: of solids 0.014, of smoke 0.04
-)
+HAZE = 0.025  # mean depth across the box that may be left out; of solids 0.014, of smoke 0.04
 FAINTER = (1.0, 1 / 8, 1 / 64)  # parts of EMPTY that are tried
 HIDDEN = 0.02  # transmittance that no camera misses
 POINTS = 4  # per vertex, to which density is fitted
