@@ -20,7 +20,7 @@ from .config import DistillConfig
 from .emptied import Emptied, begin_anew
 from .live_occupancy import FINE_STEPS, RESOLUTION, LiveOccupancy
 from .losses import ray_color_loss
-from .optimizers import RoleOptimizer
+from .optimizers.by_role import RoleOptimizer
 from .pixels import ShowingPixels, draw_pixels, least_opacity
 from .progress import Clock, Distilled
 from .stages import StepLoss, batch_samples

@@ -18,7 +18,7 @@ from ..volume import TrainableField
 from . import parallel
 from .checkpoint import LastGood, load_state, save_state
 from .config import DistillConfig
-from .optimizers import FieldOptimizer, OptimizerMaker, RoleOptimizer
+from .optimizers.by_role import FieldOptimizer, OptimizerMaker, RoleOptimizer
 from .progress import Clock, Distilled, Progress, StageRecord
 from .stages import Stage, StepLoss
 

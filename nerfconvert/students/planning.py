@@ -12,7 +12,7 @@ import torch
 
 from ..adapters import ADAPTERS, ARCHITECTURES, SIZES
 from ..distiller import parallel
-from ..distiller.optimizers import training_bytes
+from ..distiller.optimizers.by_role import training_bytes
 from ..errors import UsageError
 from ..formats.parts.rebuild import WithoutMemory
 from ..runtime.memory import available_bytes

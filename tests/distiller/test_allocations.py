@@ -13,7 +13,7 @@ from nerfconvert.distiller import ray_buffer as buffer
 from nerfconvert.distiller import train_images as images
 from nerfconvert.distiller.config import DistillConfig
 from nerfconvert.distiller.live_occupancy import LiveOccupancy
-from nerfconvert.distiller.optimizers import RoleOptimizer
+from nerfconvert.distiller.optimizers.by_role import RoleOptimizer
 from nerfconvert.distiller.progress import Clock
 from nerfconvert.distiller.recipes import RECIPES
 from nerfconvert.distiller.recipes.plan import Task

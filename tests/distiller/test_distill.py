@@ -11,7 +11,8 @@ from nerfconvert.adapters.tensorial.field import TensorialConfig, TensorialField
 from nerfconvert.distiller.checkpoint import save_state
 from nerfconvert.distiller.config import DistillConfig
 from nerfconvert.distiller.distill import distill
-from nerfconvert.distiller.optimizers import BY_ROLE, MATRIX_RATE, Muon
+from nerfconvert.distiller.optimizers.by_role import BY_ROLE, MATRIX_RATE
+from nerfconvert.distiller.optimizers.muon import Muon
 from nerfconvert.distiller.train_images import train_images
 from nerfconvert.distiller.trainer import Hooks
 from nerfconvert.errors import FormatError, NerfConvertError, UsageError

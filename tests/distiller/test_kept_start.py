@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from nerfconvert.adapters.tensorial.field import TensorialConfig, TensorialField
-from nerfconvert.distiller import optimizers
 from nerfconvert.distiller.config import DistillConfig
 from nerfconvert.distiller.distill import distill
 from nerfconvert.distiller.kept_start import KeptStart, ray_error, starts_in_closed_form
+from nerfconvert.distiller.optimizers import by_role
 from nerfconvert.renderer.image import query, render_rays, render_samples
 from nerfconvert.renderer.visibility import estimate_visibility
 from nerfconvert.volume import Aabb, FieldInfo, OccupancyGrid, Pace, Role
@@ -67,8 +67,8 @@ def test_a_soft_student_is_judged_as_it_is_rendered(monkeypatch):
 
 
 def test_training_that_spoils_a_start_does_not_count(monkeypatch):
-    make, rate = optimizers.BY_ROLE[Role.ROW_TABLE]
-    monkeypatch.setitem(optimizers.BY_ROLE, Role.ROW_TABLE, (make, 1e5 * rate))
+    make, rate = by_role.BY_ROLE[Role.ROW_TABLE]
+    monkeypatch.setitem(by_role.BY_ROLE, Role.ROW_TABLE, (make, 1e5 * rate))
     field, starts = TensorialField(TensorialConfig(resolution=16), scene.INFO), []
 
     def probe() -> float:

@@ -6,20 +6,16 @@ import pytest
 import torch
 from torch import nn
 
-from nerfconvert.distiller import optimizers
-from nerfconvert.distiller.optimizers import (
+from nerfconvert.distiller.optimizers import by_role
+from nerfconvert.distiller.optimizers.adam import Adam
+from nerfconvert.distiller.optimizers.by_role import (
     BY_ROLE,
-    Adam,
-    FittedRows,
-    Muon,
     RoleOptimizer,
-    RowRmsprop,
-    orthogonalize,
     schedule,
-    stacked,
-    together,
     training_bytes,
 )
+from nerfconvert.distiller.optimizers.muon import Muon, orthogonalize, stacked, together
+from nerfconvert.distiller.optimizers.rows import FittedRows, RowRmsprop
 from nerfconvert.kernels.kept_gradient import KeptGradient, kept_gradient
 from nerfconvert.volume import Aabb, FieldInfo, ParameterGroup, Role, TrainableField
 
@@ -200,7 +196,7 @@ def test_sparse_gradients_of_two_batches_are_summed():
 
 def test_many_rows_that_start_fitted_descend(monkeypatch):
     """Where look-ups may change them: several processes share gradients."""
-    monkeypatch.setattr(optimizers, "MANY_ROWS", 9)
+    monkeypatch.setattr(by_role, "MANY_ROWS", 9)
     for fitted, sparse, rows in itertools.product((True, False), (True, False), (9, 10)):
         field = Roles(ROW_TABLE=[nn.Parameter(torch.zeros(rows, 28))])
         field.fitted, field.sparse_gradients = fitted, sparse

@@ -10,7 +10,7 @@ from nerfconvert.adapters.mlp import MlpField
 from nerfconvert.adapters.mlp_config import MlpConfig
 from nerfconvert.distiller.config import DistillConfig
 from nerfconvert.distiller.distill import distill
-from nerfconvert.distiller.optimizers import orthogonalize
+from nerfconvert.distiller.optimizers.muon import orthogonalize
 from nerfconvert.distiller.trainer import Hooks
 from nerfconvert.kernels.precision import bfloat16_allowed, in_bfloat16, trained_in
 from nerfconvert.renderer.cameras import around

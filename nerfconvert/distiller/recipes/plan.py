@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ...renderer.cameras import Cameras
 from ...volume import Pace, RadianceField, TrainableField
 from ..config import DistillConfig
-from ..optimizers import OptimizerMaker, RoleOptimizer
+from ..optimizers.by_role import OptimizerMaker, RoleOptimizer
 from ..progress import Clock
 from ..stages import Stage
 from ..trainer import Stateful
