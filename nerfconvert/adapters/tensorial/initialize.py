@@ -23,20 +23,17 @@ from ...volume import Aabb, Pace, RadianceField, Visibility, wait_for
 from ..harmonics import SEEN, fit_harmonics, seen_colors
 from .color_sweeps import sweep_colors
 from .density_scale import OUTSIDE, densest_around, fit_density, soft
+from .filled import EMPTY, emptiness, filled
 from .lattice import Lattice
+from .spread import spread_colors
 from .tensorial_config import MAX_VOXELS
 
 log = logging.getLogger(__name__)
 
 BATCH = 1 << 14  # vertices asked at once
-EMPTY = 1.28  # optical depth of the box below which nothing is stored; as in an occupancy of 128
-HAZE = 0.025  # mean depth across the box that may be left out; of solids 0.014, of smoke 0.04
-FAINTER = (1.0, 1 / 8, 1 / 64)  # parts of EMPTY that are tried
 HIDDEN = 0.02  # transmittance that no camera misses
 POINTS = 4  # per vertex, to which density is fitted
 FAINT = 0.01  # how little of a point must be seen for its color to count between vertices
-WEAK = 1e-3  # weight of a color that came from neighbours, beside one that was fitted
-FILLINGS = 4  # voxels that color spreads into what is empty or hidden
 SH_BANDS = 3  # degree 2
 CHANNELS = 1 + 3 * SH_BANDS**2  # of a row: raw density, and coefficients color after color
 PROBED = 1 << 12  # vertices by which the teacher is timed
@@ -95,22 +92,6 @@ def _warn_of_many(cells: int) -> None:
 def expected(kept: Lattice, cells: int) -> float:
     """How many voxels a lattice of `cells` along an axis will keep where a coarser keeps these."""
     return len(kept.vertices) * (cells / kept.cells) ** GROWTH
-
-
-def filled(lattice: Lattice, depth: Tensor, empty: float = EMPTY) -> Tensor:
-    """[V] bool: whether voxels of optical `depth` [V] count as density: more than `empty` across
-    the box."""
-    return depth > empty / lattice.cells
-
-
-def emptiness(lattice: Lattice, depth: Tensor) -> float:
-    """Below which optical depth of the box voxels of optical `depth` [V] may be left out: where it
-    is thin all over, as in smoke, all of them together would show."""
-    for part in FAINTER:
-        left_out = depth[~filled(lattice, depth, part * EMPTY)]
-        if float(left_out.sum()) <= HAZE * lattice.cells**2:
-            break
-    return part * EMPTY
 
 
 class _Fit:
@@ -236,7 +217,7 @@ class _Fit:
             table[part, 1:], transmittance = self.fit_colors(lattice, part)
             weight[part] = _shown(depth[part], transmittance)
             self.pace.report("querying colors", self.part)
-        _fill(lattice, table, weight)
+        spread_colors(lattice, table, weight)
         rows = ((weight > FAINT) & dense).nonzero()[:, 0]
         sweep_colors(lattice, table, rows, functools.partial(self.colors_seen, lattice), self.late)
         return table
@@ -284,27 +265,3 @@ def _shown(depth: Tensor, transmittance: Tensor) -> Tensor:
     mean of `transmittance` [N, K]; 0 where none sees them."""
     shown = -torch.expm1(-depth) * transmittance.mean(1)
     return shown.where(transmittance.amax(1) > SEEN, 0.0)
-
-
-def _fill(lattice: Lattice, table: Tensor, weight: Tensor) -> None:
-    """Replaces the coefficients in rows of `table` [V, 28] whose `weight` [V] is 0 by the weighted
-    mean of those around them.
-
-    Look-ups half a cell away to all eight sides average over the 26 neighbours. Meanwhile rows are
-    weighed, in place, with their weights in the first column.
-    """
-    table.mul_(weight[:, None])[:, 0] = weight
-    mean = table[:, 1:].sum(0) / weight.sum().clamp_min(1e-12)
-    sides = torch.cartesian_prod(*[weight.new_tensor([-0.5, 0.5])] * 3)
-    unknown = (weight <= 0).nonzero()[:, 0]
-    for _ in range(FILLINGS):
-        left = []
-        for rows in unknown.split(4 * BATCH):
-            around = sum(lattice.look_up(table, lattice.vertices[rows] + s) for s in sides)
-            found = around[:, 0] > 0
-            table[rows[found]] = WEAK * around[found] / around[found, :1]
-            left.append(rows[~found])
-        unknown = torch.cat(left) if left else unknown
-    for rows in table.split(BATCH):
-        rows[:, 1:] /= rows[:, :1]
-    table[unknown, 1:] = mean
