@@ -32,7 +32,8 @@ from ...volume import (
     Visibility,
 )
 from ..activations import DENSITY, InwardClamp
-from .initialize import CHANNELS, SH_BANDS, filled, fit_voxels
+from .filled import filled
+from .initialize import CHANNELS, SH_BANDS, fit_voxels
 from .lattice import Lattice, voxel_edge
 from .tensorial_config import COARSE, MAX_VOXELS, TensorialConfig
 
@@ -175,10 +176,11 @@ class TensorialField(TrainableField, RadianceField):
         return voxel_lookup(unit, table.contiguous(), self.words, self.first, self.cells)
 
     def trained_size(self) -> tuple[int, int]:
-        final = {n: most for n, most in self.lattices.items() if n >= self.config.resolution}
-        n_voxels = max(min(self._count_vertices(n), most) for n, most in final.items())
+        most = self.lattices
+        ends = {self.config.resolution, max(most)}  # between them it stores no more than at both
+        n_voxels = max(min(self._count_vertices(n), most[n]) for n in ends)
         _, others = super().trained_size()
-        words = bricks_per_axis(max(final)) ** 3 - len(self.words)
+        words = bricks_per_axis(max(ends)) ** 3 - len(self.words)
         return n_voxels * CHANNELS, others + words * self.words.element_size()
 
     def _count_vertices(self, cells: int) -> int:
