@@ -47,7 +47,7 @@ from ..runtime.signals import InterruptedRunError, StopRequest, stop_on_signals
 from ..students.planning import check_student, plan_student
 from ..students.presets import field_config
 from ..students.student_box import student_info
-from ..volume import Aabb, Pace, RadianceField, Role, TrainableField
+from ..volume import Aabb, Pace, RadianceField, TrainableField
 from ..volume.nan_masked import NanMaskedField
 from .checks import check_convert, settled
 from .watching import stoppable, watching
@@ -80,7 +80,7 @@ def convert(
     source = _opened(options, device)
     load_s = time.perf_counter() - started
     teacher = source.field
-    config = replace(config, active=options.samplers(_slow_to_ask(teacher.field)))
+    config = replace(config, active=options.samplers(slow=teacher.network_weights >= SLOW))
     evaluator = Evaluator(held_out(teacher, options.views, options.job.seed))
     views = len(evaluator.evaluation.cameras)
     heard = timeline.measures("measuring the source", views, views)
@@ -141,11 +141,6 @@ def _opened(options: ConvertOptions, device: torch.device) -> _Source:
         crop_occupancy(teacher, crop)
     check_space(options.target, options.format, options.to, student_info(teacher))
     return _Source(teacher, file, crop)
-
-
-def _slow_to_ask(source: RadianceField) -> bool:
-    """Whether most of the time goes to the answers of `source`, as to those of a large network."""
-    return isinstance(source, TrainableField) and source.count_of(Role.MATRIX) >= SLOW
 
 
 def _config(options: ConvertOptions) -> DistillConfig:

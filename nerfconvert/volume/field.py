@@ -165,6 +165,12 @@ class RadianceField(Field):
         """Density [N] at world positions [N, 3], as `density_first` has it."""
         return self.density_first(positions)[0]
 
+    @property
+    def network_weights(self) -> int:
+        """How many weights the networks hold that it asks at every point: what an answer costs; 0
+        for a read-only field, of which none has a large network."""
+        return 0
+
     def parameters_of_part(self, part: Part) -> list[nn.Parameter]:
         """The parameters of a part, for recipes that copy them; [] for a read-only field."""
         return []

@@ -40,6 +40,10 @@ class NanMaskedField(RadianceField):
         density, features = self.field.density_first(positions)
         return self._counted(density), features
 
+    @property
+    def network_weights(self) -> int:
+        return self.field.network_weights
+
     def parameters_of_part(self, part: Part) -> list[nn.Parameter]:
         return self.field.parameters_of_part(part)
 

@@ -77,6 +77,10 @@ class TrainableField(Field):
         """How many numbers the parameters that have one of these roles hold."""
         return sum(parameter.numel() for parameter in self.parameters_of(*roles))
 
+    @property
+    def network_weights(self) -> int:
+        return self.count_of(Role.MATRIX)
+
     def parameters_of_part(self, part: Part) -> list[nn.Parameter]:
         groups = (group for group in self.parameter_groups() if group.part == part)
         return [parameter for group in groups for parameter in group.parameters]
