@@ -19,6 +19,8 @@ COARSE_POINTS = 4  # per cell of the coarse grid, whose cells are twice as wide
 FINE_POINTS = 2  # per cell of the fine grid, within and next to coarse cells with density
 TIMED = 1 << 14  # points by which a field is timed
 RIM_POINTS = 2  # that the rim takes, per occupied cell, about
+HAZE = 0.01  # optical depth of the box that cells without density may hold; in solids 0.003
+FAINTER = (1, 1 / 8, 1 / 64)  # parts of the threshold that are tried
 
 
 @torch.no_grad()
@@ -30,10 +32,11 @@ def build_occupancy(
 ) -> None:
     """Replaces the occupancy of `field` by the cells in which it has density.
 
-    A cell counts when the opacity of one cell edge at a random point in it exceeds `threshold`. A
-    grid of half the resolution is queried first, then the cells near those found, then, at more
-    points, the neighbors of those with density. NaN counts as empty, with a warning. `resolution`
-    is a multiple of 8. Raises NerfConvertError for a field without density.
+    A cell counts when the opacity of one cell edge at a random point in it exceeds `threshold`, or
+    less where the cells left out would show together, as those of smoke do. A grid of half the
+    resolution is queried first, then the cells near those found, then, at more points, the
+    neighbors of those with density. NaN counts as empty, with a warning. `resolution` is a multiple
+    of 8. Raises NerfConvertError for a field without density.
     """
     if resolution % 8 or not 8 <= resolution <= 1024:
         raise ValueError(f"resolution must be a multiple of 8 in 8..1024, got {resolution}")
@@ -41,8 +44,7 @@ def build_occupancy(
     half = resolution // 2
     everywhere = torch.ones((half,) * 3, dtype=torch.bool, device=device)
     probe = Probe(field, resolution, threshold, torch.Generator().manual_seed(0))
-    coarse = dilate(probe.find(everywhere, COARSE_POINTS))
-    candidates = coarse
+    candidates = dilate(_dense_where_it_shows(probe, everywhere))
     for axis in range(3):
         candidates = candidates.repeat_interleave(2, axis)
     occupied = probe.find(candidates, FINE_POINTS)
@@ -53,6 +55,20 @@ def build_occupancy(
         nan = f" ({n_invalid} densities were NaN)" if n_invalid else ""
         raise NerfConvertError(f"the field is empty: found no density anywhere in its box{nan}")
     field.occupancy.assign(occupied)
+
+
+def _dense_where_it_shows(probe: Probe, everywhere: Tensor) -> Tensor:
+    """[r, r, r] bool: cells with density, of all cells; lowers what counts as such to the first
+    part of `FAINTER` by which the others hold no more than `HAZE` on a way through the box."""
+    density = probe.densities(everywhere, torch.zeros(COARSE_POINTS, 3), 1.0).nan_to_num(0.0)
+    box, least = probe.field.aabb, probe.least_density
+    for part in FAINTER:
+        probe.least_density = part * least
+        dense = (density > probe.least_density).any(1)
+        left_out = density.mean(1).where(~dense, 0.0).mean() * min(box.size)
+        if box.contraction or left_out <= HAZE:  # who looks through space without end, sees haze
+            break
+    return dense.view_as(everywhere)
 
 
 @torch.no_grad()
@@ -120,26 +136,29 @@ class Probe:
         return self._find(dilate(occupied) & within & ~occupied, octants, 0.5)
 
     def _find(self, candidates: Tensor, corners: Tensor, size: float) -> Tensor:
-        """Candidates with density at a random point of one of the cubes of edge `size` at
-        `corners` [P, 3], in units of a cell."""
-        points = len(corners)
-        cells = candidates.nonzero()
-        found = torch.zeros(len(cells), dtype=torch.bool, device=cells.device)
-        for start in range(0, len(cells), BATCH // points):
-            rows = slice(start, start + BATCH // points)
-            within = torch.rand(len(cells[rows]), points, 3, generator=self.generator) * size
-            places = sent(corners + within, cells.device)
-            unit = (cells[rows][:, None] + places) / len(candidates)
-            found[rows] = self._dense(unit)
+        """Candidates with density at one of the points of `densities`."""
+        found = (self.densities(candidates, corners, size) > self.least_density).any(1)
         occupied = torch.zeros_like(candidates)
-        occupied[tuple(cells[found].T)] = True
+        occupied[tuple(candidates.nonzero()[found].T)] = True
         return occupied
 
-    def _dense(self, unit: Tensor) -> Tensor:
-        """[N] bool: whether there is density at one of the points [N, P, 3] of the unit cube."""
-        positions = self.field.aabb.from_unit(unit.flatten(0, 1))
+    def densities(self, candidates: Tensor, corners: Tensor, size: float) -> Tensor:
+        """[C, P] density at a random point of each of the cubes of edge `size` at `corners` [P, 3],
+        in units of a cell, of each of the C candidates, in their order."""
+        points = len(corners)
+        cells = candidates.nonzero()
+        parts = []
+        for rows in cells.split(BATCH // points):
+            within = torch.rand(len(rows), points, 3, generator=self.generator) * size
+            unit = (rows[:, None] + sent(corners + within, cells.device)) / len(candidates)
+            parts.append(self._query(unit.flatten(0, 1)).view(len(rows), points))
+        return torch.cat(parts) if parts else corners.new_zeros(0, points, device=cells.device)
+
+    def _query(self, unit: Tensor) -> Tensor:
+        """[N] density at the points [N, 3] of the unit cube."""
+        positions = self.field.aabb.from_unit(unit)
         density = self.field.density_at(positions)
         if self.field.aabb.contraction:  # whose outer cells are longer in the world
             density = density * self.field.aabb.contraction.stretch(positions)
         self._invalid += density.isnan().sum()
-        return (density.view(len(unit), -1) > self.least_density).any(1)
+        return density

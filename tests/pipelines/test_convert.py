@@ -53,11 +53,14 @@ def test_the_student_comes_closer(scenes, tmp_path):
 def test_thin_media_keep_what_shows(scenes, tmp_path, to):
     """Cells that a solid would not miss hold most of a pale shell: its end is not below its start,
     and what a hash grid learns in a few steps is not dropped either."""
-    sizes = {"tensorial": ("resolution=32",), "hashgrid": SETTINGS}
+    sizes = {
+        "tensorial": ("resolution=32",),
+        "hashgrid": ("log2_table_size=12", "finest_resolution=32", "n_levels=4"),
+    }
     few = Budget(steps=200 if to == "hashgrid" else 1, memory_mb=64)
     asked = replace(options(scenes, tmp_path / "o.safetensors", few), to=to, settings=sizes[to])
     quality = convert(asked)["quality"]
-    assert quality["psnr_target_vs_source"] > {"tensorial": 40, "hashgrid": 29}[to]
+    assert quality["psnr_target_vs_source"] > {"tensorial": 40, "hashgrid": 33}[to]
 
 
 def test_what_is_measured_is_the_field_as_its_file_is_read(scenes, tmp_path):

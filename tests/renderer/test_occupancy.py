@@ -67,16 +67,33 @@ def test_threshold_is_an_opacity():
     """Fog through one cell edge is 1 - exp(-density * edge) opaque."""
     edge = 2.0 / 32
     for density, expected in ((0.3, True), (0.1, False)):  # opacity 0.0186 and 0.0062
-        field = bodies(box((0.0, 1.0, 0.0), (5.0, 5.0, 5.0), density))
+        field = bodies(box((0.0, 1.0, 0.0), (0.25, 0.25, 0.25), density))
         assert (density * edge > 0.01) == expected
         if expected:
             build_occupancy(field, resolution=32)
-            assert field.occupancy.fraction() == 1
+            assert field.occupancy.fraction() == 0.25**3 / 2  # of a box twice as long as wide
         else:
             with pytest.raises(NerfConvertError, match="empty"):
                 build_occupancy(field, resolution=32)
             assert field.occupancy.fraction() == 1
             build_occupancy(field, resolution=32, threshold=0.005)
+
+
+def test_faint_cells_count_where_they_show_together():
+    """Fog that fills the box, of which no cell shows: it is 18 % opaque from side to side."""
+    field = bodies(box((0.0, 1.0, 0.0), (5.0, 5.0, 5.0), 0.1))
+    build_occupancy(field, resolution=32)
+    assert field.occupancy.fraction() == 1
+
+
+def test_smoke_around_a_body_is_kept():
+    smoke, body = (0.9, 1.8, 0.9), box((0.0, 1.0, 0.0), (0.2, 0.2, 0.2))
+    field = bodies(body, box((0.0, 1.0, 0.0), smoke, 0.05))
+    build_occupancy(field, resolution=32)
+    inside = ((cell_centers(32) - torch.tensor([0.0, 1.0, 0.0])).abs() < torch.tensor(smoke)).all(
+        -1
+    )
+    assert torch.equal(field.occupancy.dense() & inside, inside)
 
 
 def test_repeats_itself_and_asks_only_near_what_it_found():
