@@ -150,8 +150,8 @@ int add(const VoxelBricks& grid, int64_t points, int64_t width, const T* unit, c
     return nc::touch<T>({words, first, cells, bricks, rows}, points, unit, touched, threads); \
   }                                                                                           \
   NC_CPU_FUNCTION(voxel_add, suffix, T) {                                                     \
-    return nc::add<T>({words, first, cells, bricks, rows}, points, width, unit, values, slots,  \
-                      table, threads);                                                          \
+    return nc::add<T>({words, first, cells, bricks, rows}, points, width, unit, values,       \
+                      slots, table, threads);                                                 \
   }
 
 NC_VOXEL_LOOKUP(f32, float)
