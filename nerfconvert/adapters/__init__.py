@@ -64,7 +64,7 @@ ARCHITECTURES = {
     "cp": Architecture(
         "nerfconvert.adapters.factorized.cp:CpField",
         "nerfconvert.adapters.factorized.factorized_config:CP",
-        (183_859, 590_947, 1_174_723),
+        (182_563, 588_355, 1_169_539),
         ("tensorf", "pvd"),
         by_scene=True,
     ),

@@ -124,26 +124,28 @@ VM = Choices(
         "pvd": {**PVD, "first_resolution": 300},
     },
 )
+# As many products for density as for color, not a third as TensoRF: what cp loses is shape (lego:
+# 34.9 dB with the source's colors, 39.9 with its density). In the same time it gains 1 dB.
 CP = Choices(
     FactorizedConfig,
     {
         "small": {
             **STUDENT,
             "resolution": 300,
-            "density_components": 48,
-            "appearance_components": 144,
+            "density_components": 96,
+            "appearance_components": 96,
         },
         "base": {
             **STUDENT,
             "resolution": 500,
-            "density_components": 96,
-            "appearance_components": 288,
+            "density_components": 192,
+            "appearance_components": 192,
         },
         "large": {
             **STUDENT,
             "resolution": 500,
-            "density_components": 192,
-            "appearance_components": 576,
+            "density_components": 384,
+            "appearance_components": 384,
         },
         "tensorf": {"resolution": 500, "density_components": 96, "appearance_components": 288},
         "pvd": {
