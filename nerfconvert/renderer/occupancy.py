@@ -60,7 +60,8 @@ def build_occupancy(
 def _dense_where_it_shows(probe: Probe, everywhere: Tensor) -> Tensor:
     """[r, r, r] bool: cells with density, of all cells; lowers what counts as such to the first
     part of `FAINTER` by which the others hold no more than `HAZE` on a way through the box."""
-    density = probe.densities(everywhere, torch.zeros(COARSE_POINTS, 3), 1.0).nan_to_num(0.0)
+    corners = torch.zeros(COARSE_POINTS, 3)
+    density = probe.densities(everywhere.nonzero(), corners, len(everywhere)).nan_to_num(0.0)
     box, least = probe.field.aabb, probe.least_density
     for part in FAINTER:
         probe.least_density = part * least
@@ -136,23 +137,25 @@ class Probe:
         return self._find(dilate(occupied) & within & ~occupied, octants, 0.5)
 
     def _find(self, candidates: Tensor, corners: Tensor, size: float) -> Tensor:
-        """Candidates with density at one of the points of `densities`."""
-        found = (self.densities(candidates, corners, size) > self.least_density).any(1)
+        """Candidates with density at a random point of one of the cubes of edge `size` at `corners`
+        [P, 3], in units of a cell."""
+        cells = candidates.nonzero()
+        found = self.densities(cells, corners, len(candidates), size) > self.least_density
         occupied = torch.zeros_like(candidates)
-        occupied[tuple(candidates.nonzero()[found].T)] = True
+        occupied[tuple(cells[found.any(1)].T)] = True
         return occupied
 
-    def densities(self, candidates: Tensor, corners: Tensor, size: float) -> Tensor:
-        """[C, P] density at a random point of each of the cubes of edge `size` at `corners` [P, 3],
-        in units of a cell, of each of the C candidates, in their order."""
-        points = len(corners)
-        cells = candidates.nonzero()
-        parts = []
+    def densities(
+        self, cells: Tensor, corners: Tensor, resolution: int, size: float = 1.0
+    ) -> Tensor:
+        """[C, P] density in each of `cells` [C, 3] of a grid of `resolution`, at a random point of
+        each of the cubes of edge `size` at `corners` [P, 3], in units of a cell."""
+        points, parts = len(corners), []
         for rows in cells.split(BATCH // points):
             within = torch.rand(len(rows), points, 3, generator=self.generator) * size
-            unit = (rows[:, None] + sent(corners + within, cells.device)) / len(candidates)
+            unit = (rows[:, None] + sent(corners + within, cells.device)) / resolution
             parts.append(self._query(unit.flatten(0, 1)).view(len(rows), points))
-        return torch.cat(parts) if parts else corners.new_zeros(0, points, device=cells.device)
+        return torch.cat(parts)
 
     def _query(self, unit: Tensor) -> Tensor:
         """[N] density at the points [N, 3] of the unit cube."""
