@@ -9,12 +9,11 @@ from ...volume.occupancy import drop_untaught
 from ..empty_cells import drop_empty_cells
 from ..kept_start import KeptStart, starts_in_closed_form
 from ..samplers.batches import BatchSampler
-from ..stages import curriculum
+from ..stages import LARGE_NETWORKS, curriculum
 from .plan import Plan, Task
 
 MARCH_STEPS = 720  # samples along the box diagonal while training; rendering takes 1024
 FEWER_STEPS = 360  # where a large network answers or learns
-LARGE_NETWORKS = 1 << 16  # weights
 HELD_OUT_RAYS = 1024  # on which a student's end is compared with its start
 FINISH_SHARE = 0.1  # of a budget in seconds, after it: what finding the student's cells may take
 
