@@ -63,7 +63,7 @@ def work(options: argparse.Namespace) -> None:
     torch.set_num_threads(options.threads)
     size = (options.size, options.size)
     scene = read_scene(options.data, split="test", views=3, resolution=size, images=False)
-    field = load(options.fields[0])
+    field = load(options.fields[0]).requires_grad_(False)  # as the command line has it
     clock = time.process_time if options.threads == 1 else time.perf_counter
     how = {"fast": True} if options.fast else {}  # older checkouts do not know it
     for _ in sys.stdin:

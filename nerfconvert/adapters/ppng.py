@@ -77,11 +77,17 @@ class PpngField(TrainableField, RadianceField):
         self.register_buffer("frequencies", torch.tensor(config.frequencies), persistent=False)
         self.register_buffer("volumes", torch.zeros(0), persistent=False)
         self.register_buffer("expanded", torch.zeros(0), persistent=False)  # the factors of these
+        self._compared = (0, 0)  # address and version of the factors when they were last the same
 
     @torch.no_grad()
     def _expand_factors(self) -> None:
-        """Multiplies the factors out to `volumes` [2F, z, y, x, C] where their numbers
-        changed since; versions do not tell, for those of a copied field begin anew."""
+        """Multiplies the factors out to `volumes` [2F, z, y, x, C] where their numbers changed
+        since. Versions tell only of factors that no optimizer changes, at one address: those of a
+        copied field begin anew."""
+        now = self.factors.data_ptr(), self.factors._version
+        if now == self._compared and not self.factors.requires_grad:
+            return
+        self._compared = now
         if torch.equal(self.expanded, self.factors):
             return
         sizes = (self.factors.shape[1], *(self.config.resolution,) * 3, self.config.channels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import pytest
@@ -95,6 +96,20 @@ def test_training_and_rendering_look_up_the_same(dimensions):
         with torch.no_grad():
             torch.testing.assert_close(field.encode(positions), learning, rtol=1e-4, atol=1e-5)
         field.factors.data.mul_(1.1)
+
+
+def test_a_frozen_field_shows_changes():
+    """Of itself, and of a copy that is as new as it was when its factors were last compared."""
+    field = build().requires_grad_(False)
+    positions = UNIT_CUBE.from_unit(torch.rand(50, 3))
+    before = field.encode(positions)
+    copied = copy.deepcopy(field)
+    for changed in (field, copied):
+        changed.factors.mul_(1.1)
+        wanted = PpngField(field.config, field.info).requires_grad_(False)
+        wanted.load_state_dict(changed.state_dict())
+        assert torch.equal(changed.encode(positions), wanted.encode(positions))
+        assert not torch.equal(changed.encode(positions), before)
 
 
 def test_the_cube_about_a_box_is_the_unit_cube():
