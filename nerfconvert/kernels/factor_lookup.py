@@ -28,16 +28,21 @@ def factor_lookup(
     unit: Tensor,  # [N, 3] in [0, 1]; clamped, NaN counts as 0
     planes: list[Tensor],  # [X, Y, C], [X, Z, C], [Y, Z, C]; or none
     lines: list[Tensor],  # [Z, C], [Y, C], [X, C]
-) -> Tensor:
-    """Products [N, 3 * C] of planes and lines at points of the unit cube, mode after mode.
+    summed: int,
+    sums: bool = True,
+) -> tuple[Tensor, Tensor]:
+    """Products of planes and lines at points of the unit cube: of the first `summed` channels their
+    sums [N] over all modes, of the others [N, 3 * (C - summed)], mode after mode.
 
-    Without planes: products [N, C] of the three lines. Samples are interpolated linearly, the
-    first and the last of an axis lie on the faces of the cube (grid_sample's align_corners).
-    Gradients reach planes and lines; where one is kept of each of them, it is added to.
+    Without `sums` the first is [0]. Without planes, products of the three lines, one mode in all.
+    Samples are interpolated linearly, the first and the last of an axis lie on the faces of the
+    cube (grid_sample's align_corners). Gradients reach planes and lines; where one is kept of each
+    of them, it is added to.
     """
     check_factors(unit, planes, lines)
+    check_summed("summed", summed, lines)
     check_count("unit", unit, lines[0].shape[1] * max(len(planes), 1))
-    return dispatch("factor_lookup", unit, list(planes), list(lines))
+    return dispatch("factor_lookup", unit, list(planes), list(lines), summed, sums)
 
 
 def check_factors(unit: Tensor, planes: list[Tensor], lines: list[Tensor]) -> None:
@@ -62,12 +67,27 @@ def check_factors(unit: Tensor, planes: list[Tensor], lines: list[Tensor]) -> No
         check_like(f"planes[{mode}]", plane, "unit", unit)
 
 
+def check_summed(name: str, channels: int, lines: list[Tensor]) -> None:
+    """Raises ValueError unless lines have so many channels."""
+    if not 0 <= channels <= lines[0].shape[1]:
+        raise ValueError(f"{name} must be 0 to {lines[0].shape[1]}, got {channels}")
+
+
 def factor_lookup_reference(
     unit: Tensor,  # [N, 3]
     planes: list[Tensor],  # [X, Y, C], [X, Z, C], [Y, Z, C]; or none
     lines: list[Tensor],  # [Z, C], [Y, C], [X, C]
-) -> Tensor:
+    summed: int,
+    sums: bool = True,
+) -> tuple[Tensor, Tensor]:
     """`factor_lookup` in plain torch."""
+    products = all_products(unit, planes, lines).unflatten(1, (max(1, len(planes)), -1))
+    totals = products[..., :summed].sum((1, 2)) if sums else unit.new_empty(0)
+    return totals, products[..., summed:].flatten(1)
+
+
+def all_products(unit: Tensor, planes: list[Tensor], lines: list[Tensor]) -> Tensor:
+    """Products [N, modes * C] of all channels, mode after mode, in plain torch."""
     sizes = unit.new_tensor(sizes_of(lines))
     position = unit.detach().nan_to_num(0.0, 1.0, 0.0).clamp(0, 1) * (sizes - 1)
     cell = position.floor().minimum(sizes - 2)
@@ -96,53 +116,60 @@ def sizes_of(lines: list[Tensor]) -> list[int]:
     return [lines[LINE_AXES.index(axis)].shape[0] for axis in range(3)]
 
 
-def _forward(unit, planes, lines):
-    features = _forward_fake(unit, planes, lines)
+def _forward(unit, planes, lines, summed, sums):
+    totals, products = _forward_fake(unit, planes, lines, summed, sums)
     inputs = unit.contiguous(), [p.contiguous() for p in planes], [x.contiguous() for x in lines]
-    launch("factor_lookup", unit, len(unit), lines[0].shape[1], sizes_of(lines), *inputs, features)
-    return features
+    shape = len(unit), lines[0].shape[1], summed, sizes_of(lines)
+    if sums:
+        launch("factor_sum", unit, *shape, *inputs, totals)
+    launch("factor_lookup", unit, *shape, *inputs, products)
+    return totals, products
 
 
-def _backward(unit, planes, lines, grad_features):
-    grads = _backward_fake(unit, planes, lines, grad_features)
-    _scatter(unit, planes, lines, grad_features, *grads, [], [])
+def _backward(unit, planes, lines, summed, grad_sums, grad_products):
+    grads = _backward_fake(unit, planes, lines)
+    _scatter(unit, planes, lines, summed, grad_sums, grad_products, *grads, [], [])
     return grads
 
 
-def _scatter(unit, planes, lines, grad_features, grad_planes, grad_lines, plane_marks, line_marks):
+def _scatter(
+    unit, planes, lines, summed, grad_sums, grad_products,
+    grad_planes, grad_lines, plane_marks, line_marks,
+):  # fmt: skip
     """Adds to kept gradients where there are marks, else fills the gradients."""
     inputs = unit.contiguous(), [p.contiguous() for p in planes], [x.contiguous() for x in lines]
-    shape = len(unit), lines[0].shape[1], sizes_of(lines)
-    outputs = grad_features.contiguous(), grad_planes, grad_lines, plane_marks, line_marks
-    launch("factor_lookup_backward", unit, *shape, *inputs, *outputs)
+    shape = len(unit), lines[0].shape[1], summed, sizes_of(lines)
+    given = None if grad_sums is None else grad_sums.contiguous(), grad_products.contiguous()
+    outputs = grad_planes, grad_lines, plane_marks, line_marks
+    launch("factor_lookup_backward", unit, *shape, *inputs, *given, *outputs)
 
 
 def _setup_context(ctx, inputs, output):
-    unit, planes, lines = inputs
+    unit, planes, lines, ctx.summed, ctx.sums = inputs
     ctx.n_planes = len(planes)
     kept = [kept_gradient(x) for x in (*planes, *lines)]
     ctx.kept = kept if all(kept) else None
     ctx.save_for_backward(unit, *planes, *lines)
 
 
-def _autograd(ctx, grad_features):
+def _autograd(ctx, grad_sums, grad_products):
     unit, *factors = ctx.saved_tensors
     planes, lines = factors[: ctx.n_planes], factors[ctx.n_planes :]
+    given = unit, planes, lines, ctx.summed, grad_sums if ctx.sums else None, grad_products
     if ctx.kept:
         values, marks = (list(x) for x in zip(*(kept.parts() for kept in ctx.kept)))
         there = (x for part in (values, marks) for x in (part[: len(planes)], part[len(planes) :]))
-        ops = torch.ops.nerfconvert
-        ops.factor_lookup_add_gradient(unit, planes, lines, grad_features, *there)
-        return None, [None] * len(planes), [None] * len(lines)
-    backward = torch.ops.nerfconvert.factor_lookup_backward
-    return None, *backward(unit, planes, lines, grad_features)
+        torch.ops.nerfconvert.factor_lookup_add_gradient(*given, *there)
+        return None, [None] * len(planes), [None] * len(lines), None, None
+    return None, *torch.ops.nerfconvert.factor_lookup_backward(*given), None, None
 
 
-def _forward_fake(unit, planes, lines):
-    return unit.new_empty(unit.shape[0], lines[0].shape[1] * max(len(planes), 1))
+def _forward_fake(unit, planes, lines, summed, sums):
+    points, width = unit.shape[0], (lines[0].shape[1] - summed) * max(len(planes), 1)
+    return unit.new_empty(points if sums else 0), unit.new_empty(points, width)
 
 
-def _backward_fake(unit, planes, lines, grad_features):
+def _backward_fake(unit, planes, lines, *_):
     return [[x.new_empty(x.shape) for x in group] for group in (planes, lines)]
 
 
@@ -150,20 +177,16 @@ def _scatter_fake(*_):
     return None
 
 
+_INPUTS = "Tensor unit, Tensor[] planes, Tensor[] lines, int summed"
+_GIVEN = f"{_INPUTS}, Tensor? grad_sums, Tensor grad_products"
+register(f"factor_lookup({_INPUTS}, bool sums) -> (Tensor, Tensor)", _forward, _forward_fake)
 register(
-    "factor_lookup(Tensor unit, Tensor[] planes, Tensor[] lines) -> Tensor",
-    _forward,
-    _forward_fake,
-)
-register(
-    "factor_lookup_backward(Tensor unit, Tensor[] planes, Tensor[] lines, Tensor grad_features) "
-    "-> (Tensor[], Tensor[])",
+    f"factor_lookup_backward({_GIVEN}) -> (Tensor[], Tensor[])",
     _backward,
     _backward_fake,
 )
 register(
-    "factor_lookup_add_gradient(Tensor unit, Tensor[] planes, Tensor[] lines, "
-    "Tensor grad_features, Tensor(a!)[] grad_planes, Tensor(b!)[] grad_lines, "
+    f"factor_lookup_add_gradient({_GIVEN}, Tensor(a!)[] grad_planes, Tensor(b!)[] grad_lines, "
     "Tensor(c!)[] plane_marks, Tensor(d!)[] line_marks) -> ()",
     _scatter,
     _scatter_fake,
@@ -202,11 +225,22 @@ def factors_along_rays(generator: torch.Generator, points: int) -> Iterator[tupl
         yield name, density, (unit, planes, lines)
 
 
+def _example(generator: torch.Generator, device: torch.device, dtype: torch.dtype) -> tuple:
+    return *small_factors(generator, device, dtype), 5, True
+
+
+def _sized(generator: torch.Generator, size: int) -> tuple:
+    """Sums of none, some or all channels, which do not fill vectors; or without them."""
+    return *sized_factors(generator, size), (0, 7, 33)[size % 3], size % 5 > 0
+
+
 def _timings(generator: torch.Generator, points: int) -> Iterator[Timing]:
-    for name, _, arguments in factors_along_rays(generator, points):
+    for name, density, arguments in factors_along_rays(generator, points):
         _, planes, lines = arguments
         gathered = points * 4 * lines[0].shape[1] * (4 * len(planes) + 2 * 3)
-        yield Timing(arguments=arguments, items=points, name=name, gathered=gathered)
+        yield Timing(
+            arguments=(*arguments, density, True), items=points, name=name, gathered=gathered
+        )
 
 
 FACTOR_LOOKUP = Kernel(
@@ -214,8 +248,8 @@ FACTOR_LOOKUP = Kernel(
     fast=factor_lookup,
     reference=factor_lookup_reference,
     torch_op=torch.ops.nerfconvert.factor_lookup,
-    example=small_factors,
-    sized=sized_factors,
+    example=_example,
+    sized=_sized,
     timings=_timings,
     differentiable=(1, 2),
 )

@@ -10,8 +10,9 @@ from torch import Tensor
 from .arguments import check_count
 from .dispatch import dispatch
 from .factor_lookup import (
+    all_products,
     check_factors,
-    factor_lookup_reference,
+    check_summed,
     factors_along_rays,
     sized_factors,
     sizes_of,
@@ -28,12 +29,10 @@ def factor_sum(
     lines: list[Tensor],  # [Z, C], [Y, C], [X, C]
     channels: int,
 ) -> Tensor:
-    """Sums [N] of the products of `factor_lookup` over all modes and the first `channels` of their
-    C channels. No gradients."""
+    """The sums [N] of `factor_lookup` alone, of the first `channels` channels. No gradients."""
     check_factors(unit, planes, lines)
     check_count("unit", unit, 1)
-    if not 0 <= channels <= lines[0].shape[1]:
-        raise ValueError(f"channels must be 0 to {lines[0].shape[1]}, got {channels}")
+    check_summed("channels", channels, lines)
     return dispatch("factor_sum", unit, list(planes), list(lines), channels)
 
 
@@ -45,8 +44,7 @@ def factor_sum_reference(
     channels: int,
 ) -> Tensor:
     """`factor_sum` in plain torch."""
-    parts = ([x[..., :channels] for x in group] for group in (planes, lines))
-    return factor_lookup_reference(unit, *parts).sum(1)
+    return all_products(unit, *([x[..., :channels] for x in y] for y in (planes, lines))).sum(1)
 
 
 def _factor_sum(unit, planes, lines, channels):

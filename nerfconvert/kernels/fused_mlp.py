@@ -11,12 +11,12 @@ from torch.nn.functional import linear
 
 from .arguments import check_count, check_float, check_like, check_shape
 from .dispatch import dispatch
-from .fused_mlp_bfloat16 import run_bfloat16
+from .fused_mlp_bfloat16 import MAX_WIDTH, run_bfloat16
 from .kernel import Kernel, Timing
 from .launch import launch
 from .precision import in_bfloat16
 from .torch_ops import differentiate, register
-from .wide_mlp import MAX_WIDTH, is_wide, layer_by_layer
+from .wide_mlp import is_wide, layer_by_layer
 
 MAX_LAYERS = 10
 REFERENCE_CHUNK = 8192  # rows; in larger batches sgemm loses time to page faults
@@ -42,7 +42,7 @@ def fused_mlp(
 
     `weights` are [out, in] as torch.nn.Linear stores them, `biases` [out] each or None for no
     biases. The layers `at` act on [h | beside], `beside` [N, E]; 0 is the first layer, whose h are
-    the inputs. All sizes work; widths of 0 or beyond 256, or more than 10 layers, fall back to the
+    the inputs. All sizes work; widths of 0 or beyond 512, or more than 10 layers, fall back to the
     reference, and on CUDA networks 128 wide or wider are products of torch's. Gradients reach
     inputs, weights, biases and `beside`. Within `precision.bfloat16_allowed` the terms of the
     products may be rounded to bfloat16.

@@ -8,14 +8,14 @@ from torch import Tensor
 from torch.nn.functional import linear
 
 WIDE = 128  # from here on a product fills a GPU by itself
-MAX_WIDTH = 256  # of inputs and layers that our kernel takes
+MAX_INPUTS = 256  # that our kernel takes on CUDA
 
 
 def is_wide(inputs: Tensor, weights: list[Tensor]) -> bool:
     """Whether a network is for `layer_by_layer`: on CUDA, in float32, with a layer that is wide, or
     with more inputs than the kernel takes."""
     on_cuda = inputs.device.type == "cuda" and inputs.dtype == torch.float32
-    wide = max(len(weight) for weight in weights) >= WIDE or inputs.shape[1] > MAX_WIDTH
+    wide = max(len(weight) for weight in weights) >= WIDE or inputs.shape[1] > MAX_INPUTS
     return on_cuda and wide
 
 

@@ -154,7 +154,8 @@ class RadianceField(Field):
 
     def density_first(self, positions: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         """Density [N] at world positions [N, 3], and a function that gives the features [M, F] at
-        those of them with the indices [M]: for frames, few of whose samples show a color.
+        those of them with the indices [M], for `color` alone: for frames, few of whose samples show
+        a color.
 
         The same as `encode` and `density` but for rounding; without gradients.
         """

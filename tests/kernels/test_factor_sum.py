@@ -18,7 +18,7 @@ def test_sums_of_products(backend, with_planes, width, channels):
     planes = planes if with_planes else []
     unit = 1.2 * torch.rand(61, 3, dtype=torch.float64) - 0.1
     unit[7, 1] = torch.nan
-    products = factor_lookup(unit, planes, lines).unflatten(1, (-1, width))
+    products = factor_lookup(unit, planes, lines, 0)[1].unflatten(1, (-1, width))
     got = factor_sum(unit, planes, lines, channels)
     torch.testing.assert_close(got, products[..., :channels].sum((1, 2)), rtol=0, atol=1e-12)
 

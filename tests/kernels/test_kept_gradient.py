@@ -31,7 +31,8 @@ def factors(n_planes: int) -> list[torch.nn.Parameter]:
 def look_up_and_descend(given: list[torch.nn.Parameter], seed: int) -> None:
     unit = 0.3 * torch.rand(700, 3, generator=torch.Generator().manual_seed(seed))
     planes, lines = given[:-3], given[-3:]
-    factor_lookup(unit, planes, lines).square().sum().backward()
+    sums, products = factor_lookup(unit, planes, lines, 6)
+    (sums.square().sum() + products.square().sum()).backward()
 
 
 @pytest.mark.parametrize("n_planes", [0, 3])

@@ -12,40 +12,42 @@ namespace {
 
 constexpr int64_t kGrain = 256;  // points worth one thread
 
+// Products of the channels from `first` on.
 template <class T>
-void multiply(const Factors<const T>& factors, const FactorPoint<T>& point, T* __restrict out) {
-  const int64_t width = factors.width;
+void multiply(const Factors<const T>& factors, const FactorPoint<T>& point, int64_t first,
+              T* __restrict out) {
+  const int64_t width = factors.width, count = width - first;
   const FactorMode<T> modes[3] = {{factors, point, 0}, {factors, point, 1}, {factors, point, 2}};
   if (!factors.plane[0]) {
-    const T* const z = factors.line[0] + modes[0].line;
-    const T* const y = factors.line[1] + modes[1].line;
-    const T* const x = factors.line[2] + modes[2].line;
-    for (int64_t f = 0; f < width; ++f)
+    const T* const z = factors.line[0] + modes[0].line + first;
+    const T* const y = factors.line[1] + modes[1].line + first;
+    const T* const x = factors.line[2] + modes[2].line + first;
+    for (int64_t f = 0; f < count; ++f)
       out[f] = on_line(z + f, width, modes[0].end) * on_line(y + f, width, modes[1].end) *
                on_line(x + f, width, modes[2].end);
     return;
   }
-  for (int m = 0; m < 3; ++m, out += width) {
-    const T* const plane = factors.plane[m] + modes[m].plane;
-    const T* const line = factors.line[m] + modes[m].line;
-    for (int64_t f = 0; f < width; ++f)
+  for (int m = 0; m < 3; ++m, out += count) {
+    const T* const plane = factors.plane[m] + modes[m].plane + first;
+    const T* const line = factors.line[m] + modes[m].line + first;
+    for (int64_t f = 0; f < count; ++f)
       out[f] = on_plane(plane + f, width, modes[m].plane_step, modes[m].corner) *
                on_line(line + f, width, modes[m].end);
   }
 }
 
 template <class T>
-int look_up(const Factors<const T>& factors, int64_t points, const T* unit, T* features,
-            int64_t threads) {
-  const int64_t stride = factors.width * factors.modes();
-  prefer_huge_pages(features, points * stride * sizeof(T));
+int look_up(const Factors<const T>& factors, int64_t points, int64_t first, const T* unit,
+            T* products, int64_t threads) {
+  const int64_t stride = (factors.width - first) * factors.modes();
+  prefer_huge_pages(products, points * stride * sizeof(T));
   const int n_threads = useful_threads(threads, points, kGrain);
 #pragma omp parallel for schedule(dynamic, 16) num_threads(n_threads)
-  for (int64_t first = 0; first < points; first += kStrip) {
-    const int n = static_cast<int>(std::min<int64_t>(kStrip, points - first));
+  for (int64_t begin = 0; begin < points; begin += kStrip) {
+    const int n = static_cast<int>(std::min<int64_t>(kStrip, points - begin));
     FactorStrip<T> strip;
-    strip.locate(factors, unit + 3 * first, n, factors.width);
-    for (int i = 0; i < n; ++i) multiply(factors, strip[i], features + (first + i) * stride);
+    strip.locate(factors, unit + 3 * begin, n, first, factors.width);
+    for (int i = 0; i < n; ++i) multiply(factors, strip[i], first, products + (begin + i) * stride);
   }
   return kOk;
 }
@@ -72,18 +74,27 @@ struct Share {
   }
 };
 
+// One gradient for all channels, read like a row of them.
 template <class T>
-void add_row(T weight, const T* __restrict grad, const T* __restrict line, const T* end,
-             T* __restrict row, int64_t width) {
-  for (int64_t f = 0; f < width; ++f)
+struct Same {
+  T value;
+  T operator[](int64_t) const { return value; }
+};
+
+// Gradients, table entries and places to add to of `count` channels, of which rows lie `width` apart.
+template <class T, class Gradient>
+void add_row(T weight, Gradient grad, const T* __restrict line, const T* end, T* __restrict row,
+             int64_t width, int64_t count) {
+#pragma GCC ivdep
+  for (int64_t f = 0; f < count; ++f)
     row[f] = fma_(weight, grad[f] * on_line(line + f, width, end), row[f]);
 }
 
-template <class T>
-void add_line(const FactorMode<T>& mode, const T* __restrict grad, const T* __restrict plane,
-              T* __restrict row, int64_t width) {
+template <class T, class Gradient>
+void add_line(const FactorMode<T>& mode, Gradient grad, const T* __restrict plane,
+              T* __restrict row, int64_t width, int64_t count) {
 #pragma GCC ivdep
-  for (int64_t f = 0; f < width; ++f) {
+  for (int64_t f = 0; f < count; ++f) {
     const T g = grad[f] * on_plane(plane + f, width, mode.plane_step, mode.corner);
     row[f] = fma_(mode.end[0], g, row[f]);
     row[f + width] = fma_(mode.end[1], g, row[f + width]);
@@ -91,13 +102,13 @@ void add_line(const FactorMode<T>& mode, const T* __restrict grad, const T* __re
 }
 
 // All four corners and both ends at once.
-template <class T>
-void add_all(const FactorMode<T>& mode, const T* __restrict grad, const T* __restrict plane,
-             const T* __restrict line, T* __restrict to_plane, T* __restrict to_line,
-             int64_t width) {
+template <class T, class Gradient>
+void add_all(const FactorMode<T>& mode, Gradient grad, const T* __restrict plane,
+             const T* __restrict line, T* __restrict to_plane, T* __restrict to_line, int64_t width,
+             int64_t count) {
   const int64_t step = mode.plane_step;
 #pragma GCC ivdep
-  for (int64_t f = 0; f < width; ++f) {
+  for (int64_t f = 0; f < count; ++f) {
     const T g = grad[f] * on_line(line + f, width, mode.end);
     const T h = grad[f] * on_plane(plane + f, width, step, mode.corner);
     to_plane[f] = fma_(mode.corner[0], g, to_plane[f]);
@@ -109,47 +120,56 @@ void add_all(const FactorMode<T>& mode, const T* __restrict grad, const T* __res
   }
 }
 
+// `count` channels of mode m from channel `from` on; `mine` says which corners are this thread's.
+template <class T, class Gradient>
+void add_channels(const Factors<const T>& factors, const Share<T>& share, const FactorMode<T>& mode,
+                  int m, const bool* mine, Gradient grad, int64_t from, int64_t count) {
+  const int64_t width = factors.width;
+  const T* const plane = factors.plane[m] + mode.plane + from;
+  const T* const line = factors.line[m] + mode.line + from;
+  T* const to_plane = share.grads.plane[m] + mode.plane + from;
+  T* const to_line = share.grads.line[m] + mode.line + from;
+  if (mine[0] && mine[1] && mine[2] && mine[3])
+    return add_all(mode, grad, plane, line, to_plane, to_line, width, count);
+  for (int c = 0; c < 4; ++c)
+    if (mine[c])
+      add_row(mode.corner[c], grad, line, mode.end,
+              to_plane + (c >> 1) * mode.plane_step + (c & 1) * width, width, count);
+  if (mine[0]) add_line(mode, grad, plane, to_line, width, count);
+}
+
 template <class T>
 void add_planes(const Factors<const T>& factors, const Share<T>& share, const FactorPoint<T>& point,
-                const T* grad) {
-  const int64_t width = factors.width;
-  for (int m = 0; m < 3; ++m, grad += width) {
+                const FactorGradient<T>& grad) {
+  const int64_t width = factors.width, rest = width - grad.first;
+  for (int m = 0; m < 3; ++m) {
     const FactorMode<T> mode(factors, point, m);
-    const T* const plane = factors.plane[m] + mode.plane;
-    const T* const line = factors.line[m] + mode.line;
-    T* const to_plane = share.grads.plane[m] + mode.plane;
-    T* const to_line = share.grads.line[m] + mode.line;
     const int64_t a = point.cell[factor_first(m)], b = point.cell[factor_second(m)];
     bool mine[4];
     for (int c = 0; c < 4; ++c) {
       mine[c] = share.owns(m, a + (c >> 1), b + (c & 1));
       if (mine[c]) share.mark(m, mode.plane + (c >> 1) * mode.plane_step + (c & 1) * width);
     }
-    if (mine[0] && mine[1] && mine[2] && mine[3]) {
-      add_all(mode, grad, plane, line, to_plane, to_line, width);
-      continue;
-    }
-    for (int c = 0; c < 4; ++c)
-      if (mine[c])
-        add_row(mode.corner[c], grad, line, mode.end,
-                to_plane + (c >> 1) * mode.plane_step + (c & 1) * width, width);
-    if (mine[0]) add_line(mode, grad, plane, to_line, width);
+    if (grad.sum)
+      add_channels(factors, share, mode, m, mine, Same<T>{*grad.sum}, 0, grad.first);
+    add_channels(factors, share, mode, m, mine, grad.row + m * rest, grad.first, rest);
   }
 }
 
-template <class T>
+// `count` channels of three lines from channel `from` on.
+template <class T, class Gradient>
 void add_lines(const Factors<const T>& factors, const Share<T>& share, const FactorPoint<T>& point,
-               const T* __restrict grad) {
+               Gradient grad, int64_t from, int64_t count) {
   const int64_t width = factors.width;
   for (int m = 0; m < 3; ++m) {
     const int others[2] = {m == 0 ? 1 : 0, m == 2 ? 1 : 2};
     const FactorMode<T> mode(factors, point, m);
     const FactorMode<T> first(factors, point, others[0]), second(factors, point, others[1]);
-    const T* const a = factors.line[others[0]] + first.line;
-    const T* const b = factors.line[others[1]] + second.line;
-    T* const row = share.grads.line[m] + mode.line;
+    const T* const a = factors.line[others[0]] + first.line + from;
+    const T* const b = factors.line[others[1]] + second.line + from;
+    T* const row = share.grads.line[m] + mode.line + from;
 #pragma GCC ivdep
-    for (int64_t f = 0; f < width; ++f) {
+    for (int64_t f = 0; f < count; ++f) {
       const T g = grad[f] * on_line(a + f, width, first.end) * on_line(b + f, width, second.end);
       row[f] = fma_(mode.end[0], g, row[f]);
       row[f + width] = fma_(mode.end[1], g, row[f + width]);
@@ -157,24 +177,34 @@ void add_lines(const Factors<const T>& factors, const Share<T>& share, const Fac
   }
 }
 
-// Strips first, first + by, ... of all points.
+// What one call gives gradients for.
 template <class T>
-void add_strips(const Factors<const T>& factors, const Share<T>& share, int64_t points,
-                const T* unit, const T* grad_features) {
+struct Asked {
+  int64_t points, first;
+  const T* unit;
+  const T* grad_sums;
+  const T* grad_products;
+};
+
+// Strips of all points, or of this thread's where there are no planes.
+template <class T>
+void add_strips(const Factors<const T>& factors, const Share<T>& share, const Asked<T>& asked) {
   const bool planes = factors.plane[0];
-  const int64_t stride = factors.width * factors.modes();
-  const int64_t from = planes ? 0 : points * share.me / share.team;
-  const int64_t to = planes ? points : points * (share.me + 1) / share.team;
-  for (int64_t first = from; first < to; first += kStrip) {
-    const int n = static_cast<int>(std::min<int64_t>(kStrip, to - first));
+  const int64_t from = planes ? 0 : asked.points * share.me / share.team;
+  const int64_t to = planes ? asked.points : asked.points * (share.me + 1) / share.team;
+  for (int64_t begin = from; begin < to; begin += kStrip) {
+    const int n = static_cast<int>(std::min<int64_t>(kStrip, to - begin));
     FactorStrip<T> strip;
-    strip.locate(share.grads, unit + 3 * first, n, factors.width);
+    strip.locate(share.grads, asked.unit + 3 * begin, n, 0, factors.width);
     for (int i = 0; i < n; ++i) {
-      const T* const grad = grad_features + (first + i) * stride;
-      if (planes)
+      const FactorGradient<T> grad(asked.grad_sums, asked.grad_products, begin + i, asked.first,
+                                   factors);
+      if (planes) {
         add_planes(factors, share, strip[i], grad);
-      else
-        add_lines(factors, share, strip[i], grad);
+        continue;
+      }
+      if (grad.sum) add_lines(factors, share, strip[i], Same<T>{*grad.sum}, 0, grad.first);
+      add_lines(factors, share, strip[i], grad.row, grad.first, factors.width - grad.first);
     }
   }
 }
@@ -185,10 +215,10 @@ void fill_share(T* values, int64_t count, int me, int team) {
 }
 
 template <class T>
-int look_up_backward(const Factors<const T>& factors, const Factors<T>& grads, int64_t points,
-                     const T* unit, const T* grad_features, uint8_t* const* plane_marks,
-                     uint8_t* const* line_marks, int64_t threads) {
-  const int n_threads = useful_threads(threads, points, kGrain);
+int look_up_backward(const Factors<const T>& factors, const Factors<T>& grads,
+                     const Asked<T>& asked, uint8_t* const* plane_marks, uint8_t* const* line_marks,
+                     int64_t threads) {
+  const int n_threads = useful_threads(threads, asked.points, kGrain);
   int64_t line_size[3], lines = 0, plane_size[3] = {};
   for (int m = 0; m < 3; ++m) {
     line_size[m] = factors.size[factor_line(m)] * factors.width;
@@ -213,7 +243,7 @@ int look_up_backward(const Factors<const T>& factors, const Factors<T>& grads, i
       if (line_marks && !share.me) std::fill_n(line_marks[m], marks, 1);
     }
 #pragma omp barrier
-    add_strips(factors, share, points, unit, grad_features);
+    add_strips(factors, share, asked);
 #pragma omp barrier
     int64_t offset = 0;
     for (int m = 0; m < 3; offset += line_size[m++])
@@ -230,16 +260,16 @@ int look_up_backward(const Factors<const T>& factors, const Factors<T>& grads, i
 }  // namespace
 }  // namespace nc
 
-#define NC_FACTOR_LOOKUP(suffix, T)                                                              \
-  NC_CPU_FUNCTION(factor_lookup, suffix, T) {                                                    \
-    return nc::look_up<T>(nc::make_factors(planes, lines, sizes, width), points, unit, features, \
-                          threads);                                                              \
-  }                                                                                              \
-  NC_CPU_FUNCTION(factor_lookup_backward, suffix, T) {                                           \
-    return nc::look_up_backward<T>(nc::make_factors(planes, lines, sizes, width),                \
-                                   nc::make_factors(grad_planes, grad_lines, sizes, width),      \
-                                   points, unit, grad_features, plane_marks, line_marks,         \
-                                   threads);                                                     \
+#define NC_FACTOR_LOOKUP(suffix, T)                                                                \
+  NC_CPU_FUNCTION(factor_lookup, suffix, T) {                                                      \
+    return nc::look_up<T>(nc::make_factors(planes, lines, sizes, width), points, first, unit,      \
+                          products, threads);                                                      \
+  }                                                                                                \
+  NC_CPU_FUNCTION(factor_lookup_backward, suffix, T) {                                             \
+    return nc::look_up_backward<T>(                                                                \
+        nc::make_factors(planes, lines, sizes, width),                                             \
+        nc::make_factors(grad_planes, grad_lines, sizes, width),                                   \
+        {points, first, unit, grad_sums, grad_products}, plane_marks, line_marks, threads);        \
   }
 
 NC_FACTOR_LOOKUP(f32, float)

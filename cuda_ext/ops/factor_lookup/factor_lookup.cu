@@ -10,16 +10,16 @@ namespace {
 constexpr int kLanes = 32;
 constexpr int kRun = 8;  // points that a warp takes through the backward
 
-__global__ void factor_forward(Factors<const float> factors, int64_t points, const float* unit,
-                               float* features) {
-  const int64_t width = factors.width;
+__global__ void factor_forward(Factors<const float> factors, int64_t points, int64_t first,
+                               const float* unit, float* products) {
+  const int64_t width = factors.width, count = width - first;
   for (int64_t t = cuda_first(); t < points * kLanes; t += cuda_stride()) {
     const int64_t i = t / kLanes;
     const FactorPoint<float> point(factors, unit + 3 * i);
-    float* out = features + i * width * factors.modes();
-    for (int m = 0; m < factors.modes(); ++m, out += width) {
+    float* out = products + i * count * factors.modes();
+    for (int m = 0; m < factors.modes(); ++m, out += count) {
       const FactorMode<float> mode(factors, point, m);
-      for (int64_t f = t % kLanes; f < width; f += kLanes) {
+      for (int64_t f = first + t % kLanes; f < width; f += kLanes) {
         float value = on_line(factors.line[m] + mode.line + f, width, mode.end);
         if (factors.plane[0])
           value *= on_plane(factors.plane[m] + mode.plane + f, width, mode.plane_step, mode.corner);
@@ -27,7 +27,7 @@ __global__ void factor_forward(Factors<const float> factors, int64_t points, con
           const FactorMode<float> other(factors, point, n);
           value *= on_line(factors.line[n] + other.line + f, width, other.end);
         }
-        out[f] = value;
+        out[f - first] = value;
       }
     }
   }
@@ -75,13 +75,14 @@ struct Marks {
 
 // A warp takes kRun points one after the other: samples along a ray stay in a cell for a while.
 __global__ void factor_backward(Factors<const float> factors, Factors<float> grads, int64_t points,
-                                const float* unit, const float* grad_features, Marks marks) {
-  const int64_t width = factors.width, row = width * factors.modes();
+                                int64_t first, const float* unit, const float* grad_sums,
+                                const float* grad_products, Marks marks) {
+  const int64_t width = factors.width;
   const int64_t runs = (points + kRun - 1) / kRun;
   for (int64_t t = cuda_first(); t < runs * kLanes; t += cuda_stride()) {
     const int64_t begin = t / kLanes * kRun, end = min_(begin + kRun, points);
     for (int m = 0; m < 3; ++m) {
-      const float* grad = grad_features + (factors.plane[0] ? m * width : 0);
+      const int own = factors.plane[0] ? m : 0;
       const int64_t step = factors.size[factor_second(m)] * width;
       for (int64_t f = t % kLanes; f < width; f += kLanes) {
         CellSum<2> line;
@@ -89,7 +90,8 @@ __global__ void factor_backward(Factors<const float> factors, Factors<float> gra
         for (int64_t i = begin; i < end; ++i) {
           const FactorPoint<float> point(factors, unit + 3 * i);
           const FactorMode<float> mode(factors, point, m);
-          const float g = grad[i * row + f];
+          const float g =
+              FactorGradient<float>(grad_sums, grad_products, i, first, factors).at(own, f);
           line.add(grads.line[m] + mode.line + f, mode.end,
                    g * partner(factors, point, mode, m, f), width, 0);
           if (!factors.plane[0]) continue;
@@ -111,7 +113,7 @@ __global__ void factor_backward(Factors<const float> factors, Factors<float> gra
 NC_CUDA_FUNCTION(factor_lookup) {
   const auto factors = nc::make_factors(planes, lines, sizes, width);
   NC_LAUNCH(nc::factor_forward, nc::cuda_blocks(points * nc::kLanes), nc::kCudaThreads, 0, stream,
-            factors, points, unit, features);
+            factors, points, first, unit, products);
   return nc::cuda_status();
 }
 
@@ -133,6 +135,6 @@ NC_CUDA_FUNCTION(factor_lookup_backward) {
   }
   const int64_t runs = (points + nc::kRun - 1) / nc::kRun;
   NC_LAUNCH(nc::factor_backward, nc::cuda_blocks(runs * nc::kLanes), nc::kCudaThreads, 0, stream,
-            factors, grads, points, unit, grad_features, marks);
+            factors, grads, points, first, unit, grad_sums, grad_products, marks);
   return nc::cuda_status();
 }

@@ -6,15 +6,18 @@
 #include "portable.h"
 
 // sizes [3]: samples along x, y, z; planes and grad_planes [3] or null; lines and grad_lines [3].
+// Products of channels from `first` on; of those before it the sum over all modes has the gradient
+// grad_sums, null where it is zero.
 // plane_marks and line_marks: null both, or what grad_planes and grad_lines hold is added to, and a
 // mark set for each run of 16 of their numbers that may be.
 #define NC_ARGUMENTS_factor_lookup(T)                                                         \
-  int64_t points, int64_t width, const int64_t* sizes, const T* unit, const T* const* planes, \
-      const T* const* lines, T* features
+  int64_t points, int64_t width, int64_t first, const int64_t* sizes, const T* unit,          \
+      const T* const* planes, const T* const* lines, T* products
 #define NC_ARGUMENTS_factor_lookup_backward(T)                                                \
-  int64_t points, int64_t width, const int64_t* sizes, const T* unit, const T* const* planes, \
-      const T* const* lines, const T* grad_features, T* const* grad_planes,                   \
-      T* const* grad_lines, uint8_t* const* plane_marks, uint8_t* const* line_marks
+  int64_t points, int64_t width, int64_t first, const int64_t* sizes, const T* unit,          \
+      const T* const* planes, const T* const* lines, const T* grad_sums,                      \
+      const T* grad_products, T* const* grad_planes, T* const* grad_lines,                    \
+      uint8_t* const* plane_marks, uint8_t* const* line_marks
 
 namespace nc {
 
@@ -83,6 +86,26 @@ struct FactorMode {
     line = point.cell[c] * factors.width;
     for (int i = 0; i < 4; ++i) corner[i] = point.weight[a][i >> 1] * point.weight[b][i & 1];
     for (int i = 0; i < 2; ++i) end[i] = point.weight[c][i];
+  }
+};
+
+// Gradients of the products at one point: one number up to channel `first`, then a row of each mode.
+template <class T>
+struct FactorGradient {
+  const T* sum;  // or null: zero
+  const T* row;  // of the first mode
+  int64_t first, width;
+
+  NC_HD FactorGradient(const T* sums, const T* products, int64_t point, int64_t first,
+                       const Factors<const T>& factors)
+      : sum(sums && first ? sums + point : nullptr),
+        row(products + point * factors.modes() * (factors.width - first)),
+        first(first),
+        width(factors.width) {}
+
+  NC_HD T at(int mode, int64_t channel) const {
+    if (channel < first) return sum ? *sum : T(0);
+    return row[mode * (width - first) + channel - first];
   }
 };
 

@@ -33,7 +33,7 @@ int sum_up(const Factors<const T>& factors, int64_t points, int64_t taken, const
   for (int64_t first = 0; first < points; first += kStrip) {
     const int n = static_cast<int>(std::min<int64_t>(kStrip, points - first));
     FactorStrip<T> strip;
-    strip.locate(factors, unit + 3 * first, n, taken);
+    strip.locate(factors, unit + 3 * first, n, 0, taken);
     for (int i = 0; i < n; ++i)
       sums[first + i] = factors.plane[0] ? sum_channels<true>(factors, strip[i], taken)
                                          : sum_channels<false>(factors, strip[i], taken);

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
+from torch.nn.functional import interpolate, pad
 
 from ...kernels.factor_lookup import LINE_AXES, PLANE_AXES, factor_lookup
 from ...kernels.factor_sum import factor_sum
@@ -52,26 +53,31 @@ class Factors(nn.Module):
         return max(self.sizes)
 
     def forward(self, unit: Tensor) -> Tensor:
-        mixing = self._mixing()
+        return self._in_parts(self._features, unit)
+
+    def colors(self, unit: Tensor) -> Tensor:
+        """The features, with 0 as raw density."""
+        return self._in_parts(self._colors, unit)
+
+    def _in_parts(self, answer: Callable[[Tensor], Tensor], unit: Tensor) -> Tensor:
+        return in_parts(answer, at_once(CHUNK, unit.device, 8 * self.basis.shape[1]), unit)
+
+    def _features(self, unit: Tensor) -> Tensor:
+        density, products = self._look_up(unit)
+        return torch.cat([density[:, None], fused_mlp(products, [self.basis])], 1)
+
+    def _colors(self, unit: Tensor) -> Tensor:
+        _, products = self._look_up(unit, sums=False)
+        return pad(fused_mlp(products, [self.basis]), (1, 0))
+
+    def _look_up(self, unit: Tensor, sums: bool = True) -> tuple[Tensor, Tensor]:
+        """Raw density [N], [0] without `sums`, and products [N, modes * C] of appearance."""
         factors = list(self.planes), list(self.lines)
-        chunk = at_once(CHUNK, unit.device, 8 * mixing.shape[1])
-        return in_parts(
-            lambda part: fused_mlp(factor_lookup(part, *factors), [mixing]), chunk, unit
-        )
+        return factor_lookup(unit, *factors, self.config.density_components, sums)
 
     def raw_density(self, unit: Tensor) -> Tensor:
         """The first of the features [N] alone; without gradients."""
         return factor_sum(unit, list(self.planes), list(self.lines), self.config.density_components)
-
-    def _mixing(self) -> Tensor:
-        """[1 + W, modes * C]: the first row sums the density components, the others apply the basis
-        to the appearance components."""
-        density, appearance = self.config.density_components, self.config.appearance_components
-        basis = self.basis.unflatten(1, (-1, appearance))
-        top = basis.new_ones(1, basis.shape[1], density)
-        rows = torch.cat([top, basis.new_zeros(len(basis), basis.shape[1], density)])
-        columns = torch.cat([basis.new_zeros(1, *basis.shape[1:]), basis])
-        return torch.cat([rows, columns], 2).flatten(1)
 
     def resolution_at(self, fraction: float) -> int:
         """Samples along the longest edge after `fraction` of the training budget."""

@@ -31,15 +31,13 @@ class FactorizedField(TrainableField, RadianceField):
         self.decoder = Decoder(config, max(info.aabb.size))
 
     def encode(self, positions: Tensor) -> Tensor:
-        return self._features(self.aabb.to_unit(positions))
+        return self._clamped(self.factors(self.aabb.to_unit(positions)))
 
     def density_first(self, positions: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         unit = self.aabb.to_unit(positions)
         density = self.density(self._clamped(self.factors.raw_density(unit)[:, None]))
-        return density, lambda chosen: self._features(unit.index_select(0, chosen))
-
-    def _features(self, unit: Tensor) -> Tensor:
-        return self._clamped(self.factors(unit))
+        colors = self.factors.colors
+        return density, lambda chosen: self._clamped(colors(unit.index_select(0, chosen)))
 
     def _clamped(self, features: Tensor) -> Tensor:
         return features.clamp(*LOG_DENSITY_RANGE) if self.config.clamp_features else features
