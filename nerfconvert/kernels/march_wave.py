@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator
 
 import torch
@@ -35,11 +36,12 @@ def march_wave(
     step: float,
     first: Tensor,  # [R] int64, lattice index from which each ray goes on; 0: its beginning
     most: int,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Segment starts [R, most], 0 behind the last, counts [R] int64 and `first` [R] of the next
-    wave, `MAX_LATTICE` for a ray that has no further sample.
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """At most `most` samples of each ray, packed as those of `march`: segment starts [S], their
+    rays [S] int64, offsets [R + 1] int64; and `first` [R] of the next wave.
 
-    The samples are those of `march`: waves one after the other give all of them. No gradients.
+    `MAX_LATTICE` is the `first` of a ray that has no further sample, or shall have none. Waves one
+    after the other give all samples of `march`. No gradients.
     """
     check_march(origins, directions, near, far, low, high, words, step)
     check_shape("first", first, len(origins))
@@ -63,7 +65,7 @@ def march_wave_reference(
     step: float,
     first: Tensor,  # [R] int64
     most: int,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """`march_wave` in plain torch: tests `WINDOW` lattice points of every ray at a time."""
     lattice = Lattice(origins, directions, near, far, low, high, words, step)
     k, end = torch.maximum(first, lattice.first), lattice.first + lattice.count
@@ -83,25 +85,34 @@ def march_wave_reference(
         following[ray[last[0]]] = points[last] + 1
         k[ray] += WINDOW
         ray = ray[(counts[ray] < most) & (k[ray] < end[ray])]
-    return starts, counts, following
+    owner, place = (torch.arange(most, device=near.device) < counts[:, None]).nonzero(as_tuple=True)
+    offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+    return starts[owner, place], owner, offsets, following
 
 
 def _march_wave(origins, directions, near, far, low, high, words, step, first, most):
     tensors = [x.contiguous() for x in (origins, directions, near, far, low, high, words)]
-    inputs = len(origins), grid_resolution(words), *tensors, step
-    outputs = _fake(origins, directions, near, far, low, high, words, step, first, most)
-    launch("march_wave", origins, *inputs, first.contiguous(), most, *outputs)
-    return outputs
+    inputs = len(origins), grid_resolution(words), *tensors, step, first.contiguous(), most
+    offsets, kept = words.new_zeros(len(origins) + 1), ctypes.c_void_p()
+    following = torch.empty_like(inputs[-2])
+    launch("march_wave", origins, *inputs, offsets, ctypes.byref(kept), following)
+    offsets = offsets.cumsum(0)
+    total = int(offsets[-1])
+    t_starts, ray_indices = near.new_empty(total), words.new_empty(total)
+    launch("march_wave_write", origins, *inputs, offsets, kept, t_starts, ray_indices)
+    return t_starts, ray_indices, offsets, following
 
 
 def _fake(origins, directions, near, far, low, high, words, step, first, most):
-    rays = near.shape[0]
-    return near.new_empty(rays, most), first.new_empty(rays), first.new_empty(rays)
+    total, rays = torch.library.get_ctx().new_dynamic_size(), near.shape[0]
+    samples = near.new_empty(total), words.new_empty(total)
+    return *samples, words.new_empty(rays + 1), words.new_empty(rays)
 
 
 register(
     "march_wave(Tensor origins, Tensor directions, Tensor near, Tensor far, Tensor low, "
-    "Tensor high, Tensor words, float step, Tensor first, int most) -> (Tensor, Tensor, Tensor)",
+    "Tensor high, Tensor words, float step, Tensor first, int most) "
+    "-> (Tensor, Tensor, Tensor, Tensor)",
     _march_wave,
     _fake,
 )
@@ -134,7 +145,8 @@ MARCH_WAVE = Kernel(
     example=_example,
     sized=_sized,
     timings=_timings,
-    exact_outputs=3,
+    exact_outputs=4,
+    dynamic=True,
     per_point=(0, 1, 2, 3, 8),
     free_rows=(),
 )

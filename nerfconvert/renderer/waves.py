@@ -57,22 +57,14 @@ def _bounded_waves(
 ) -> Iterator[Samples]:
     near, far = box.intersect(rays.origins, rays.directions)
     near, far = torch.maximum(near, rays.near), torch.minimum(far, rays.far)
-    alive = (near < far).nonzero()[:, 0]
+    alive, first = near < far, torch.zeros(len(rays), dtype=torch.int64, device=near.device)
     if jitter is not None:
         near = near + jitter * step
-    corners, first = box.corners(rays.origins), torch.zeros_like(alive)
+    lines = rays.origins, rays.directions, near, far, *box.corners(rays.origins), occupancy.words
     fewest = FEWEST if near.device.type == "cpu" else MOST  # elsewhere every wave waits
-    lines = rays.origins, rays.directions, near, far
-    while len(alive):
-        most = min(MOST, max(fewest, POINTS // len(alive)))
-        part = (x.index_select(0, alive) for x in lines)
-        starts, counts, first = march_wave(*part, *corners, occupancy.words, step, first, most)
-        owned = torch.zeros(len(rays), dtype=torch.int64, device=near.device)
-        offsets = owned.index_copy_(0, alive, counts).cumsum(0)
-        kept = (torch.arange(most, device=near.device) < counts[:, None]).flatten().nonzero()[:, 0]
-        starts, ray = starts.flatten()[kept], alive[kept // most]
-        yield Samples(
-            starts, torch.full_like(starts, step), ray, torch.cat([offsets.new_zeros(1), offsets])
-        )
-        goes_on = (wanted()[alive] & (first < MAX_LATTICE)).nonzero()[:, 0]
-        alive, first = alive[goes_on], first[goes_on]
+    while left := int(alive.sum()):
+        most = min(MOST, max(fewest, POINTS // left))
+        first = first.where(alive, MAX_LATTICE)
+        starts, ray, offsets, first = march_wave(*lines, step, first, most)
+        yield Samples(starts, torch.full_like(starts, step), ray, offsets)
+        alive = wanted() & (first < MAX_LATTICE)

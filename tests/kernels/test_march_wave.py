@@ -23,11 +23,12 @@ def in_waves(arguments: tuple, most: int) -> list[list[float]]:
     found = [[] for _ in arguments[0]]
     first = torch.zeros(len(arguments[0]), dtype=torch.int64)
     while bool((first < MAX_LATTICE).any()):
-        starts, counts, following = march_wave(*arguments, first, most)
+        starts, rays, offsets, following = march_wave(*arguments, first, most)
         assert bool((following > first).logical_or(first == MAX_LATTICE).all())
-        for mine, row, count in zip(found, starts, counts, strict=True):
-            mine += row[: int(count)].tolist()
-            assert not row[int(count) :].any()
+        for ray, (begin, end) in enumerate(itertools.pairwise(offsets.tolist())):
+            assert end - begin <= most
+            assert bool((rays[begin:end] == ray).all())
+            found[ray] += starts[begin:end].tolist()
         first = following
     return found
 
@@ -56,9 +57,9 @@ def test_native_is_bit_equal_to_reference(seed, most, begin):
 
 def test_a_ray_that_ended_stays_so(backend):
     first = torch.full((40,), MAX_LATTICE)
-    starts, counts, following = march_wave(*scene(0), first, 3)
-    assert not counts.any()
-    assert not starts.any()
+    starts, rays, offsets, following = march_wave(*scene(0), first, 3)
+    assert len(starts) == len(rays) == 0
+    assert not offsets.any()
     assert torch.equal(following, first)
 
 

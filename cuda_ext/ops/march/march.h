@@ -161,14 +161,31 @@ NC_HD int march_ray_from(const MarchGrid<T>& grid, const T* origin, const T* dir
   return MarchRay<T>::kLattice;
 }
 
-// Calls emit(t) with the start of every kept segment, in ascending order.
-template <class T, class Emit>
-NC_HD void march_ray(const MarchGrid<T>& grid, const T* origin, const T* direction, T near, T far,
-                     T step, Emit&& emit) {
-  march_ray_from(grid, origin, direction, near, far, step, 0, [&](T t) {
-    emit(t);
-    return true;
-  });
-}
+// Rays, or what is left of them.
+template <class T>
+struct MarchRays {
+  int64_t count;
+  const T *origins, *directions, *near, *far;  // [R, 3] x2, [R] x2
+  T step;
+  const int64_t* first = nullptr;  // [R] lattice index from which each goes on; null: its beginning
+  int64_t most = INT64_MAX;        // samples of each
+  int64_t* next = nullptr;         // [R] `first` of what is left then; or null
+
+  // Calls emit(t) with the start of every segment of ray r that is asked for, in ascending order.
+  template <class Emit>
+  NC_HD void march(const MarchGrid<T>& grid, int64_t r, Emit&& emit) const {
+    constexpr int64_t kEnd = MarchRay<T>::kLattice;
+    const int from = first ? static_cast<int>(min_(max_(first[r], int64_t{0}), kEnd)) : 0;
+    int64_t left = most;
+    int behind = MarchRay<T>::kLattice;
+    if (from < kEnd)
+      behind = march_ray_from(grid, origins + 3 * r, directions + 3 * r, near[r], far[r], step, from,
+                              [&](T t) {
+                                emit(t);
+                                return --left > 0;
+                              });
+    if (next) next[r] = behind;
+  }
+};
 
 }  // namespace nc
