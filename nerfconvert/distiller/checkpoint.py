@@ -97,6 +97,12 @@ def digest(*parts: Any) -> str:
     return total.hexdigest()
 
 
+def is_finite(values: torch.Tensor) -> bool:
+    """Whether all `values` are finite: so is their sum then, in one pass, but for an overflow."""
+    values = values.detach()
+    return bool(values.sum().isfinite()) or bool(values.isfinite().all())
+
+
 class LastGood:
     """The latest good copy of `student`'s state, for a restart after divergence or a fall.
 
@@ -116,7 +122,7 @@ class LastGood:
             return False
         if time.monotonic() - self._kept_at < KEEP_EVERY:
             return True
-        if not all(bool(p.isfinite().all()) for p in self.student.parameters()):
+        if not all(is_finite(p) for p in self.student.parameters()):
             return False
         self._keep(step)
         return True

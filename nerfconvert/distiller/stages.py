@@ -191,8 +191,7 @@ def _with_empty(loss: Tensor, empty: EmptySpace | None, generator: torch.Generat
 
 def query_student(student: RadianceField, samples: SampleBatch) -> tuple[Tensor, Tensor]:
     """Density [N] and rgb [N, 3] of the student at `samples`."""
-    features = student.encode(samples.positions)
-    return student.density(features), student.color(features, samples.directions)
+    return student.decode(student.encode(samples.positions), samples.directions)
 
 
 def samples_loss(density: Tensor, rgb: Tensor, samples: SampleBatch) -> Tensor:

@@ -11,6 +11,7 @@ KERNELS = Registry(
         "composite": "nerfconvert.kernels.composite:COMPOSITE",
         "hash_encode": "nerfconvert.kernels.hash_encode:HASH_ENCODE",
         "spherical_harmonics": "nerfconvert.kernels.spherical_harmonics:SPHERICAL_HARMONICS",
+        "harmonic_color": "nerfconvert.kernels.harmonic_color:HARMONIC_COLOR",
         "fused_mlp": "nerfconvert.kernels.fused_mlp:FUSED_MLP",
         "voxel_lookup": "nerfconvert.kernels.voxel_lookup:VOXEL_LOOKUP",
         "factor_lookup": "nerfconvert.kernels.factor_lookup:FACTOR_LOOKUP",

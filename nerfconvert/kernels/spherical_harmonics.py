@@ -22,10 +22,15 @@ def spherical_harmonics(directions: Tensor, degree: int) -> Tensor:
     """
     check_float("directions", directions)
     check_shape("directions", directions, "N", 3)
-    if degree not in (1, 2, 3, 4):
-        raise ValueError(f"degree must be 1 to 4, got {degree}")
+    check_degree(degree)
     check_count("directions", directions, degree * degree)
     return dispatch("spherical_harmonics", directions, degree)
+
+
+def check_degree(degree: int) -> None:
+    """Raises ValueError for a number of bands that is not there."""
+    if degree not in (1, 2, 3, 4):
+        raise ValueError(f"degree must be 1 to 4, got {degree}")
 
 
 def spherical_harmonics_reference(

@@ -157,9 +157,8 @@ def differences(field: RadianceField, other: RadianceField) -> dict[str, float]:
 
 def answers(field: RadianceField, positions: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
     """Density [N] and color [N, 3]."""
-    features = field.encode(positions)
-    occupied = field.occupancy.query(field.aabb.to_unit(positions))
-    return field.density(features) * occupied, field.color(features, directions)
+    density, rgb = field.decode(field.encode(positions), directions)
+    return density * field.occupancy.query(field.aabb.to_unit(positions)), rgb
 
 
 def places(field: RadianceField) -> Tensor:

@@ -43,9 +43,8 @@ def rays_at_once(field: RadianceField, count: int) -> int:
 
 def query(field: RadianceField, rays: Rays, samples: Samples) -> tuple[Tensor, Tensor]:
     """Density [S] and color [S, 3] of packed samples."""
-    features = field.encode(samples.positions(rays))
     directions = rays.view_directions[samples.ray_indices]
-    return field.density(features), field.color(features, directions)
+    return field.decode(field.encode(samples.positions(rays)), directions)
 
 
 def render_samples(

@@ -152,6 +152,10 @@ class RadianceField(Field):
     def color(self, features: Tensor, directions: Tensor) -> Tensor:
         """sRGB [N, 3] in [0, 1] of features [N, F] seen along unit directions [N, 3]."""
 
+    def decode(self, features: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+        """`density` [N] and `color` [N, 3], which some fields compute faster together."""
+        return self.density(features), self.color(features, directions)
+
     def density_first(self, positions: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         """Density [N] at world positions [N, 3], and a function that gives the features [M, F] at
         those of them with the indices [M], for `color` alone: for frames, few of whose samples show

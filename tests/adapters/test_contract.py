@@ -156,6 +156,14 @@ def test_features_are_enough(field):
     assert torch.equal(field.color(features, directions), field.color(again, directions))
 
 
+def test_decode_is_density_and_color(field):
+    positions, directions = points(300)
+    features = field.encode(positions)
+    density, rgb = field.decode(features, directions)
+    torch.testing.assert_close(density, field.density(features))
+    torch.testing.assert_close(rgb, field.color(features, directions))
+
+
 def test_density_first(field):
     """The same density, and features of those asked for with the same colors, however many."""
     positions, directions = points(3000)

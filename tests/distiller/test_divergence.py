@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
 from nerfconvert.adapters.hashgrid import HashgridConfig, HashgridField
 from nerfconvert.adapters.tensorial.field import TensorialConfig, TensorialField
-from nerfconvert.distiller.checkpoint import LastGood
+from nerfconvert.distiller.checkpoint import LastGood, is_finite
 from nerfconvert.distiller.config import DistillConfig
 from nerfconvert.distiller.progress import Clock
 from nerfconvert.distiller.stages import StepLoss
@@ -141,3 +143,18 @@ def test_a_student_that_falls_is_set_back_and_trained_on(monkeypatch, caplog, at
     positions = torch.rand(64, 3) * 2 - 1
     errors = [(f.density(f.encode(positions)) - 1).square().mean() for f in (field, whole)]
     assert errors[0] < 3 * errors[1] + 1e-3
+
+
+@pytest.mark.parametrize(
+    ("values", "finite"),
+    [
+        ([1.0, -2.0], True),
+        ([3e38, 3e38], True),
+        ([1.0, math.inf], False),
+        ([math.inf, -math.inf], False),
+        ([3e38, 3e38, math.nan], False),
+        ([], True),
+    ],
+)
+def test_finite_values_whose_sum_overflows_are_finite(values, finite):
+    assert is_finite(torch.tensor(values, requires_grad=True)) == finite

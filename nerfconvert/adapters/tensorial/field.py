@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from ...kernels.spherical_harmonics import spherical_harmonics
+from ...kernels.harmonic_color import harmonic_color
 from ...kernels.voxel_lookup import (
     bricks_per_axis,
     count_ones,
@@ -125,15 +125,22 @@ class TensorialField(TrainableField, RadianceField):
         return voxel_lookup(unit, self.table, *lattice, self.sparse_gradients)
 
     def density(self, features: Tensor) -> Tensor:
-        activation = DENSITY[self.config.density_activation]
-        return activation(features[:, 0] * self.unit) * self.density_scale
+        return self._density(features[:, 0])
 
     def color(self, features: Tensor, directions: Tensor) -> Tensor:
-        basis = spherical_harmonics(directions, SH_BANDS) * self.unit
-        raw = (features[:, 1:].unflatten(1, (3, -1)) * basis[:, None]).sum(-1)
+        return self._color(harmonic_color(features, directions, SH_BANDS)[1])
+
+    def decode(self, features: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+        density, rgb = harmonic_color(features, directions, SH_BANDS)
+        return self._density(density), self._color(rgb)
+
+    def _density(self, raw: Tensor) -> Tensor:
+        return DENSITY[self.config.density_activation](raw * self.unit) * self.density_scale
+
+    def _color(self, raw: Tensor) -> Tensor:
         if self.config.color_activation == "sigmoid":
-            return raw.sigmoid()
-        return InwardClamp.apply(raw + 0.5)
+            return (raw * self.unit).sigmoid()
+        return InwardClamp.apply(raw * self.unit + 0.5)
 
     def parameter_groups(self) -> list[ParameterGroup]:
         return [ParameterGroup("space", Role.ROW_TABLE, [self.table])]
