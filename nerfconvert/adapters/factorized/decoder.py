@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ...kernels.fused_mlp import fused_mlp
+from ...kernels.harmonic_color import harmonic_color
 from ...kernels.spherical_harmonics import spherical_harmonics
 from ...volume import ParameterGroup, Role
 from ..activations import DENSITY, InwardClamp
@@ -43,9 +44,7 @@ class Decoder(nn.Module):
         if self.config.shading == "colors":
             return InwardClamp.apply(appearance)
         if self.config.shading == "harmonics":
-            basis = spherical_harmonics(directions, COLOR_BANDS)
-            rgb = (appearance.unflatten(1, (3, -1)) * basis[:, None]).sum(-1)
-            return (rgb + 0.5).clamp(0, 1)
+            return (harmonic_color(features, directions, COLOR_BANDS)[1] + 0.5).clamp(0, 1)
         if self.config.shading == "network_harmonics":
             parts = [appearance, spherical_harmonics(directions, SH_DEGREE)]
         else:
