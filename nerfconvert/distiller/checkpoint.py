@@ -114,6 +114,7 @@ class LastGood:
     def __init__(self, student: TrainableField, step: int):
         self.student = student
         self._least = float("inf")
+        self._copy: dict[str, torch.Tensor] = {}
         self._keep(step)
 
     def sound(self, step: int, loss: torch.Tensor) -> bool:
@@ -141,10 +142,15 @@ class LastGood:
         return self._step
 
     def _keep(self, step: int) -> None:
+        """Copies into the memory of the copy before, where sizes are the same."""
         wide = {id(p) for p in self.student.parameters_of(Role.ROW_TABLE)}
         halved = {name for name, p in self.student.named_parameters() if id(p) in wide}
-        self._copy = {
-            name: value.to(torch.bfloat16 if name in halved else value.dtype, copy=True)
-            for name, value in self.student.state_dict().items()
-        }
+        before, self._copy = self._copy, {}
+        for name, value in self.student.state_dict().items():
+            kept = before.get(name)
+            if kept is None or kept.shape != value.shape:
+                kept = value.new_empty(
+                    value.shape, dtype=torch.bfloat16 if name in halved else value.dtype
+                )
+            self._copy[name] = kept.copy_(value)
         self._step, self._kept_at = step, time.monotonic()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import NerfConvertError
-from ..volume import RadianceField, sent, wait_for
+from ..volume import RadianceField, part_that_shows, sent, wait_for
 from ..volume.occupancy import dilate
 
 log = logging.getLogger(__name__)
@@ -20,7 +20,6 @@ FINE_POINTS = 2  # per cell of the fine grid, within and next to coarse cells wi
 TIMED = 1 << 14  # points by which a field is timed
 RIM_POINTS = 2  # that the rim takes, per occupied cell, about
 HAZE = 0.01  # optical depth of the box that cells without density may hold; in solids 0.003
-FAINTER = (1, 1 / 8, 1 / 64)  # parts of the threshold that are tried
 
 
 @torch.no_grad()
@@ -58,18 +57,19 @@ def build_occupancy(
 
 
 def _dense_where_it_shows(probe: Probe, everywhere: Tensor) -> Tensor:
-    """[r, r, r] bool: cells with density, of all cells; lowers what counts as such to the first
-    part of `FAINTER` by which the others hold no more than `HAZE` on a way through the box."""
+    """[r, r, r] bool: cells with density, of all cells; lowers what counts as such where the others
+    would hold more than `HAZE` on a way through the box."""
     corners = torch.zeros(COARSE_POINTS, 3)
     density = probe.densities(everywhere.nonzero(), corners, len(everywhere)).nan_to_num(0.0)
-    box, least = probe.field.aabb, probe.least_density
-    for part in FAINTER:
-        probe.least_density = part * least
-        dense = (density > probe.least_density).any(1)
-        left_out = density.mean(1).where(~dense, 0.0).mean() * min(box.size)
-        if box.contraction or left_out <= HAZE:  # who looks through space without end, sees haze
-            break
-    return dense.view_as(everywhere)
+    box, usual = probe.field.aabb, probe.least_density
+
+    def left_out(part: float) -> float:
+        dense = (density > part * usual).any(1)
+        return float(density.mean(1).where(~dense, 0.0).mean()) * min(box.size)
+
+    if not box.contraction:  # who looks through space without end, sees haze
+        probe.least_density = part_that_shows(left_out, HAZE) * usual
+    return (density > probe.least_density).any(1).view_as(everywhere)
 
 
 @torch.no_grad()

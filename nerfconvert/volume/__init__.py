@@ -17,6 +17,7 @@ from .field import Field as Field
 from .field import FieldInfo as FieldInfo
 from .field import RadianceField as RadianceField
 from .frustum import Frustum as Frustum
+from .haze import part_that_shows as part_that_shows
 from .occupancy import OccupancyGrid as OccupancyGrid
 from .on_device import constant as constant
 from .on_device import sent as sent

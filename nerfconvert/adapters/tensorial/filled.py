@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from ...volume import part_that_shows
 from .lattice import Lattice
 
 EMPTY = 1.28  # optical depth of the box below which nothing is stored; as in an occupancy of 128
 HAZE = 0.025  # mean depth across the box that may be left out; of solids 0.014, of smoke 0.04
-FAINTER = (1.0, 1 / 8, 1 / 64)  # parts of EMPTY that are tried
 
 
 def filled(lattice: Lattice, depth: Tensor, empty: float = EMPTY) -> Tensor:
@@ -20,8 +20,9 @@ def filled(lattice: Lattice, depth: Tensor, empty: float = EMPTY) -> Tensor:
 def emptiness(lattice: Lattice, depth: Tensor) -> float:
     """Below which optical depth of the box voxels of optical `depth` [V] may be left out: where it
     is thin all over, as in smoke, all of them together would show."""
-    for part in FAINTER:
-        left_out = depth[~filled(lattice, depth, part * EMPTY)]
-        if float(left_out.sum()) <= HAZE * lattice.cells**2:
-            break
-    return part * EMPTY
+
+    def left_out(part: float) -> float:
+        faint = depth[~filled(lattice, depth, part * EMPTY)]
+        return float(faint.sum()) / lattice.cells**2
+
+    return EMPTY * part_that_shows(left_out, HAZE)
