@@ -46,7 +46,7 @@ def test_a_package_that_fails(code, reason, tmp_path, monkeypatch, capsys):
     write_package(tmp_path, "nerfacc", code)
     monkeypatch.syspath_prepend(tmp_path)
     found = backends()["nerfacc"]
-    monkeypatch.delitem(sys.modules, "nerfacc", raising=False)
+    sys.modules.pop("nerfacc", None)  # which a later test would take for the true one
     assert found["version"] == "unknown"
     assert not found["works"]
     assert found["reason"].startswith(reason)
