@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -154,16 +155,25 @@ def _occupied(cells: Tensor, words: Tensor, resolution: int) -> Tensor:
     return inside & ((word >> ((x % 4 * 4 + y % 4) * 4 + z % 4)) & 1).bool()
 
 
-def _march(origins, directions, near, far, low, high, words, step):
-    tensors = [x.contiguous() for x in (origins, directions, near, far, low, high, words)]
-    inputs = len(origins), grid_resolution(words), *tensors, step
+def in_two_passes(
+    name: str, scene: tuple[Tensor, ...], step: float, *more: Any, results: tuple[Tensor, ...] = ()
+) -> tuple[Tensor, Tensor, Tensor]:
+    """What `march` returns, by the compiled functions `name`, which counts, and `name`_write. Of a
+    march through `scene` (origins to words) both take `more`, and the first fills `results`."""
+    scene = tuple(x.contiguous() for x in scene)
+    origins, near, words = scene[0], scene[2], scene[-1]
+    inputs = len(origins), grid_resolution(words), *scene, step, *more
     offsets, kept = words.new_zeros(len(origins) + 1), ctypes.c_void_p()
-    launch("march", origins, *inputs, offsets, ctypes.byref(kept))
+    launch(name, origins, *inputs, offsets, ctypes.byref(kept), *results)
     offsets = offsets.cumsum(0)
     total = int(offsets[-1])
     t_starts, ray_indices = near.new_empty(total), words.new_empty(total)
-    launch("march_write", origins, *inputs, offsets, kept, t_starts, ray_indices)
+    launch(f"{name}_write", origins, *inputs, offsets, kept, t_starts, ray_indices)
     return t_starts, ray_indices, offsets
+
+
+def _march(origins, directions, near, far, low, high, words, step):
+    return in_two_passes("march", (origins, directions, near, far, low, high, words), step)
 
 
 def _march_fake(origins, directions, near, far, low, high, words, step):

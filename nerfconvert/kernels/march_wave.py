@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Iterator
 
 import torch
@@ -11,13 +10,12 @@ from torch import Tensor
 from .arguments import check_count, check_integer, check_shape
 from .dispatch import dispatch
 from .kernel import Kernel, Timing
-from .launch import launch
 from .march import (
     MARCH,
     MAX_LATTICE,
     Lattice,
     check_march,
-    grid_resolution,
+    in_two_passes,
     shell_scene,
 )
 from .torch_ops import register
@@ -91,16 +89,11 @@ def march_wave_reference(
 
 
 def _march_wave(origins, directions, near, far, low, high, words, step, first, most):
-    tensors = [x.contiguous() for x in (origins, directions, near, far, low, high, words)]
-    inputs = len(origins), grid_resolution(words), *tensors, step, first.contiguous(), most
-    offsets, kept = words.new_zeros(len(origins) + 1), ctypes.c_void_p()
-    following = torch.empty_like(inputs[-2])
-    launch("march_wave", origins, *inputs, offsets, ctypes.byref(kept), following)
-    offsets = offsets.cumsum(0)
-    total = int(offsets[-1])
-    t_starts, ray_indices = near.new_empty(total), words.new_empty(total)
-    launch("march_wave_write", origins, *inputs, offsets, kept, t_starts, ray_indices)
-    return t_starts, ray_indices, offsets, following
+    scene = origins, directions, near, far, low, high, words
+    first = first.contiguous()
+    following = torch.empty_like(first)
+    samples = in_two_passes("march_wave", scene, step, first, most, results=(following,))
+    return *samples, following
 
 
 def _fake(origins, directions, near, far, low, high, words, step, first, most):
