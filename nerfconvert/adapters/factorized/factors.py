@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -52,28 +51,16 @@ class Factors(nn.Module):
     def resolution(self) -> int:
         return max(self.sizes)
 
-    def forward(self, unit: Tensor) -> Tensor:
-        return self._in_parts(self._features, unit)
+    def forward(self, unit: Tensor, density: bool = True) -> Tensor:
+        """The features at `unit` [N, 3]; without `density` the first of them is 0."""
+        chunk = at_once(CHUNK, unit.device, 8 * self.basis.shape[1])
+        return in_parts(lambda part: self._features(part, density), chunk, unit)
 
-    def colors(self, unit: Tensor) -> Tensor:
-        """The features, with 0 as raw density."""
-        return self._in_parts(self._colors, unit)
-
-    def _in_parts(self, answer: Callable[[Tensor], Tensor], unit: Tensor) -> Tensor:
-        return in_parts(answer, at_once(CHUNK, unit.device, 8 * self.basis.shape[1]), unit)
-
-    def _features(self, unit: Tensor) -> Tensor:
-        density, products = self._look_up(unit)
-        return torch.cat([density[:, None], fused_mlp(products, [self.basis])], 1)
-
-    def _colors(self, unit: Tensor) -> Tensor:
-        _, products = self._look_up(unit, sums=False)
-        return pad(fused_mlp(products, [self.basis]), (1, 0))
-
-    def _look_up(self, unit: Tensor, sums: bool = True) -> tuple[Tensor, Tensor]:
-        """Raw density [N], [0] without `sums`, and products [N, modes * C] of appearance."""
+    def _features(self, unit: Tensor, density: bool) -> Tensor:
         factors = list(self.planes), list(self.lines)
-        return factor_lookup(unit, *factors, self.config.density_components, sums)
+        raw, products = factor_lookup(unit, *factors, self.config.density_components, density)
+        appearance = fused_mlp(products, [self.basis])
+        return torch.cat([raw[:, None], appearance], 1) if density else pad(appearance, (1, 0))
 
     def raw_density(self, unit: Tensor) -> Tensor:
         """The first of the features [N] alone; without gradients."""

@@ -36,8 +36,11 @@ class FactorizedField(TrainableField, RadianceField):
     def density_first(self, positions: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         unit = self.aabb.to_unit(positions)
         density = self.density(self._clamped(self.factors.raw_density(unit)[:, None]))
-        colors = self.factors.colors
-        return density, lambda chosen: self._clamped(colors(unit.index_select(0, chosen)))
+
+        def features(chosen: Tensor) -> Tensor:
+            return self._clamped(self.factors(unit.index_select(0, chosen), density=False))
+
+        return density, features
 
     def _clamped(self, features: Tensor) -> Tensor:
         return features.clamp(*LOG_DENSITY_RANGE) if self.config.clamp_features else features
