@@ -70,9 +70,9 @@ def answer(field: RadianceField, batch: PublishedBatch, unit: float, features: b
     Features are included with `features`."""
     encoded = field.encode(batch.samples.positions(batch.rays))
     directions = batch.rays.view_directions[batch.samples.ray_indices]
-    density = torch.nan_to_num(field.density(encoded), 0.0) * unit
+    density, rgb = (torch.nan_to_num(x, 0.0) for x in field.decode(encoded, directions))
+    density = density * unit
     limited = density.clamp(math.exp(LOW), math.exp(HIGH))  # before the log: log 0 has no gradient
-    rgb = torch.nan_to_num(field.color(encoded, directions), 0.0)
     kept = _comparable(encoded) if features else None
     return Answer(kept, limited.log(), limited / unit, rgb)
 
